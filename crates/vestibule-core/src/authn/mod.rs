@@ -1,0 +1,55 @@
+//! Who is asking: what the client presents, the question that is put about it, and the answer.
+
+pub mod credential;
+pub mod message;
+pub mod principal;
+
+use core::num::NonZeroU64;
+
+pub use credential::{Credential, Mechanism, Secret};
+pub use principal::{Principal, Verified};
+
+use crate::rejection::Rejection;
+
+/// Names one connection for as long as the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub NonZeroU64);
+
+/// "Is this credential genuine, and whose is it?" Spent by [`Question::answer`].
+#[derive(Debug)]
+#[must_use = "an unanswered question leaves its connection waiting"]
+pub struct Question {
+    asker: ConnectionId,
+    credential: Credential,
+}
+
+impl Question {
+    pub(crate) fn new(asker: ConnectionId, credential: Credential) -> Self {
+        Self { asker, credential }
+    }
+
+    /// What was presented.
+    pub fn credential(&self) -> &Credential {
+        &self.credential
+    }
+
+    /// Spends the question; the verdict opens only the connection that asked.
+    pub fn answer(self, result: Result<Verified, Rejection>) -> Verdict {
+        Verdict { asker: self.asker, result }
+    }
+}
+
+/// The answer to one [`Question`].
+#[derive(Debug)]
+#[must_use = "a verdict that is dropped admits nobody"]
+pub struct Verdict {
+    asker: ConnectionId,
+    result: Result<Verified, Rejection>,
+}
+
+impl Verdict {
+    /// The result, for the connection that asked; `None` for any other.
+    pub fn for_asker(self, id: ConnectionId) -> Option<Result<Verified, Rejection>> {
+        (self.asker == id).then_some(self.result)
+    }
+}

@@ -1,0 +1,44 @@
+//! Every bound in one place. A value that a configuration may change is a default here.
+
+use core::time::Duration;
+
+/// Longest request or response head, in bytes, blank line included.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// Most header fields in a head.
+pub const HEAD_FIELDS: usize = 64;
+/// Longest request target, in bytes.
+pub const TARGET_BYTES: usize = 8 * 1024;
+/// Longest credential of any carrier, in bytes.
+pub const CREDENTIAL_BYTES: usize = 12 * 1024;
+/// Most entries in `Sec-WebSocket-Protocol`.
+pub const SUBPROTOCOLS: usize = 32;
+
+/// Longest in-band message, in bytes of payload.
+pub const MESSAGE_BYTES: usize = 16 * 1024;
+/// Most messages before admission.
+pub const MESSAGES_BEFORE_ADMISSION: u32 = 8;
+/// Most credentials a connection may try before admission.
+pub const ATTEMPTS: u32 = 3;
+/// Most in-band messages a minute on an authenticated connection.
+pub const MESSAGES_A_MINUTE: u32 = 30;
+
+/// Time to authenticate, from the first byte.
+pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
+/// Time a connection may outlive its credential.
+pub const EXPIRY_GRACE: Duration = Duration::from_secs(30);
+/// How long before the end of the lease `expiring` is sent.
+pub const EXPIRY_WARNING: Duration = Duration::from_secs(30);
+/// Time to reach the upstream and get its answer.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a begun frame towards the client may still take when a connection is to be closed.
+pub const CUT_WINDOW: Duration = Duration::from_secs(1);
+/// How long the closing handshake may take (RFC 6455 section 7.1.1 leaves it open).
+pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Connections not yet admitted, from one address.
+pub const PENDING_PER_ADDRESS: u32 = 64;
+/// Connections not yet admitted, in all.
+pub const PENDING: u32 = 4096;
+
+/// Longest reason in a Close frame (RFC 6455 section 5.5: 125 bytes less the code).
+pub const CLOSE_REASON_BYTES: usize = 123;
