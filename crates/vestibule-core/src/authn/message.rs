@@ -1,1 +1,236 @@
-//! To come.
+//! The in-band protocol, dialect `native`: text messages with the single key `auth`
+//! (`docs/protocol.md`, section "In-band messages").
+
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
+
+use super::{Credential, Mechanism, Principal, Secret};
+use crate::{limits, rejection::Rejection, rejection::Retry, time::UnixTime};
+
+/// Every control message begins with exactly these bytes.
+pub const PREFIX: &[u8; 8] = b"{\"auth\":";
+
+/// What a client says.
+#[derive(Clone, Debug)]
+pub enum ClientMessage {
+    /// Presents a credential; on an authenticated connection the same as `Refresh`.
+    Authenticate(Credential),
+    /// Presents a newer credential of the same principal.
+    Refresh(Credential),
+    /// Ends the authentication, and with it the connection.
+    Logout,
+}
+
+impl ClientMessage {
+    /// Reads one text message. Unknown members, duplicate members and unknown types are refused.
+    pub fn parse(text: &[u8]) -> Result<Self, Rejection> {
+        if text.len() > limits::MESSAGE_BYTES {
+            return Err(Rejection::MessageTooLarge);
+        }
+        let Envelope { auth } =
+            serde_json::from_slice(text).map_err(|_| Rejection::MalformedMessage)?;
+        match auth {
+            Raw { kind: Kind::Authenticate, mechanism: Some(mechanism), token: Some(token) } => {
+                Ok(Self::Authenticate(credential(&mechanism, token)?))
+            }
+            Raw { kind: Kind::Refresh, mechanism: Some(mechanism), token: Some(token) } => {
+                Ok(Self::Refresh(credential(&mechanism, token)?))
+            }
+            Raw { kind: Kind::Logout, mechanism: None, token: None } => Ok(Self::Logout),
+            Raw {
+                kind: Kind::Authenticate | Kind::Refresh | Kind::Logout,
+                mechanism: _,
+                token,
+            } => {
+                drop(token);
+                Err(Rejection::MalformedMessage)
+            }
+        }
+    }
+}
+
+/// What the server says. The text never holds a credential that came from the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerMessage<'a> {
+    /// A credential is wanted.
+    Required {
+        /// What the route takes, in its order.
+        mechanisms: &'a [Mechanism],
+        /// How long the client has.
+        timeout: Duration,
+    },
+    /// The connection is authenticated.
+    Accepted {
+        /// Who it is.
+        principal: &'a Principal,
+        /// When the credential was looked at.
+        now: UnixTime,
+    },
+    /// The lease ends soon.
+    Expiring {
+        /// How soon.
+        remaining: Duration,
+    },
+    /// The credential was refused.
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// Whether another credential may be tried on this connection.
+        retry: TryAgain,
+    },
+}
+
+/// Whether a client may present another credential on the same connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryAgain {
+    /// It may.
+    Yes,
+    /// The connection is about to be closed.
+    No,
+}
+
+impl TryAgain {
+    /// A rejection that a fresh credential could mend may be answered with one.
+    pub fn after(rejection: Rejection) -> Self {
+        match rejection.answer().retry {
+            Retry::FreshCredential => Self::Yes,
+            Retry::Stop | Retry::BackOff => Self::No,
+        }
+    }
+}
+
+impl ServerMessage<'_> {
+    /// The text message. Every one begins with [`PREFIX`].
+    pub fn render(&self) -> String {
+        let auth = match self {
+            Self::Required { mechanisms, timeout } => Spoken::Required {
+                mechanisms: mechanisms.iter().map(|mechanism| mechanism.name()).collect(),
+                timeout: timeout.as_secs(),
+            },
+            Self::Accepted { principal, now } => Spoken::Accepted {
+                subject: &principal.subject,
+                mechanism: principal.mechanism.name(),
+                expires_in: now.until(principal.expires).as_secs(),
+            },
+            Self::Expiring { remaining } => Spoken::Expiring { expires_in: remaining.as_secs() },
+            Self::Rejected { rejection, retry } => {
+                Spoken::Rejected { error: rejection.answer().error, retry: *retry == TryAgain::Yes }
+            }
+        };
+        // Strings and numbers cannot fail to serialise; an empty text would only be ignored.
+        serde_json::to_string(&Outgoing { auth }).unwrap_or_default()
+    }
+}
+
+fn credential(mechanism: &str, mut token: String) -> Result<Credential, Rejection> {
+    let result = match Mechanism::from_name(mechanism) {
+        None => Err(Rejection::MechanismNotAllowed),
+        Some(_) if token.len() > limits::CREDENTIAL_BYTES => Err(Rejection::TokenMalformed),
+        Some(mechanism) => Ok(Credential { mechanism, secret: Secret::new(token.as_bytes()) }),
+    };
+    token.zeroize();
+    result
+}
+
+#[derive(Serialize)]
+struct Outgoing<'a> {
+    auth: Spoken<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Spoken<'a> {
+    Required { mechanisms: Vec<&'static str>, timeout: u64 },
+    Accepted { subject: &'a str, mechanism: &'static str, expires_in: u64 },
+    Expiring { expires_in: u64 },
+    Rejected { error: &'static str, retry: bool },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    auth: Raw,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(rename = "type")]
+    kind: Kind,
+    mechanism: Option<String>,
+    token: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Kind {
+    Authenticate,
+    Refresh,
+    Logout,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<&str, Rejection>) {
+        let read = ClientMessage::parse(text.as_bytes()).map(|message| match message {
+            ClientMessage::Authenticate(c) => format!("authenticate {:?}", c.secret.expose()),
+            ClientMessage::Refresh(c) => format!("refresh {:?}", c.secret.expose()),
+            ClientMessage::Logout => "logout".to_owned(),
+        });
+        assert_eq!(read, expected.map(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn only_the_exact_grammar_is_a_message() {
+        check(
+            r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"a"}}"#,
+            Ok("authenticate [97]"),
+        );
+        check(
+            r#"{"auth":{"type":"refresh","mechanism":"bearer","token":"a"}}"#,
+            Ok("refresh [97]"),
+        );
+        check(r#"{"auth":{"type":"logout"}}"#, Ok("logout"));
+        let no = Err(Rejection::MalformedMessage);
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"auth":{}}"#,
+            r#"{"auth":{"type":"authenticate"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":7}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"a","token":"b"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"a","admin":true}}"#,
+            r#"{"auth":{"type":"logout"},"auth":{"type":"logout"}}"#,
+            r#"{"auth":{"type":"logout"},"more":1}"#,
+            r#"{"auth":{"type":"logout","token":"a"}}"#,
+            r#"{"auth":{"type":"logout"}} x"#,
+        ] {
+            check(text, no);
+        }
+        check(
+            r#"{"auth":{"type":"authenticate","mechanism":"hope","token":"a"}}"#,
+            Err(Rejection::MechanismNotAllowed),
+        );
+    }
+
+    #[test]
+    fn a_credential_is_not_printed() {
+        let text = br#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"s3cret"}}"#;
+        let message = ClientMessage::parse(text).unwrap();
+        assert!(!format!("{message:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn every_server_message_begins_with_the_prefix() {
+        let expiring = ServerMessage::Expiring { remaining: Duration::from_secs(30) }.render();
+        assert_eq!(expiring, r#"{"auth":{"type":"expiring","expires_in":30}}"#);
+        let rejected =
+            ServerMessage::Rejected { rejection: Rejection::TokenExpired, retry: TryAgain::Yes };
+        assert!(rejected.render().as_bytes().starts_with(PREFIX));
+    }
+}

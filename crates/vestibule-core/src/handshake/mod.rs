@@ -1,1 +1,288 @@
-//! To come.
+//! Before admission: a line. Every stage is a value, every method spends it, and the [`Step`] says
+//! what is needed next. A stage cannot be skipped, because the next one demands what only the
+//! check can make: [`OriginAllowed`], then [`Verified`], then [`Admission`].
+
+use core::time::Duration;
+
+use crate::{
+    authn::{
+        ConnectionId, Credential, Principal, Question, Verdict, Verified,
+        message::{ClientMessage, ServerMessage, TryAgain},
+    },
+    limits,
+    policy::{Announce, Carrier, RejectStyle, RoutePolicy, origin::OriginAllowed},
+    rejection::Rejection,
+    session::Lease,
+    time::{Mono, Now},
+};
+
+/// What is needed next.
+#[derive(Debug)]
+#[must_use = "a step that is dropped leaves its connection hanging"]
+pub enum Step {
+    /// Say no.
+    Refuse(Refusal),
+    /// Have the question answered, then [`NeedsVerdict::resolve`].
+    Verify(NeedsVerdict, Question),
+    /// Complete the upgrade if that has not been done, say what there is to say, and wait for one
+    /// text message: [`NeedsMessage::receive`].
+    AwaitMessage(NeedsMessage, Option<String>),
+    /// Let it in: dial the upstream, then [`crate::session::Session::open`].
+    Admit(Admission),
+}
+
+/// A no, and how it is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub rejection: Rejection,
+    /// By an HTTP answer, or by a Close.
+    pub manner: Manner,
+    /// A message to send before the Close.
+    pub say: Option<String>,
+}
+
+/// How a no is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// As the HTTP answer to the handshake.
+    Http,
+    /// As a Close frame, after the upgrade.
+    Close,
+}
+
+/// Whether the client has spoken the in-band protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InBand {
+    /// It has, and understands an answer.
+    Spoken,
+    /// It has not.
+    Silent,
+}
+
+/// The only thing that opens a session.
+#[derive(Debug)]
+pub struct Admission {
+    pub(crate) id: ConnectionId,
+    pub(crate) verified: Verified,
+    pub(crate) lease: Lease,
+    pub(crate) in_band: InBand,
+    carrier: Carrier,
+    _origin: OriginAllowed,
+}
+
+impl Admission {
+    /// Who is let in.
+    pub fn principal(&self) -> &Principal {
+        self.verified.principal()
+    }
+
+    /// Where the credential came from.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// When the lease ends.
+    pub fn lease_ends(&self) -> Mono {
+        self.lease.ends()
+    }
+}
+
+/// Begins the line for a request whose head, host and origin have been checked.
+pub fn begin(
+    id: ConnectionId,
+    origin: OriginAllowed,
+    credential: Option<(Carrier, Credential)>,
+    policy: &RoutePolicy,
+    now: Now,
+) -> Step {
+    let deadline = now.mono.after(policy.auth_deadline);
+    let stranger = Stranger { id, origin, deadline, messages: 0, attempts: 0 };
+    match credential {
+        // Somebody's browser may have attached it; without an origin nobody can say for whom.
+        Some((Carrier::Cookie, _)) if !stranger.origin.is_present() => {
+            stranger.refuse(Rejection::OriginNotAllowed, policy)
+        }
+        Some((carrier, credential)) if policy.mechanisms.contains(&credential.mechanism) => {
+            stranger.ask(carrier, credential)
+        }
+        Some((carrier, _)) if carrier.is_explicit() => {
+            stranger.refused(carrier, Rejection::MechanismNotAllowed, policy)
+        }
+        Some(_) | None => stranger.await_or_refuse(Rejection::CredentialRequired, policy),
+    }
+}
+
+/// How a refusal of a handshake is said: a browser shows its script nothing but a Close, and a
+/// foreign page is to learn nothing at all.
+pub fn manner(rejection: Rejection, origin: Option<&OriginAllowed>, style: RejectStyle) -> Manner {
+    let (Some(origin), RejectStyle::Auto | RejectStyle::Close) = (origin, style) else {
+        return Manner::Http;
+    };
+    match (rejection, style) {
+        (Rejection::OriginNotAllowed, _) => Manner::Http,
+        (_, RejectStyle::Close) => Manner::Close,
+        (_, RejectStyle::Auto | RejectStyle::Http) if origin.is_present() => Manner::Close,
+        (_, RejectStyle::Auto | RejectStyle::Http) => Manner::Http,
+    }
+}
+
+/// Whether the principal has every scope that the route wants.
+pub(crate) fn check_scopes(principal: &Principal, policy: &RoutePolicy) -> Result<(), Rejection> {
+    if policy.scopes.iter().all(|wanted| principal.scopes.contains(wanted)) {
+        Ok(())
+    } else {
+        Err(Rejection::InsufficientScope)
+    }
+}
+
+/// Waiting for the answer to a question.
+#[derive(Debug)]
+pub struct NeedsVerdict {
+    stranger: Stranger,
+    carrier: Carrier,
+}
+
+impl NeedsVerdict {
+    /// When the wait must end.
+    pub fn deadline(&self) -> Mono {
+        self.stranger.deadline
+    }
+
+    /// The answer has come.
+    pub fn resolve(self, verdict: Verdict, policy: &RoutePolicy, now: Now) -> Step {
+        let Self { stranger, carrier } = self;
+        let id = stranger.id;
+        let said = if now.mono >= stranger.deadline {
+            Err(Rejection::AuthTimeout)
+        } else {
+            verdict.for_asker(id).unwrap_or(Err(Rejection::Internal))
+        };
+        let admitted = said.and_then(|verified| {
+            let principal = verified.principal();
+            check_scopes(principal, policy)?;
+            let lease =
+                Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
+            Ok((verified, lease))
+        });
+        match admitted {
+            Ok((verified, lease)) => {
+                let in_band = match carrier {
+                    Carrier::Message => InBand::Spoken,
+                    Carrier::Header
+                    | Carrier::Cookie
+                    | Carrier::Query
+                    | Carrier::Subprotocol
+                    | Carrier::Tls
+                    | Carrier::PerMessage => InBand::Silent,
+                };
+                let origin = stranger.origin;
+                Step::Admit(Admission { id, verified, lease, in_band, carrier, _origin: origin })
+            }
+            Err(rejection) => stranger.refused(carrier, rejection, policy),
+        }
+    }
+}
+
+/// Waiting for a message that authenticates.
+#[derive(Debug)]
+pub struct NeedsMessage {
+    stranger: Stranger,
+}
+
+impl NeedsMessage {
+    /// When the wait must end.
+    pub fn deadline(&self) -> Mono {
+        self.stranger.deadline
+    }
+
+    /// A text message has come.
+    pub fn receive(mut self, text: &[u8], policy: &RoutePolicy, now: Now) -> Step {
+        if now.mono >= self.stranger.deadline {
+            return self.fail(Rejection::AuthTimeout);
+        }
+        self.stranger.messages += 1;
+        if self.stranger.messages > limits::MESSAGES_BEFORE_ADMISSION {
+            return self.fail(Rejection::TooManyAttempts);
+        }
+        match ClientMessage::parse(text) {
+            Ok(ClientMessage::Authenticate(credential))
+                if policy.mechanisms.contains(&credential.mechanism) =>
+            {
+                self.stranger.attempts += 1;
+                self.stranger.ask(Carrier::Message, credential)
+            }
+            Ok(ClientMessage::Authenticate(_)) => self.fail(Rejection::MechanismNotAllowed),
+            Ok(ClientMessage::Logout) => self.fail(Rejection::LoggedOut),
+            Ok(ClientMessage::Refresh(_)) => self.fail(Rejection::MalformedMessage),
+            Err(rejection) => self.fail(rejection),
+        }
+    }
+
+    /// Something other than a message has come: the deadline, a broken frame.
+    pub fn fail(self, rejection: Rejection) -> Step {
+        Step::Refuse(Refusal { rejection, manner: Manner::Close, say: None })
+    }
+}
+
+/// Somebody whose origin is allowed, and of whom nothing else is known.
+#[derive(Debug)]
+struct Stranger {
+    id: ConnectionId,
+    origin: OriginAllowed,
+    deadline: Mono,
+    messages: u32,
+    attempts: u32,
+}
+
+impl Stranger {
+    fn ask(self, carrier: Carrier, credential: Credential) -> Step {
+        let question = Question::new(self.id, credential);
+        Step::Verify(NeedsVerdict { stranger: self, carrier }, question)
+    }
+
+    fn refused(self, carrier: Carrier, rejection: Rejection, policy: &RoutePolicy) -> Step {
+        match carrier {
+            Carrier::Message => {
+                let retry = match TryAgain::after(rejection) {
+                    TryAgain::Yes if self.attempts < limits::ATTEMPTS => TryAgain::Yes,
+                    TryAgain::Yes | TryAgain::No => TryAgain::No,
+                };
+                let say = Some(ServerMessage::Rejected { rejection, retry }.render());
+                match retry {
+                    TryAgain::Yes => Step::AwaitMessage(NeedsMessage { stranger: self }, say),
+                    TryAgain::No => Step::Refuse(Refusal { rejection, manner: Manner::Close, say }),
+                }
+            }
+            // An ambient credential that does not verify counts as none.
+            Carrier::Cookie | Carrier::Tls => self.await_or_refuse(rejection, policy),
+            Carrier::Header | Carrier::Query | Carrier::Subprotocol | Carrier::PerMessage => {
+                self.refuse(rejection, policy)
+            }
+        }
+    }
+
+    fn await_or_refuse(self, otherwise: Rejection, policy: &RoutePolicy) -> Step {
+        if policy.accept.contains(&Carrier::Message) {
+            let say = match policy.announce {
+                Announce::Yes => Some(required(policy)),
+                Announce::No => None,
+            };
+            return Step::AwaitMessage(NeedsMessage { stranger: self }, say);
+        }
+        self.refuse(otherwise, policy)
+    }
+
+    fn refuse(self, rejection: Rejection, policy: &RoutePolicy) -> Step {
+        let manner = manner(rejection, Some(&self.origin), policy.reject);
+        Step::Refuse(Refusal { rejection, manner, say: None })
+    }
+}
+
+fn required(policy: &RoutePolicy) -> String {
+    let timeout: Duration = policy.auth_deadline;
+    ServerMessage::Required { mechanisms: &policy.mechanisms, timeout }.render()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,1 +1,208 @@
-//! To come.
+//! After admission: a crossroads. Messages, verdicts, deadlines and revocations meet in any order.
+//!
+//! A driver calls [`Session::handle`], then [`Session::poll_effect`] until it says `None`, then
+//! waits for the next input or for [`Session::poll_deadline`]. A deadline that has passed is
+//! applied before the input, whatever the driver reports: a driver that oversleeps prolongs nothing.
+
+mod closing;
+mod lease;
+mod live;
+mod renewing;
+
+use std::{collections::VecDeque, sync::Arc};
+
+pub use lease::Lease;
+
+use self::{closing::Closing, live::Live, renewing::Renewing};
+use crate::{
+    authn::{
+        ConnectionId, Principal, Question, Verdict,
+        message::{ServerMessage, TryAgain},
+    },
+    handshake::{Admission, InBand},
+    limits,
+    policy::{Announce, RoutePolicy},
+    rejection::Rejection,
+    time::{Mono, Now},
+};
+
+/// What can happen to an authenticated connection.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// The client sent a control message.
+    Message(&'a [u8]),
+    /// A question of this session was answered.
+    Verdict(Verdict),
+    /// Somebody decided that the connection must end: revocation, drain, a broken frame.
+    End(Rejection),
+    /// The deadline passed.
+    Deadline,
+    /// A peer is gone.
+    Gone,
+}
+
+/// What the driver has to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Have it answered, and hand the verdict to [`Session::handle`].
+    Ask(Question),
+    /// Send the client this text message, at a frame boundary.
+    Tell(String),
+    /// Stop the flow in both directions and close with the rejection's answer. Said once.
+    Close(Rejection),
+}
+
+/// One authenticated connection.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    core: Core,
+}
+
+impl Session {
+    /// Opens the session of an admitted connection.
+    pub fn open(admission: Admission, policy: &RoutePolicy, now: Now) -> Self {
+        let Admission { id, verified, lease, in_band, .. } = admission;
+        let mut core = Core {
+            id,
+            principal: Arc::clone(verified.principal()),
+            in_band,
+            closes: policy.max_lifetime.map(|span| now.mono.after(span)),
+            budget: Budget { window: now.mono, left: limits::MESSAGES_A_MINUTE },
+            effects: VecDeque::new(),
+        };
+        match (in_band, policy.announce) {
+            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => core.tell_accepted(now),
+            (InBand::Silent, Announce::No) => {}
+        }
+        Self { state: State::Live(Live { lease }), core }
+    }
+
+    /// Takes an input.
+    pub fn handle(&mut self, input: Input<'_>, policy: &RoutePolicy, now: Now) {
+        // Two passes at the most: the warning and the end may both be due.
+        for _ in 0..2 {
+            if self.poll_deadline().is_some_and(|deadline| now.mono >= deadline) {
+                self.step(Input::Deadline, policy, now);
+            }
+        }
+        self.step(input, policy, now);
+    }
+
+    /// The next thing to do.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        let effect = self.core.effects.pop_front();
+        if self.core.effects.is_empty() {
+            self.core.effects = VecDeque::new();
+        }
+        effect
+    }
+
+    /// When [`Input::Deadline`] is due; `None` is never.
+    pub fn poll_deadline(&self) -> Option<Mono> {
+        let lease = match &self.state {
+            State::Live(live) => live.lease,
+            State::Renewing(renewing) => renewing.lease,
+            State::Closing(Closing) => return None,
+        };
+        let deadline = lease.deadline();
+        Some(self.core.closes.map_or(deadline, |closes| closes.min(deadline)))
+    }
+
+    /// Who is connected.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.core.principal
+    }
+
+    fn step(&mut self, input: Input<'_>, policy: &RoutePolicy, now: Now) {
+        let cx = &mut Context { core: &mut self.core, policy, now };
+        let state = core::mem::replace(&mut self.state, State::Closing(Closing));
+        self.state = match state {
+            State::Live(live) => live.step(&input, cx),
+            State::Renewing(renewing) => renewing.step(input, cx),
+            State::Closing(closing) => closing.step(&input),
+        };
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Live(Live),
+    Renewing(Renewing),
+    Closing(Closing),
+}
+
+/// What every state shares.
+#[derive(Debug)]
+struct Core {
+    id: ConnectionId,
+    principal: Arc<Principal>,
+    in_band: InBand,
+    closes: Option<Mono>,
+    budget: Budget,
+    effects: VecDeque<Effect>,
+}
+
+impl Core {
+    fn tell(&mut self, message: &ServerMessage<'_>) {
+        self.effects.push_back(Effect::Tell(message.render()));
+    }
+
+    fn tell_accepted(&mut self, now: Now) {
+        let principal = Arc::clone(&self.principal);
+        self.tell(&ServerMessage::Accepted { principal: &principal, now: now.wall });
+    }
+
+    fn tell_rejected(&mut self, rejection: Rejection, retry: TryAgain) {
+        self.tell(&ServerMessage::Rejected { rejection, retry });
+    }
+}
+
+/// Control messages a minute.
+#[derive(Debug)]
+struct Budget {
+    window: Mono,
+    left: u32,
+}
+
+impl Budget {
+    fn spend(&mut self, now: Now) -> Result<(), Rejection> {
+        if self.window.until(now.mono).as_secs() >= 60 {
+            *self = Self { window: now.mono, left: limits::MESSAGES_A_MINUTE };
+        }
+        self.left = self.left.checked_sub(1).ok_or(Rejection::TooManyAttempts)?;
+        Ok(())
+    }
+}
+
+struct Context<'a> {
+    core: &'a mut Core,
+    policy: &'a RoutePolicy,
+    now: Now,
+}
+
+impl Context<'_> {
+    /// What is due: the end of the lease, the end of the lifetime, or the warning.
+    fn due(&mut self, lease: Lease) -> Result<Lease, Rejection> {
+        if lease.is_over(self.now) {
+            return Err(Rejection::TokenExpired);
+        }
+        if self.core.closes.is_some_and(|closes| self.now.mono >= closes) {
+            return Err(Rejection::LifetimeReached);
+        }
+        if !lease.is_warning_due(self.now) {
+            return Ok(lease);
+        }
+        match (self.core.in_band, self.policy.announce) {
+            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
+                let remaining = self.now.mono.until(lease.ends());
+                self.core.tell(&ServerMessage::Expiring { remaining });
+            }
+            (InBand::Silent, Announce::No) => {}
+        }
+        Ok(lease.warned())
+    }
+}
+
+#[cfg(test)]
+mod tests;

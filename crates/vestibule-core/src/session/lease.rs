@@ -1,0 +1,54 @@
+//! How long a connection may stay authenticated without a refresh.
+
+use crate::{
+    policy::RoutePolicy,
+    time::{Mono, Now, UnixTime},
+};
+
+/// A date on somebody's credential, turned once into a deadline on our own clock. A wall clock that
+/// jumps later neither kills nor prolongs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// When `expiring` is due; `None` once it was said.
+    warning: Option<Mono>,
+    ends: Mono,
+}
+
+impl Lease {
+    /// From the credential's end plus the route's grace; `None` where that has passed already.
+    pub fn granted(expires: UnixTime, policy: &RoutePolicy, now: Now) -> Option<Self> {
+        let remaining = now.wall.until(expires.after(policy.expiry_grace));
+        if remaining.is_zero() {
+            return None;
+        }
+        let ends = now.mono.after(remaining);
+        let warning = ends.before(policy.expiry_warning).max(now.mono);
+        Some(Self { warning: Some(warning), ends })
+    }
+
+    /// The next moment at which something is due.
+    pub fn deadline(self) -> Mono {
+        self.warning.unwrap_or(self.ends)
+    }
+
+    /// When it ends.
+    pub fn ends(self) -> Mono {
+        self.ends
+    }
+
+    /// Whether it is over.
+    pub fn is_over(self, now: Now) -> bool {
+        now.mono >= self.ends
+    }
+
+    /// Whether `expiring` is due.
+    pub fn is_warning_due(self, now: Now) -> bool {
+        self.warning.is_some_and(|due| now.mono >= due)
+    }
+
+    /// The same lease, after `expiring` was said.
+    #[must_use]
+    pub fn warned(self) -> Self {
+        Self { warning: None, ..self }
+    }
+}
