@@ -1,5 +1,7 @@
 //! The line, driven by hand.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names the case it wants")]
+
 use core::num::NonZeroU64;
 use std::sync::Arc;
 
@@ -169,7 +171,7 @@ fn a_verdict_after_the_deadline_admits_nobody() {
 #[test]
 fn nothing_but_an_authenticate_message_opens_the_door() {
     let policy = policy(&[Carrier::Message]);
-    for (text, expected) in [
+    let cases: [(&[u8], &str); 4] = [
         (TOKEN, "verify"),
         (
             br#"{"auth":{"type":"refresh","mechanism":"bearer","token":"t"}}"#,
@@ -177,8 +179,8 @@ fn nothing_but_an_authenticate_message_opens_the_door() {
         ),
         (br#"{"auth":{"type":"logout"}}"#, "Close(logged_out)"),
         (b"hello", "Close(malformed_message)"),
-    ] as [(&[u8], &str); 4]
-    {
+    ];
+    for (text, expected) in cases {
         let Step::AwaitMessage(needs, None) = begin(id(1), present(), None, &policy, at(0)) else {
             panic!();
         };
