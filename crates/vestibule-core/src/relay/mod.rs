@@ -1,1 +1,26 @@
-//! To come.
+//! After admission: bytes pass as they are, still masked. Only frame headers are read, to know where
+//! something may be cut in, and whether a message is the application's or the gateway's.
+
+mod boundary;
+mod client;
+mod partial;
+mod server;
+
+pub use self::{
+    client::{ClientScanner, Piece, Reserved},
+    server::{Seen, ServerScanner},
+};
+
+/// What may be cut into a stream at this point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// Between messages: anything.
+    Message,
+    /// Between the fragments of a message: a control frame.
+    Frame,
+    /// Inside a frame: nothing.
+    Inside,
+}
+
+#[cfg(test)]
+mod tests;

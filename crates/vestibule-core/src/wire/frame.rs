@@ -186,7 +186,10 @@ mod tests {
     #[test]
     fn the_examples_of_rfc_6455_section_5_7_are_read() {
         let hello = parse(&[0x81, 0x05, 0x48, 0x65], Sender::Server).unwrap().unwrap();
-        assert_eq!((hello.opcode, hello.fin, hello.length, hello.size), (Opcode::Text, Fin::Last, 5, 2));
+        assert_eq!(
+            (hello.opcode, hello.fin, hello.length, hello.size),
+            (Opcode::Text, Fin::Last, 5, 2)
+        );
         let masked = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58];
         let header = parse(&masked, Sender::Client).unwrap().unwrap();
         let mut payload = masked[header.size..].to_vec();
@@ -205,18 +208,18 @@ mod tests {
     #[test]
     fn what_breaks_section_5_2_is_refused() {
         let cases: [(&[u8], Sender); 14] = [
-            (&[0x83, 0x00], Sender::Server),                               // reserved opcode
-            (&[0x8b, 0x00], Sender::Server),                               // reserved control opcode
-            (&[0x81, 0x85], Sender::Server),                               // a server that masks
-            (&[0x81, 0x05], Sender::Client),                               // a client that does not
-            (&[0x09, 0x00], Sender::Server),                               // a ping in fragments
-            (&[0x08, 0x00], Sender::Server),                               // a close in fragments
-            (&[0x89, 0x7e], Sender::Server),                               // a long ping
-            (&[0x88, 0xff], Sender::Client),                               // a long close
-            (&[0xc9, 0x00], Sender::Server),                               // RSV1 on a control frame
-            (&[0x81, 0x7e, 0x00, 0x7d], Sender::Server),                   // 125 in two bytes
+            (&[0x83, 0x00], Sender::Server),             // reserved opcode
+            (&[0x8b, 0x00], Sender::Server),             // reserved control opcode
+            (&[0x81, 0x85], Sender::Server),             // a server that masks
+            (&[0x81, 0x05], Sender::Client),             // a client that does not
+            (&[0x09, 0x00], Sender::Server),             // a ping in fragments
+            (&[0x08, 0x00], Sender::Server),             // a close in fragments
+            (&[0x89, 0x7e], Sender::Server),             // a long ping
+            (&[0x88, 0xff], Sender::Client),             // a long close
+            (&[0xc9, 0x00], Sender::Server),             // RSV1 on a control frame
+            (&[0x81, 0x7e, 0x00, 0x7d], Sender::Server), // 125 in two bytes
             (&[0x81, 0x7f, 0, 0, 0, 0, 0, 0, 0xff, 0xff], Sender::Server), // 65535 in eight
-            (&[0x81, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0], Sender::Server),    // the highest bit
+            (&[0x81, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0], Sender::Server), // the highest bit
             (&[0x81, 0xfe, 0x00, 0x10], Sender::Client),
             (&[0x81, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0], Sender::Client),
         ];
