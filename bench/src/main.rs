@@ -1,8 +1,18 @@
-//! Benchmarks of Vestibule beside its peers.
+//! `vestibule-bench compare`: what a proxy costs, measured beside its peers.
 
-use vestibule_bench::role;
+use std::{fs, path::PathBuf};
 
-use clap::Parser;
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use vestibule_bench::{
+    cases::{Bench, Carrier, Case, Figure, Scale, Tokens, free_port},
+    machine::{Machine, Ticks},
+    peers::Peer,
+    process::{Core, Process, pause},
+    report::{Row, Run},
+    role::Role,
+    tokens::{Algorithm, Check},
+};
 
 /// Measures what a proxy costs.
 #[derive(Debug, Parser)]
@@ -11,15 +21,183 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Debug, clap::Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures the gateway beside its peers.
+    Compare(Compare),
     /// Runs one of the processes that a measurement is made of.
     #[command(subcommand)]
-    Role(role::Role),
+    Role(Role),
 }
 
-fn main() -> anyhow::Result<()> {
+#[derive(Debug, Args)]
+struct Compare {
+    /// The gateway's binary, built with `--release`.
+    #[arg(long, default_value = "target/release/vestibule")]
+    vestibule: PathBuf,
+    /// Two minutes instead of an hour.
+    #[arg(long)]
+    quick: bool,
+    /// Rounds; each measures every proxy in every case once.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Only cases of this kind.
+    #[arg(long, value_enum)]
+    only: Option<Kind>,
+    /// Only cases whose name contains this.
+    #[arg(long)]
+    case: Option<String>,
+    /// Let the kernel place the processes, with two workers.
+    #[arg(long)]
+    unpinned: bool,
+    /// Where the tables, the figures and the picture are written.
+    #[arg(long, default_value = "bench/results")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Relay,
+    Latency,
+    Handshake,
+    Memory,
+    Expiry,
+}
+
+fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Role(role) => role.run(),
+        Command::Compare(options) => compare(&options),
     }
+}
+
+fn compare(options: &Compare) -> Result<()> {
+    ensure!(options.vestibule.exists(), "{} is not there", options.vestibule.display());
+    let scale = if options.quick { Scale::Quick } else { Scale::Full };
+    let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 5 });
+    let folder = tempfile::tempdir()?;
+    let (proxy_core, load_core, workers, placement) = if options.unpinned {
+        (Core::Any, Core::Any, 2, "unpinned")
+    } else {
+        (Core::Pinned(0), Core::Pinned(1), 1, "pinned")
+    };
+    let quiet = Ticks::now();
+    pause(std::time::Duration::from_secs(2));
+    let start = Ticks::now();
+    let busy = start.busy_since(quiet);
+    let port = free_port()?;
+    let own = std::env::current_exe()?.to_string_lossy().into_owned();
+    let words = [own, "role".into(), "echo".into(), "--port".into(), port.to_string()];
+    let mut echo = Process::start(load_core, &words)?;
+    echo.listens(port)?;
+    let bench = Bench {
+        folder: folder.path(),
+        vestibule: &options.vestibule,
+        proxy_core,
+        load_core,
+        workers,
+        scale,
+        echo: port,
+    };
+    let rows = measure(&bench, options, rounds)?;
+    let run = Run {
+        machine: Machine::look(),
+        versions: Peer::ALL.iter().filter_map(|peer| peer.version(&options.vestibule)).collect(),
+        placement,
+        rounds,
+        stolen: Ticks::now().stolen_since(start),
+        busy,
+        rows,
+    };
+    fs::create_dir_all(&options.out)?;
+    let tables = run.tables();
+    fs::write(options.out.join(format!("{placement}.md")), &tables)?;
+    fs::write(options.out.join(format!("{placement}.json")), serde_json::to_string_pretty(&run)?)?;
+    fs::write(options.out.join(format!("{placement}.svg")), run.picture())?;
+    show(&tables);
+    Ok(())
+}
+
+fn measure(bench: &Bench<'_>, options: &Compare, rounds: usize) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    for case in cases(bench.scale) {
+        let wanted = options.only.is_none_or(|kind| kind == Kind::of(case))
+            && options.case.as_ref().is_none_or(|part| case.name().contains(part.as_str()));
+        if !wanted {
+            continue;
+        }
+        let peers: Vec<Peer> = Peer::ALL.into_iter().filter(|peer| case.is_for(*peer)).collect();
+        let mut figures: Vec<Vec<Figure>> = peers.iter().map(|_| Vec::new()).collect();
+        for round in 0..rounds {
+            // Each round begins with another, so that none is always first on a cold machine.
+            for turn in 0..peers.len() {
+                let at = (turn + round) % peers.len();
+                let (Some(peer), Some(figures)) = (peers.get(at), figures.get_mut(at)) else {
+                    continue;
+                };
+                let figure = bench
+                    .measure(case, *peer)
+                    .with_context(|| format!("{} at {}", case.name(), peer.name()))?;
+                figures.push(figure);
+            }
+        }
+        show(&format!("measured: {}", case.name()));
+        rows.extend(peers.into_iter().zip(figures).map(|(peer, figures)| Row { case, peer, figures }));
+    }
+    Ok(rows)
+}
+
+fn cases(scale: Scale) -> Vec<Case> {
+    let (payloads, connections, flights, idle): (&[usize], &[usize], &[usize], &[usize]) =
+        match scale {
+            Scale::Quick => (&[64, 16 * 1024], &[64], &[1], &[1000]),
+            Scale::Full => {
+                (&[64, 1024, 16 * 1024, 256 * 1024], &[1, 64, 1000], &[1, 16], &[1000, 5000, 9500])
+            }
+        };
+    let mut cases = Vec::new();
+    for &in_flight in flights {
+        for &payload in payloads {
+            for &connections in connections {
+                // A thousand connections with sixteen times 256 KiB on their way are 4 GiB.
+                if payload * connections * in_flight <= 1 << 28 {
+                    cases.push(Case::Relay { payload, connections, in_flight });
+                }
+            }
+        }
+    }
+    let by = Carrier::Header;
+    cases.push(Case::Handshake { check: Check::Nothing, tokens: Tokens::None, by });
+    for algorithm in Algorithm::ALL {
+        let check = Check::Token(algorithm);
+        cases.push(Case::Handshake { check, tokens: Tokens::Fresh, by });
+        if scale == Scale::Full {
+            cases.push(Case::Handshake { check, tokens: Tokens::Known, by });
+            let by = Carrier::Message;
+            cases.push(Case::Handshake { check, tokens: Tokens::Fresh, by });
+        }
+    }
+    cases.extend(idle.iter().map(|&connections| Case::Memory { connections }));
+    if scale == Scale::Full {
+        cases.push(Case::Latency);
+        cases.push(Case::Expiry { connections: 9500 });
+    }
+    cases
+}
+
+impl Kind {
+    fn of(case: Case) -> Self {
+        match case {
+            Case::Relay { .. } => Self::Relay,
+            Case::Latency => Self::Latency,
+            Case::Handshake { .. } => Self::Handshake,
+            Case::Memory { .. } => Self::Memory,
+            Case::Expiry { .. } => Self::Expiry,
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the product of this program")]
+fn show(text: &str) {
+    println!("{text}");
 }

@@ -70,6 +70,16 @@ pub enum By {
     Message,
 }
 
+impl By {
+    /// As the option wants it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Message => "message",
+        }
+    }
+}
+
 /// What came of it, as one line of JSON.
 #[derive(Debug, Default, Serialize)]
 struct Outcome {

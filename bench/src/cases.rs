@@ -1,0 +1,326 @@
+//! The cases, and how one of them is measured once.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    machine::Ticks,
+    peers::{Peer, Place},
+    process::{Core, Load, Process, pause},
+    role::load::By,
+    tokens::{self, Algorithm, Check},
+};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Case {
+    /// Messages through open connections.
+    Relay {
+        /// Bytes of a message.
+        payload: usize,
+        /// Open connections.
+        connections: usize,
+        /// Messages on their way of each.
+        in_flight: usize,
+    },
+    /// Messages at a fixed rate.
+    Latency,
+    /// Connect, upgrade, token, one echo, close.
+    Handshake {
+        /// What is checked.
+        check: Check,
+        /// Whether every token is a new one.
+        tokens: Tokens,
+        /// Where it travels.
+        by: Carrier,
+    },
+    /// What an idle connection holds.
+    Memory {
+        /// How many are open.
+        connections: usize,
+    },
+    /// Everybody's token ends at once.
+    Expiry {
+        /// How many are open.
+        connections: usize,
+    },
+}
+
+/// Whether a token was seen before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Tokens {
+    /// None is sent.
+    None,
+    /// Each is sent once.
+    Fresh,
+    /// One is sent again and again.
+    Known,
+}
+
+/// Where a token travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Carrier {
+    /// `Authorization`.
+    Header,
+    /// The first message.
+    Message,
+}
+
+/// One measurement of one proxy.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Figure {
+    /// CPU microseconds of the proxy for each message, handshake or close.
+    pub cpu: f64,
+    /// A second, in all.
+    pub rate: f64,
+    /// Microseconds.
+    pub p50: f64,
+    /// Microseconds.
+    pub p99: f64,
+    /// Microseconds.
+    pub p999: f64,
+    /// Bytes for each connection.
+    pub bytes: f64,
+    /// Seconds between the first close and the last.
+    pub spread: f64,
+}
+
+/// How much is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// Two minutes.
+    Quick,
+    /// As long as it takes.
+    Full,
+}
+
+/// A bench that is set up: the echo runs.
+#[derive(Debug)]
+pub struct Bench<'a> {
+    /// For files.
+    pub folder: &'a Path,
+    /// The gateway's binary.
+    pub vestibule: &'a Path,
+    /// Where proxies run.
+    pub proxy_core: Core,
+    /// Where load and echo run.
+    pub load_core: Core,
+    /// Workers of each proxy.
+    pub workers: usize,
+    /// How much is done.
+    pub scale: Scale,
+    /// The echo's port.
+    pub echo: u16,
+}
+
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    count: u64,
+    seconds: f64,
+    p50: f64,
+    p99: f64,
+    p999: f64,
+    closed: u64,
+    first_closed: f64,
+    last_closed: f64,
+}
+
+impl Case {
+    /// For tables.
+    pub fn name(self) -> String {
+        match self {
+            Self::Relay { payload, connections, in_flight } => {
+                let size = match payload {
+                    0..1024 => format!("{payload} B"),
+                    _ => format!("{} KiB", payload / 1024),
+                };
+                format!("{size} × {connections}, {in_flight} in flight")
+            }
+            Self::Latency => "10,000/s, 64 B × 1000".to_owned(),
+            Self::Handshake { check, tokens, by } => {
+                let check = match check {
+                    Check::Nothing => "no check",
+                    Check::Token(algorithm) => algorithm.name(),
+                };
+                let tokens = match tokens {
+                    Tokens::None => "no token (ours: a known one)",
+                    Tokens::Fresh => "fresh tokens",
+                    Tokens::Known => "a known token",
+                };
+                let by = match by {
+                    Carrier::Header => "header",
+                    Carrier::Message => "first message",
+                };
+                format!("{check}, {tokens}, by {by}")
+            }
+            Self::Memory { connections } => format!("{connections} idle"),
+            Self::Expiry { connections } => format!("{connections} expire"),
+        }
+    }
+
+    /// Whether a peer can take part.
+    pub fn is_for(self, peer: Peer) -> bool {
+        match self {
+            Self::Relay { .. } | Self::Latency => true,
+            Self::Memory { .. } => peer != Peer::Direct,
+            Self::Expiry { .. } => peer == Peer::Vestibule,
+            Self::Handshake { check: Check::Nothing, .. } => match peer {
+                Peer::Direct | Peer::Nginx64 | Peer::Haproxy64 => false,
+                // Ours takes nobody without a token: its cheapest is a token that it knows.
+                Peer::Floor | Peer::Nginx | Peer::Haproxy | Peer::Vestibule => true,
+            },
+            Self::Handshake { check: Check::Token(algorithm), tokens: _, by } => match peer {
+                Peer::Vestibule => true,
+                Peer::Haproxy => by == Carrier::Header && algorithm != Algorithm::EdDsa,
+                Peer::Direct | Peer::Floor | Peer::Nginx | Peer::Nginx64 | Peer::Haproxy64 => false,
+            },
+        }
+    }
+}
+
+impl Bench<'_> {
+    /// Measures once.
+    pub fn measure(&self, case: Case, peer: Peer) -> Result<Figure> {
+        let port = if peer == Peer::Direct { self.echo } else { free_port()? };
+        let check = match case {
+            Case::Handshake { check, .. } => check,
+            Case::Relay { .. } | Case::Latency | Case::Memory { .. } | Case::Expiry { .. } => {
+                Check::Nothing
+            }
+        };
+        let place = Place {
+            core: self.proxy_core,
+            workers: self.workers,
+            port,
+            upstream: self.echo,
+            check,
+            folder: self.folder,
+            vestibule: self.vestibule,
+        };
+        let process = peer.start(&place)?;
+        let before = process.as_ref().map_or(0, Process::pss);
+        let load = Load::start(self.load_core, &self.arguments(case, peer, port)?)
+            .with_context(|| format!("{} at {}", case.name(), peer.name()))?;
+        match case {
+            Case::Memory { connections } => self.memory(process.as_ref(), before, connections, load),
+            Case::Expiry { .. } => expiry(load),
+            Case::Relay { .. } | Case::Latency | Case::Handshake { .. } => {
+                timed(process.as_ref(), load)
+            }
+        }
+    }
+
+    fn memory(
+        &self,
+        process: Option<&Process>,
+        before: u64,
+        connections: usize,
+        mut load: Load,
+    ) -> Result<Figure> {
+        // Whatever a proxy frees after a handshake, it may free now.
+        pause(Duration::from_secs(1));
+        let after = process.map_or(0, Process::pss);
+        load.go()?;
+        let connections = u64::try_from(connections)?;
+        let bytes = crate::machine::ratio(after.saturating_sub(before), connections);
+        Ok(Figure { bytes, ..Figure::default() })
+    }
+
+    fn arguments(&self, case: Case, peer: Peer, port: u16) -> Result<Vec<String>> {
+        let scaled = |quick: u64, full: u64| match self.scale {
+            Scale::Quick => quick,
+            Scale::Full => full,
+        };
+        let mut words = vec![format!("--port={port}")];
+        let mut token = (peer == Peer::Vestibule).then_some((Algorithm::Hs256, Tokens::Known));
+        let mut life = 3600;
+        match case {
+            Case::Relay { payload, connections, in_flight } => {
+                let count = match payload {
+                    0..=1024 if in_flight > 1 => scaled(300_000, 1_000_000),
+                    0..=1024 => scaled(30_000, 100_000),
+                    1025..=65536 => scaled(15_000, 40_000),
+                    _ => scaled(1_000, 3_000),
+                };
+                words.extend(["--task=relay".to_owned(), format!("--payload={payload}")]);
+                words.push(format!("--connections={connections}"));
+                words.push(format!("--in-flight={in_flight}"));
+                words.push(format!("--count={count}"));
+            }
+            Case::Latency => {
+                words.extend(["--task=latency", "--connections=1000"].map(str::to_owned));
+                words.push(format!("--count={}", scaled(20_000, 100_000)));
+            }
+            Case::Handshake { check, tokens, by } => {
+                let count = scaled(3_000, 10_000);
+                words.extend(["--task=handshake", "--connections=32"].map(str::to_owned));
+                words.push(format!("--count={count}"));
+                words.push(format!("--by={}", By::from(by).name()));
+                if let Check::Token(algorithm) = check {
+                    token = Some((algorithm, tokens));
+                }
+                if let Some((algorithm, Tokens::Fresh)) = token {
+                    let path = tokens::file(algorithm, count, life, self.folder)?;
+                    words.push(format!("--tokens={}", path.display()));
+                    return Ok(words);
+                }
+            }
+            Case::Memory { connections } => {
+                words.push("--task=idle".to_owned());
+                words.push(format!("--connections={connections}"));
+            }
+            Case::Expiry { connections } => {
+                words.push("--task=idle".to_owned());
+                words.push(format!("--connections={connections}"));
+                // Long enough to open them all; the grace comes on top.
+                life = i64::try_from(connections / 1000)? + 5;
+            }
+        }
+        if let Some((algorithm, _)) = token {
+            let path = tokens::file(algorithm, 1, life, self.folder)?;
+            words.push(format!("--tokens={}", path.display()));
+        }
+        Ok(words)
+    }
+}
+
+fn timed(process: Option<&Process>, mut load: Load) -> Result<Figure> {
+    let before = process.map_or(Duration::ZERO, Process::cpu);
+    load.go()?;
+    let outcome: Outcome = load.outcome()?;
+    let after = process.map_or(Duration::ZERO, Process::cpu);
+    ensure!(outcome.count > 0, "nothing was done");
+    let count = crate::machine::ratio(outcome.count, 1);
+    Ok(Figure {
+        cpu: after.saturating_sub(before).as_secs_f64() * 1e6 / count,
+        rate: count / outcome.seconds,
+        p50: outcome.p50,
+        p99: outcome.p99,
+        p999: outcome.p999,
+        ..Figure::default()
+    })
+}
+
+fn expiry(mut load: Load) -> Result<Figure> {
+    load.go()?;
+    let outcome: Outcome = load.outcome()?;
+    let closed = crate::machine::ratio(outcome.closed, 1);
+    let spread = outcome.last_closed - outcome.first_closed;
+    Ok(Figure { rate: closed, spread, ..Figure::default() })
+}
+
+impl From<Carrier> for By {
+    fn from(carrier: Carrier) -> Self {
+        match carrier {
+            Carrier::Header => Self::Header,
+            Carrier::Message => Self::Message,
+        }
+    }
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
