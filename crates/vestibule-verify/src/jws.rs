@@ -1,0 +1,1 @@
+//! Signed content (RFC 7515).
