@@ -1,1 +1,4 @@
-//! Skeleton.
+//! An authenticating reverse proxy in front of any WebSocket server.
+
+pub mod cli;
+pub mod config;

@@ -1,0 +1,204 @@
+//! The files that a configuration names: where they are, and, in a second step, whether they can be
+//! used.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    sign::CertifiedKey,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    fault::{Fault, Place, Report},
+    read::{Complaint, Reader},
+};
+
+/// Longest file that a configuration may name, in bytes.
+pub const NAMED_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The certificate chain of the public side.
+    Certificates,
+    /// Its private key.
+    PrivateKey,
+    /// A JWK set.
+    Jwks,
+    /// A secret for HMAC, of so many bytes at least.
+    Secret(usize),
+    /// Certificates to trust.
+    TrustRoots,
+}
+
+/// A file that was named, and where.
+#[derive(Clone, Debug)]
+struct Named {
+    path: PathBuf,
+    purpose: Purpose,
+    place: Place,
+}
+
+/// All files that were named.
+#[derive(Clone, Debug)]
+pub(super) struct Files {
+    base: PathBuf,
+    named: Vec<Named>,
+}
+
+impl Files {
+    /// For a configuration file of this name: other names begin at its directory.
+    pub(super) fn beside(name: &Path) -> Self {
+        let base = name.parent().map(Path::to_path_buf).unwrap_or_default();
+        Self { base, named: Vec::new() }
+    }
+
+    /// Takes the name of a file from a key. Nothing is opened.
+    pub(super) fn read(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        purpose: Purpose,
+    ) -> Option<PathBuf> {
+        let written = reader.parsed(key, |text| {
+            if text.is_empty() || text.contains('\0') {
+                return Err(Complaint::new(format!("`{key}` is not the name of a file")));
+            }
+            if text.contains("-----BEGIN") || text.contains('\n') {
+                let complaint = Complaint::new(format!("`{key}` holds what belongs in a file"));
+                return Err(complaint.help("write it to a file, and the file's name here"));
+            }
+            Ok(self.base.join(text))
+        })?;
+        let path = written.value;
+        self.named.push(Named { path: path.clone(), purpose, place: written.place });
+        Some(path)
+    }
+
+    /// Opens every file, and reports those that cannot be used.
+    pub(super) fn check(&self, report: &mut Report) {
+        let mut chain: Option<(Vec<CertificateDer<'static>>, &Place)> = None;
+        for Named { path, purpose, place } in &self.named {
+            let bytes = match contents(path) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    let message = format!("cannot read {}", path.display());
+                    report.push(Fault::new(message, place.clone()).label(error.to_string()));
+                    continue;
+                }
+            };
+            let outcome = match purpose {
+                Purpose::Certificates => certificates(&bytes).map(|certificates| {
+                    chain = Some((certificates, place));
+                }),
+                Purpose::PrivateKey => private_key(&bytes, chain.take().map(|chain| chain.0)),
+                Purpose::Jwks => jwks(&bytes),
+                Purpose::Secret(least) => secret(&bytes, *least),
+                Purpose::TrustRoots => trust_roots(&bytes),
+            };
+            if let Err(complaint) = outcome {
+                let fault = complaint.at(place.clone());
+                report.push(fault.label(path.display().to_string()));
+            }
+            if matches!(purpose, Purpose::PrivateKey | Purpose::Secret(_)) && is_open(path) {
+                let message = format!("everybody on this machine can read {}", path.display());
+                let fault = Fault::warning(message, place.clone());
+                report.push(fault.help(format!("chmod o-rwx {}", path.display())));
+            }
+        }
+    }
+}
+
+fn contents(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let too_long = || io::Error::other(format!("longer than {NAMED_FILE_BYTES} bytes"));
+    if length > NAMED_FILE_BYTES {
+        return Err(too_long());
+    }
+    // Room for all of it at once: a buffer that grows leaves copies of a secret behind.
+    let room = usize::try_from(length).unwrap_or(0).saturating_add(1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    file.take(NAMED_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > NAMED_FILE_BYTES) {
+        return Err(too_long());
+    }
+    Ok(bytes)
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Complaint> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| Complaint::new(format!("the file is not PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(Complaint::new("the file has no certificate")
+            .help("it begins with `-----BEGIN CERTIFICATE-----`"));
+    }
+    Ok(chain)
+}
+
+fn private_key(
+    pem: &[u8],
+    chain: Option<Vec<CertificateDer<'static>>>,
+) -> Result<(), Complaint> {
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        Complaint::new("the file has no private key")
+            .help("it begins with `-----BEGIN PRIVATE KEY-----`, and is not encrypted")
+    })?;
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    match chain {
+        Some(chain) => CertifiedKey::from_der(chain, key, &provider).map(drop).map_err(|error| {
+            Complaint::new(format!("the certificate and the key cannot be used: {error}"))
+        }),
+        None => provider.key_provider.load_private_key(key).map(drop).map_err(Complaint::from),
+    }
+}
+
+fn trust_roots(pem: &[u8]) -> Result<(), Complaint> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots
+            .add(certificate)
+            .map_err(|error| Complaint::new(format!("a certificate cannot be used: {error}")))?;
+    }
+    Ok(())
+}
+
+fn jwks(json: &[u8]) -> Result<(), Complaint> {
+    let _ = json;
+    Ok(())
+}
+
+/// The bytes of a secret file, less one newline at the end.
+pub fn without_newline(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(b"\n").unwrap_or(bytes)
+}
+
+fn secret(bytes: &[u8], least: usize) -> Result<(), Complaint> {
+    let length = without_newline(bytes).len();
+    if length < least {
+        // RFC 7518 section 3.2: a key of the size of the hash output or larger must be used.
+        return Err(Complaint::new(format!(
+            "the secret has {length} bytes, and must have at least {least} (RFC 7518 section 3.2)"
+        ))
+        .help("openssl rand -base64 48 makes one of 64 bytes"));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_open(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open(_path: &Path) -> bool {
+    false
+}

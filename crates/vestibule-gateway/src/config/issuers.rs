@@ -1,0 +1,249 @@
+//! `[[issuers]]`: whose tokens count.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    address::{self, HttpUrl},
+    fault::Fault,
+    files::{Files, Purpose},
+    model::{DangerousHttp, IssuerConfig, KeySource},
+    read::{Complaint, Reader, Written, choose, values, word},
+};
+
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
+const REFRESH: Duration = Duration::from_mins(5);
+const MAX_STALE: Duration = Duration::from_hours(24);
+
+/// Names of algorithms, and for those of HMAC the shortest secret in bytes (RFC 7518 section 3.2).
+const ALGORITHMS: &[(&str, Algorithm)] = &[
+    ("RS256", Algorithm::Asymmetric),
+    ("RS384", Algorithm::Asymmetric),
+    ("RS512", Algorithm::Asymmetric),
+    ("PS256", Algorithm::Asymmetric),
+    ("PS384", Algorithm::Asymmetric),
+    ("PS512", Algorithm::Asymmetric),
+    ("ES256", Algorithm::Asymmetric),
+    ("ES384", Algorithm::Asymmetric),
+    ("EdDSA", Algorithm::Asymmetric),
+    ("Ed25519", Algorithm::Asymmetric),
+    ("HS256", Algorithm::Hmac(32)),
+    ("HS384", Algorithm::Hmac(48)),
+    ("HS512", Algorithm::Hmac(64)),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Algorithm {
+    Asymmetric,
+    Hmac(usize),
+}
+
+/// An issuer, and where its name was written.
+pub(super) type IssuerWritten = Written<IssuerConfig>;
+
+/// Reads one table. `None` where it cannot even be named.
+pub(super) fn issuer(
+    reader: &mut Reader<'_>,
+    earlier: &[IssuerWritten],
+    files: &mut Files,
+) -> Option<IssuerWritten> {
+    let name = reader.parsed("name", word("the name of an issuer"));
+    if name.is_none() && reader.node("name").is_none() {
+        reader.missing("name");
+    }
+    if let Some(name) = &name
+        && let Some(twin) = earlier.iter().find(|other| *other.value.name == *name.value)
+    {
+        let message = format!("there are two issuers called {:?}", name.value);
+        let fault = Fault::new(message, name.place.clone());
+        reader.report.push(fault.related(twin.place.clone(), "the first one"));
+    }
+    let issuer = reader.parsed("issuer", word("an issuer"));
+    let algorithms = reader.some("algorithms", |text| {
+        choose("algorithms", text, ALGORITHMS).map(|kind| (Box::<str>::from(text), kind))
+    });
+    let http = match reader.flag("dangerous_allow_http") {
+        Some(true) => DangerousHttp::Allowed,
+        Some(false) | None => DangerousHttp::Refused,
+    };
+    let source = source(reader, issuer.as_ref(), algorithms.as_deref(), http, files);
+    if let (Some(source), Some(algorithms)) = (&source, &algorithms) {
+        check_algorithms(reader, source, algorithms);
+    }
+    let audiences = reader.list("audiences", word("an audience"));
+    if audiences.as_ref().is_none_or(Vec::is_empty) {
+        let message = "`aud` is not looked at: a token that this issuer made for another service \
+                       is let in";
+        let fault = Fault::warning(message, reader.place_of("audiences"));
+        reader.report.push(fault.help("write `audiences = [\"…\"]`"));
+    }
+    if issuer.is_none() && reader.node("issuer").is_none() && source.is_some() {
+        let message = "`iss` is not looked at: whatever these keys have signed is let in";
+        let fault = Fault::warning(message, reader.place.clone());
+        reader.report.push(fault.help("write `issuer = \"…\"`"));
+    }
+    let mut algorithms: Vec<Box<str>> =
+        algorithms.into_iter().flatten().map(|written| written.value.0).collect();
+    if algorithms.is_empty() && matches!(source, Some(KeySource::SecretFile(_))) {
+        algorithms.push("HS256".into());
+    }
+    let (refresh, max_stale) = freshness(reader);
+    let claim = word("the name of a claim");
+    let mut claim = |key| reader.parsed(key, claim).map(|written| written.value);
+    let (subject_claim, scope_claim) = (claim("subject_claim"), claim("scope_claim"));
+    let groups_claim = claim("groups_claim");
+    let types = reader.some("types", word("a type of token")).map(values);
+    let clock_skew = reader.duration("clock_skew", Duration::ZERO..=Duration::from_mins(10));
+    let ca = files.read(reader, "ca", Purpose::TrustRoots);
+    let name = name?;
+    let value = IssuerConfig {
+        name: Arc::from(&*name.value),
+        issuer: issuer.map(|issuer| Arc::from(issuer.value)),
+        source: source?,
+        audiences: audiences.map(values).unwrap_or_default(),
+        algorithms: algorithms.into(),
+        clock_skew: clock_skew.map_or(CLOCK_SKEW, |skew| skew.value),
+        types,
+        subject_claim,
+        scope_claim,
+        groups_claim,
+        ca,
+        http,
+        refresh,
+        max_stale,
+    };
+    Some(Written { value, place: name.place })
+}
+
+type Algorithms = [Written<(Box<str>, Algorithm)>];
+
+/// Where the keys are: exactly one place.
+fn source(
+    reader: &mut Reader<'_>,
+    issuer: Option<&Written<Box<str>>>,
+    algorithms: Option<&Algorithms>,
+    http: DangerousHttp,
+    files: &mut Files,
+) -> Option<KeySource> {
+    let least = algorithms
+        .into_iter()
+        .flatten()
+        .filter_map(|written| match written.value.1 {
+            Algorithm::Hmac(least) => Some(least),
+            Algorithm::Asymmetric => None,
+        })
+        .max()
+        .unwrap_or(32);
+    let keys = ["jwks_url", "jwks_file", "secret_file"];
+    let written: Vec<&str> =
+        keys.into_iter().filter(|key| reader.node(key).is_some()).collect();
+    if let [first, second, ..] = written.as_slice() {
+        let message = format!("`{first}` and `{second}` both say where the keys are");
+        let fault = Fault::new(message, reader.place_of(second));
+        reader.report.push(fault.related(reader.place_of(first), "the other one"));
+    }
+    let file = KeySource::JwksFile;
+    let url = reader.parsed("jwks_url", |text| fetchable(text, http).map(|()| text.into()));
+    let jwks = files.read(reader, "jwks_file", Purpose::Jwks);
+    let secret = files.read(reader, "secret_file", Purpose::Secret(least));
+    let source = url
+        .map(|url| KeySource::JwksUrl(url.value))
+        .or_else(|| jwks.map(file))
+        .or_else(|| secret.map(KeySource::SecretFile));
+    match (source, written.is_empty(), issuer) {
+        (Some(source), _, _) => {
+            let fetched = matches!(source, KeySource::JwksUrl(_));
+            if !fetched {
+                without_use(reader, "ca");
+                without_use(reader, "refresh");
+                without_use(reader, "max_stale");
+                without_use(reader, "dangerous_allow_http");
+            }
+            Some(source)
+        }
+        (None, false, _) => None,
+        (None, true, Some(issuer)) => match fetchable(&issuer.value, http) {
+            Ok(()) => Some(KeySource::Discovery),
+            Err(complaint) => {
+                let fault = complaint.at(issuer.place.clone());
+                let label = "without `jwks_url`, `jwks_file` or `secret_file`, keys come from here";
+                reader.report.push(fault.label(label));
+                None
+            }
+        },
+        (None, true, None) => {
+            if reader.node("issuer").is_none() {
+                let message = "the issuer does not say where its keys are";
+                let fault = Fault::new(message, reader.place.clone());
+                reader.report.push(fault.help(
+                    "write `issuer` (its metadata name them), `jwks_url`, `jwks_file` or \
+                     `secret_file`",
+                ));
+            }
+            None
+        }
+    }
+}
+
+fn without_use(reader: &mut Reader<'_>, key: &str) {
+    if let Some(node) = reader.node(key) {
+        let message = format!("`{key}` has no use where the keys are in a file");
+        reader.report.push(Fault::warning(message, node.place.clone()));
+    }
+}
+
+/// Judges an address from which keys are fetched.
+fn fetchable(text: &str, http: DangerousHttp) -> Result<(), Complaint> {
+    let HttpUrl { scheme, host } = address::http_url(text)?;
+    match (scheme, http) {
+        (address::Scheme::Https, _) | (address::Scheme::Http, DangerousHttp::Allowed) => Ok(()),
+        (address::Scheme::Http, DangerousHttp::Refused) if address::is_loopback(&host) => Ok(()),
+        (address::Scheme::Http, DangerousHttp::Refused) => {
+            Err(Complaint::new("keys are not fetched without TLS: who sits on the way could put in \
+                                his own")
+            .help("write `https://`; or, where the way is safe, `dangerous_allow_http = true`"))
+        }
+    }
+}
+
+/// A secret with signatures, or public keys with HMAC: with the latter, everybody who knows the
+/// public key can make tokens.
+fn check_algorithms(reader: &mut Reader<'_>, source: &KeySource, algorithms: &Algorithms) {
+    for Written { value: (name, algorithm), place } in algorithms {
+        let message = match (source, algorithm) {
+            (KeySource::SecretFile(_), Algorithm::Hmac(_)) => continue,
+            (
+                KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery,
+                Algorithm::Asymmetric,
+            ) => continue,
+            (KeySource::SecretFile(_), Algorithm::Asymmetric) => {
+                format!("{name} needs a public key, and `secret_file` is a secret")
+            }
+            (
+                KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery,
+                Algorithm::Hmac(_),
+            ) => format!("{name} needs a secret, and a JWK set is public"),
+        };
+        let help = match source {
+            KeySource::SecretFile(_) => "with a secret there is `HS256`, `HS384` and `HS512`",
+            KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery => {
+                "for HMAC write `secret_file`"
+            }
+        };
+        reader.report.push(Fault::new(message, place.clone()).help(help));
+    }
+}
+
+fn freshness(reader: &mut Reader<'_>) -> (Duration, Duration) {
+    let refresh = reader.duration("refresh", Duration::from_secs(10)..=Duration::from_hours(24));
+    let week = Duration::from_hours(7 * 24);
+    let max_stale = reader.duration("max_stale", Duration::from_secs(10)..=week);
+    let refresh_value = refresh.as_ref().map_or(REFRESH, |refresh| refresh.value);
+    let max_stale_value = max_stale.as_ref().map_or(MAX_STALE, |stale| stale.value);
+    if max_stale_value < refresh_value {
+        let message = "`max_stale` is less than `refresh`: the keys would be thrown away before \
+                       they are fetched again";
+        let place = max_stale.or(refresh).map_or_else(|| reader.place.clone(), |span| span.place);
+        reader.report.push(Fault::new(message, place));
+    }
+    (refresh_value, max_stale_value)
+}

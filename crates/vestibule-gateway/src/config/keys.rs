@@ -1,0 +1,325 @@
+//! The one table of keys: what may be written, what it means, and what holds where nothing is
+//! written. Suggestions, `vestibule init` and the reference page all read it.
+
+use std::fmt::Write as _;
+
+/// A table of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// `[server]`
+    Server,
+    /// `[log]`
+    Log,
+    /// `[[issuers]]`
+    Issuers,
+    /// `[[routes]]`
+    Routes,
+    /// `[admin]`
+    Admin,
+    /// `server.tls`
+    Tls,
+}
+
+impl Section {
+    /// Those at the top level, in the order of the file.
+    pub const TOP: &'static [Self] =
+        &[Self::Server, Self::Log, Self::Issuers, Self::Routes, Self::Admin];
+
+    /// The key of the section.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Log => "log",
+            Self::Issuers => "issuers",
+            Self::Routes => "routes",
+            Self::Admin => "admin",
+            Self::Tls => "tls",
+        }
+    }
+
+    /// As it is written above its keys.
+    pub const fn header(self) -> &'static str {
+        match self {
+            Self::Server => "[server]",
+            Self::Log => "[log]",
+            Self::Issuers => "[[issuers]]",
+            Self::Routes => "[[routes]]",
+            Self::Admin => "[admin]",
+            Self::Tls => "[server.tls]",
+        }
+    }
+
+    /// Whether there may be several.
+    pub const fn shape(self) -> Shape {
+        match self {
+            Self::Server | Self::Log | Self::Admin | Self::Tls => Shape::Once,
+            Self::Issuers | Self::Routes => Shape::Many,
+        }
+    }
+
+    /// What it is for.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Server => "The public side: where clients connect.",
+            Self::Log => "What is written to standard error.",
+            Self::Issuers => {
+                "Who is trusted to say who somebody is. One table for each issuer of tokens; at \
+                 least one."
+            }
+            Self::Routes => {
+                "What is served, and to whom. One table for each path; at least one. A route is for \
+                 its path and everything below it; the longest path that matches wins."
+            }
+            Self::Admin => {
+                "The operator's side: metrics and health over HTTP. Without this section nothing \
+                 listens."
+            }
+            Self::Tls => "The certificate of the public side.",
+        }
+    }
+
+    /// Its keys, in the order of the file.
+    pub fn keys(self) -> impl Iterator<Item = &'static Key> {
+        KEYS.iter().filter(move |key| key.section == self)
+    }
+}
+
+/// How often a section may stand in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// At the most once.
+    Once,
+    /// As an array of tables.
+    Many,
+}
+
+/// What is written behind a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// A string that names a file, from the directory of the configuration file.
+    File,
+    /// A string such as `"30s"`.
+    Duration,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Flag,
+    /// An array of strings.
+    List,
+    /// A string, or an array of strings.
+    TextOrList,
+    /// A table of a section's own.
+    Table(Section),
+    /// A table of close codes.
+    Codes,
+}
+
+impl Kind {
+    /// For people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "string",
+            Self::File => "file",
+            Self::Duration => "duration",
+            Self::Integer => "integer",
+            Self::Flag => "boolean",
+            Self::List => "list of strings",
+            Self::TextOrList => "string or list of strings",
+            Self::Table(_) => "table",
+            Self::Codes => "table of integers",
+        }
+    }
+}
+
+/// What holds where nothing is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It must be written.
+    Required,
+    /// This TOML value.
+    Value(&'static str),
+    /// Something that is no value: in words.
+    Words(&'static str),
+}
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Where it stands.
+    pub section: Section,
+    /// Its name.
+    pub name: &'static str,
+    /// What is written behind it.
+    pub kind: Kind,
+    /// What holds without it.
+    pub absent: Absent,
+    /// A TOML value that could be written.
+    pub example: &'static str,
+    /// What it does: whole sentences.
+    pub doc: &'static str,
+}
+
+macro_rules! keys {
+    ($($section:ident: $($name:literal $kind:expr, $absent:expr, $example:literal, $doc:literal;)+)+) => {
+        /// All keys, section by section, in the order in which they are explained.
+        pub const KEYS: &[Key] = &[$($(Key {
+            section: Section::$section,
+            name: $name,
+            kind: $kind,
+            absent: $absent,
+            example: $example,
+            doc: $doc,
+        },)+)+];
+    };
+}
+
+use Absent::{Required, Value, Words};
+use Kind::{Codes, Duration, File, Flag, Integer, List, Table, Text, TextOrList};
+
+keys! {
+    Server:
+    "listen" TextOrList, Value("\"127.0.0.1:8080\""), "\"127.0.0.1:8080\"",
+        "Addresses to listen on, each `address:port`. `0.0.0.0:8080` is every IPv4 address of the \
+         machine, `[::]:8080` every address.";
+    "tls" Table(Section::Tls), Words("no TLS"), "{ cert = \"cert.pem\", key = \"key.pem\" }",
+        "The certificate for all of these addresses: two PEM files, the chain with the own \
+         certificate first, and its private key. Without it, something in front has to speak TLS.";
+    "trusted_proxies" List, Value("[]"), "[\"10.0.0.0/8\"]",
+        "Proxies in front, as addresses or CIDR blocks. Only from them are `X-Forwarded-For`, \
+         `-Proto` and `-Host` believed; from everybody else these fields are dropped.";
+    "workers" Integer, Words("one for each core"), "4",
+        "Threads that carry connections, 1 to 1024.";
+    "drain" Duration, Value("\"10s\""), "\"10s\"",
+        "Over this span, at most an hour, a stopping gateway closes its connections, so that the \
+         clients do not all come back at once.";
+    "pending_per_address" Integer, Value("64"), "64",
+        "Most connections of one address (IPv6: of one /64) that are not authenticated yet.";
+    "pending" Integer, Value("4096"), "4096",
+        "Most connections in all that are not authenticated yet.";
+
+    Tls:
+    "cert" File, Required, "\"cert.pem\"",
+        "The certificate chain (PEM), the own certificate first.";
+    "key" File, Required, "\"key.pem\"",
+        "The private key (PEM).";
+
+    Log:
+    "level" Text, Value("\"info\""), "\"info\"",
+        "`off`, `error`, `warn`, `info`, `debug` or `trace`; or directives for parts of the \
+         program, such as `info,vestibule_gateway::http=debug`.";
+    "format" Text, Value("\"auto\""), "\"auto\"",
+        "`text` for people, `json` for machines; `auto` is text on a terminal and JSON elsewhere.";
+
+    Issuers:
+    "name" Text, Required, "\"idp\"",
+        "What routes, logs and metrics call this issuer.";
+    "issuer" Text, Words("`iss` is not looked at"), "\"https://idp.example.com/\"",
+        "The `iss` that its tokens must have, to the letter. Where neither `jwks_url`, `jwks_file` \
+         nor `secret_file` is written, the keys are found through the metadata at this address \
+         (OpenID Connect Discovery, RFC 8414).";
+    "jwks_url" Text, Words("see `issuer`"), "\"https://idp.example.com/keys.json\"",
+        "The address of its JWK set (RFC 7517).";
+    "jwks_file" File, Words("see `issuer`"), "\"jwks.json\"",
+        "A file with its JWK set.";
+    "secret_file" File, Words("see `issuer`"), "\"issuer.secret\"",
+        "A file with the secret for HMAC: its bytes as they are, less one newline at the end; at \
+         least 32 bytes for HS256, 48 for HS384, 64 for HS512. Everybody who can check such a token \
+         can also make one.";
+    "audiences" List, Words("`aud` is not looked at"), "[\"https://chat.example.com\"]",
+        "A token's `aud` must have one of these. Without it, a token that was issued for another \
+         service of the same issuer is let in.";
+    "algorithms" List, Words("those of its keys; HS256 for a secret"), "[\"RS256\", \"ES256\"]",
+        "Signature algorithms that count: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
+         EdDSA; for a secret HS256, HS384, HS512.";
+    "clock_skew" Duration, Value("\"30s\""), "\"30s\"",
+        "How wrong its clock may be, at most 10 minutes: a token counts so much earlier and longer.";
+    "types" List, Words("access tokens, and tokens that do not say"), "[\"at+jwt\", \"JWT\"]",
+        "Values of the header's `typ` that count.";
+    "subject_claim" Text, Value("\"sub\""), "\"sub\"",
+        "The claim that says who it is.";
+    "scope_claim" Text, Words("`scope` or `scp`"), "\"scope\"",
+        "The claim with the scopes: a string with spaces, or a list.";
+    "groups_claim" Text, Value("\"groups\""), "\"groups\"",
+        "The claim with the groups: a list.";
+    "ca" File, Words("the system's"), "\"idp-ca.pem\"",
+        "Trust roots (PEM) for fetching its keys.";
+    "dangerous_allow_http" Flag, Value("false"), "false",
+        "Fetches its keys without TLS. Whoever sits on the way can then make keys of his own count. \
+         Not needed for an issuer on this machine.";
+    "refresh" Duration, Value("\"5m\""), "\"5m\"",
+        "How often its keys are fetched, 10 seconds to a day.";
+    "max_stale" Duration, Value("\"24h\""), "\"24h\"",
+        "How long fetched keys count when they cannot be fetched again, at most 7 days. Not less \
+         than `refresh`.";
+
+    Routes:
+    "path" Text, Required, "\"/\"",
+        "The path, with everything below it at a `/`.";
+    "upstream" TextOrList, Required, "\"ws://127.0.0.1:9000/socket\"",
+        "The WebSocket server behind it, `ws://` or `wss://`; several are tried in turn. What \
+         follows the route's path, and the query, is appended.";
+    "ca" File, Words("the system's"), "\"upstream-ca.pem\"",
+        "Trust roots (PEM) for `wss://` upstreams.";
+    "origins" List, Words("the own host alone"), "[\"https://app.example.com\"]",
+        "Pages that may open a socket: `scheme://host[:port]`, `https://*.example.com` for every \
+         subdomain, `*` for every page of the world (never with a cookie). Clients other than \
+         browsers send no origin and are not affected.";
+    "hosts" List, Words("every host"), "[\"ws.example.com\"]",
+        "Host names that are served. Without it the `Host` field is believed.";
+    "accept" List, Value("[\"header\", \"subprotocol\", \"message\"]"),
+        "[\"header\", \"cookie\", \"subprotocol\", \"message\"]",
+        "Where a credential may travel: `header` (`Authorization: Bearer`), `cookie`, \
+         `subprotocol`, `message` (the first message), `query` (only with \
+         `dangerous_token_in_query`).";
+    "cookie" Text, Words("no cookie"), "\"session\"",
+        "The cookie that holds a token; `accept` must have `cookie`.";
+    "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\"]",
+        "How identity may be proven: `bearer`, an access token.";
+    "issuers" List, Words("all of them"), "[\"idp\"]",
+        "Names of the issuers whose tokens count here.";
+    "scopes" List, Value("[]"), "[\"chat\"]",
+        "What a token must allow; all of these.";
+    "dialect" Text, Value("\"native\""), "\"native\"",
+        "The language of in-band messages: `native`.";
+    "auth_deadline" Duration, Value("\"5s\""), "\"5s\"",
+        "Time to authenticate, from the first byte; at most 5 minutes.";
+    "expiry_grace" Duration, Value("\"30s\""), "\"30s\"",
+        "Time, at most an hour, that a connection may outlive its credential.";
+    "expiry_warning" Duration, Value("\"30s\""), "\"30s\"",
+        "How long before the end, at most an hour, the client is told that it comes: that is, \
+         before expiry and grace are over.";
+    "max_lifetime" Duration, Words("as long as it is authenticated"), "\"12h\"",
+        "Longest life of a connection.";
+    "idle_timeout" Duration, Words("any silence is fine"), "\"10m\"",
+        "Longest silence in both directions.";
+    "reject" Text, Value("\"auto\""), "\"auto\"",
+        "How a failed handshake is answered: `http` with a status, `close` with a close code after \
+         the upgrade; `auto` is `close` for browsers, which show nothing else, and `http` for others.";
+    "announce" Flag, Value("false"), "false",
+        "Sends `required` on connect, and `accepted` to clients that did not speak in band.";
+    "subprotocols" List, Words("the first one offered"), "[\"chat.v1\"]",
+        "Subprotocols of the upstream, for handshakes that must be answered before it is asked.";
+    "compression" Text, Value("\"auto\""), "\"auto\"",
+        "`auto` lets client and upstream agree on extensions where no in-band message has to be read \
+         or written; `off` never does.";
+    "identity" Text, Value("\"vestibule\""), "\"vestibule\"",
+        "The header fields that tell the upstream who is there: `vestibule` (`X-Vestibule-…`), \
+         `oauth2-proxy` (`X-Forwarded-User` …), `authelia` (`Remote-User` …), `none`.";
+    "assertion" Text, Words("`signed`; `off` with `identity = \"none\"`"), "\"signed\"",
+        "`signed` tells the upstream with a short signed token, too (`X-Vestibule-Assertion`); \
+         `off` does not.";
+    "forward_credential" Flag, Value("false"), "false",
+        "Leaves the credential in the handshake that the upstream gets. It can then act as the \
+         client elsewhere.";
+    "dangerous_token_in_query" Flag, Value("false"), "false",
+        "Takes `access_token` from the query; `accept` must have `query`. It ends up in logs, \
+         histories and the `Referer` field (RFC 6750 section 2.3).";
+    "close_codes" Codes, Value("{}"), "{ 4401 = 3000, 4403 = 3003 }",
+        "Close codes, 4400 to 4499, that are sent as others, 3000 to 4999.";
+
+    Admin:
+    "listen" Text, Value("\"127.0.0.1:9480\""), "\"127.0.0.1:9480\"",
+        "The address to listen on. Everybody who reaches it can read the metrics.";
+}

@@ -1,0 +1,229 @@
+//! What a configuration means. Every value here was checked when it was made; defaults are filled
+//! in, paths are absolute or relative to the working directory, and nothing refers to what is not
+//! there.
+
+use std::{net::SocketAddr, num::NonZero, path::PathBuf, sync::Arc, time::Duration};
+
+use ipnet::IpNet;
+use vestibule_core::policy::RoutePolicy;
+
+/// A gateway, as it was configured.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The public side.
+    pub server: Server,
+    /// What is written about the work.
+    pub log: Log,
+    /// Who is trusted to say who somebody is; at least one.
+    pub issuers: Vec<IssuerConfig>,
+    /// What is served; at least one.
+    pub routes: Vec<Arc<Route>>,
+    /// The operator's side; `None` listens nowhere.
+    pub admin: Option<Admin>,
+}
+
+/// The public side of the gateway.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Where clients are awaited; at least one address, none twice.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate of every listener; `None` is plain HTTP.
+    pub tls: Option<Tls>,
+    /// Proxies whose `X-Forwarded-…` fields are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Threads that carry connections.
+    pub workers: NonZero<usize>,
+    /// How long the connections of a stopping gateway take to be closed.
+    pub drain: Duration,
+    /// Most connections of one address that are not authenticated yet.
+    pub pending_per_address: u32,
+    /// Most connections in all that are not authenticated yet.
+    pub pending: u32,
+}
+
+/// A certificate and its key, both PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain, the own certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// A level, or directives in the syntax of `tracing_subscriber::EnvFilter`.
+    pub level: Box<str>,
+    /// For people or for machines.
+    pub format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The operator's listener: metrics and health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where.
+    pub listen: SocketAddr,
+}
+
+/// Somebody whose tokens count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IssuerConfig {
+    /// What routes, logs and metrics call it; unique.
+    pub name: Arc<str>,
+    /// The `iss` that its tokens must have; `None` does not look at `iss`. Always there with
+    /// [`KeySource::Discovery`].
+    pub issuer: Option<Arc<str>>,
+    /// Where its keys are.
+    pub source: KeySource,
+    /// Of these, a token's `aud` must have one; empty does not look at `aud`.
+    pub audiences: Box<[Box<str>]>,
+    /// Names of the algorithms that count (RFC 7518 section 3.1, RFC 8037, RFC 9864), in the order
+    /// written. Empty leaves it to each key, asymmetric ones only. With [`KeySource::SecretFile`]
+    /// never empty, and `HS…` only; elsewhere never `HS…`.
+    pub algorithms: Box<[Box<str>]>,
+    /// How wrong the issuer's clock may be.
+    pub clock_skew: Duration,
+    /// Values of `typ` that count; `None` leaves it to the verifier.
+    pub types: Option<Box<[Box<str>]>>,
+    /// The claim that holds the subject; `None` is `sub`.
+    pub subject_claim: Option<Box<str>>,
+    /// The claim that holds the scopes; `None` is `scope` or `scp`.
+    pub scope_claim: Option<Box<str>>,
+    /// The claim that holds the groups; `None` is `groups`.
+    pub groups_claim: Option<Box<str>>,
+    /// Trust roots (PEM) for fetching its keys; `None` is the system's.
+    pub ca: Option<PathBuf>,
+    /// Whether its keys may be fetched without TLS.
+    pub http: DangerousHttp,
+    /// How often its keys are fetched.
+    pub refresh: Duration,
+    /// How long fetched keys count when they cannot be fetched again.
+    pub max_stale: Duration,
+}
+
+/// Where the keys of an issuer are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// A JWK set (RFC 7517) in a file.
+    JwksFile(PathBuf),
+    /// A secret for HMAC in a file: its bytes, less one newline at the end.
+    SecretFile(PathBuf),
+    /// A JWK set at this `https` address, or `http` where that was allowed.
+    JwksUrl(Box<str>),
+    /// A JWK set at the address that the issuer's metadata name (OpenID Connect Discovery 1.0
+    /// section 4, RFC 8414 section 3).
+    Discovery,
+}
+
+/// Whether keys may be fetched without TLS from a host other than this one. Whoever sits on the
+/// way can then make keys of his own count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DangerousHttp {
+    /// They may not.
+    Refused,
+    /// They may: the issuer says `dangerous_allow_http = true`.
+    Allowed,
+}
+
+/// A path with its upstream and its policy.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Who gets in.
+    pub policy: RoutePolicy,
+    /// Whose tokens count: indexes into [`Config::issuers`], in the order written; at least one,
+    /// none twice.
+    pub issuers: Box<[usize]>,
+    /// Where it leads, tried in turn; at least one.
+    pub upstreams: Vec<Upstream>,
+    /// Which fields tell the upstream who is there.
+    pub identity: IdentityPreset,
+    /// Whether a signed token tells it, too.
+    pub assertion: Assertion,
+    /// Whether the upstream gets to see what the client authenticated with.
+    pub credential: ForwardCredential,
+    /// Whether client and upstream may agree on extensions.
+    pub compression: Compression,
+    /// Close codes (4400 to 4499) that are sent as others, sorted by the first.
+    pub close_codes: Box<[(u16, u16)]>,
+}
+
+/// A WebSocket server behind the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// A name or an address; IPv6 without brackets.
+    pub host: Box<str>,
+    /// Its port.
+    pub port: u16,
+    /// What comes before the rest of the client's path: empty, or beginning with `/` and not ending
+    /// with one.
+    pub path: Box<str>,
+    /// How it is trusted; `None` is `ws://`.
+    pub tls: Option<UpstreamTls>,
+    pub(super) authority: Box<str>,
+}
+
+impl Upstream {
+    /// The `Host` field for it: the port is left out where it is the scheme's own.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+/// How the certificate of a `wss://` upstream is judged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UpstreamTls {
+    /// Trust roots (PEM); `None` is the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// The names of the fields that tell the upstream who is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityPreset {
+    /// `X-Vestibule-…`.
+    Vestibule,
+    /// `X-Forwarded-User` and its like.
+    Oauth2Proxy,
+    /// `Remote-User` and its like.
+    Authelia,
+    /// None at all.
+    None,
+}
+
+/// Whether the upstream gets `X-Vestibule-Assertion`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assertion {
+    /// A short signed token.
+    Signed,
+    /// Nothing.
+    Off,
+}
+
+/// Whether the upstream gets to see the credential of the handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardCredential {
+    /// It is taken out.
+    No,
+    /// It stays where it was: the upstream can impersonate the client elsewhere.
+    Yes,
+}
+
+/// Whether extensions, such as compression, may be agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// By client and upstream, where no in-band message has to be read or written.
+    Auto,
+    /// Never.
+    Off,
+}
