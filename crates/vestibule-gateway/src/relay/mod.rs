@@ -1,0 +1,234 @@
+//! After admission: bytes pass between two sockets as fast as a relay that knows nothing of
+//! WebSockets, and may still be cut off at any moment, in words that the client can read.
+//!
+//! One [`Relay`] per thread. It keeps all connections of the thread as small records in a slab, on
+//! one epoll set, which the thread's runtime waits for like for any socket ([`Relay::run`]). An idle
+//! connection costs its record: no task, no timer, no buffer. A message costs one read into the
+//! thread's buffer and one write out of it.
+//!
+//! What a connection may and may not do is not decided here: the relay reports to a [`Control`],
+//! and carries out its [`Order`]s.
+//!
+//! How connections end, towards the client:
+//! - A close frame of either side passes like everything else; the other side has
+//!   [`limits::CLOSE_TIMEOUT`] to answer it. Then TCP ends.
+//! - An ordered close is cut in as soon as the frame that is under way is complete, which may take
+//!   [`limits::CUT_WINDOW`]; if that is not enough the client sees TCP end without a close frame.
+//! - An upstream that breaks the protocol or ends without a close frame: 1014, cut in likewise.
+//! - The client's end of TCP ends everything at once.
+//!
+//! Towards the upstream an ordered close is a close frame with code 1001 (the client goes away; why
+//! it must is not the upstream's business) where the stream is between two frames, else the end of
+//! TCP.
+
+mod slab;
+
+use std::{fmt, io, net::TcpStream, rc::Rc, time::Duration};
+
+use vestibule_core::{
+    rejection::Rejection,
+    relay::Reserved,
+    time::{Mono, Now},
+    wire::close::Close,
+};
+
+pub use self::slab::Key;
+use crate::drive::Clock;
+
+#[expect(unused_imports, reason = "named in the documentation")]
+use vestibule_core::limits;
+
+/// Decides about one connection. It is asked on the relay's thread, and must not block.
+pub trait Control {
+    /// What reaches a connection from outside of it.
+    type Signal;
+
+    /// Something happened. Orders are carried out in turn; those after a [`Order::Close`] are not
+    /// carried out at all. May call [`Relay::signal`].
+    ///
+    /// An implementation that lets a connection live on when it should end gives its client more
+    /// time than its credential: the relay itself ends nothing but what is broken.
+    fn report(&mut self, report: Report<'_, Self::Signal>, now: Now, orders: &mut Vec<Order>);
+
+    /// When [`Report::Deadline`] is due; `None` is never. Asked when the connection opens and after
+    /// each report. No byte passes after this moment before the deadline was reported.
+    fn deadline(&self) -> Option<Mono>;
+
+    /// The connection is over. Called once, last.
+    fn ended(&mut self, ended: &Ended, now: Now);
+}
+
+/// What happened to a connection.
+pub enum Report<'a, S> {
+    /// The client sent a message of the in-band protocol. It may hold a credential.
+    Message(&'a [u8]),
+    /// A side broke RFC 6455. If no [`Order::Close`] follows, the relay closes with its answer.
+    Fault(Rejection),
+    /// A signal came.
+    Signal(S),
+    /// The deadline passed.
+    Deadline,
+    /// Nothing was said for longer than [`Pair::idle`].
+    Idle,
+    /// The connection ends by itself: a peer went away, or both closed. Orders change nothing.
+    Gone,
+}
+
+/// What the relay has to do.
+#[derive(PartialEq, Eq)]
+pub enum Order {
+    /// Send the client this text message between two of the upstream's. A client that does not read
+    /// loses it, when too much waits already.
+    Tell(String),
+    /// Let no application byte pass any more, and close.
+    Close(Close),
+}
+
+/// A socket, plain or TLS. The handshake is over, and `TCP_NODELAY` is the caller's business.
+pub enum Wire {
+    /// As it is.
+    Plain(TcpStream),
+    /// Under TLS. What the connection holds already is used.
+    Tls(TcpStream, Box<rustls::Connection>),
+}
+
+/// Two sides of a connection that was admitted, and whose upstream has answered 101.
+pub struct Pair {
+    /// The client's socket.
+    pub client: Wire,
+    /// The upstream's socket.
+    pub upstream: Wire,
+    /// What the client sent behind its handshake, decrypted.
+    pub client_read: Vec<u8>,
+    /// What the upstream sent behind its handshake, decrypted.
+    pub upstream_read: Vec<u8>,
+    /// Whether in-band messages are the gateway's.
+    pub reserved: Reserved,
+    /// Longest silence of both sides; `None` is for ever.
+    pub idle: Option<Duration>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Bytes written to the client: payloads, framing, and what the gateway put in.
+    pub to_client: u64,
+    /// Bytes written to the upstream.
+    pub to_upstream: u64,
+    /// The first close code that was seen or sent; 1005 for a close frame without a code, 1006 where
+    /// there was no close frame.
+    pub code: u16,
+    /// Who began the end.
+    pub by: EndedBy,
+}
+
+/// Who began the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The client closed or went away.
+    Client,
+    /// The upstream closed or went away.
+    Upstream,
+    /// The control ordered it.
+    Gateway,
+}
+
+/// The connections of one thread.
+pub struct Relay<C: Control> {
+    clock: Clock,
+    controls: std::cell::RefCell<slab::Slab<C>>,
+}
+
+impl<C: Control> Relay<C> {
+    /// An empty one. Fails where the system has no epoll set left.
+    pub fn new(clock: Clock) -> io::Result<Rc<Self>> {
+        Ok(Rc::new(Self { clock, controls: std::cell::RefCell::default() }))
+    }
+
+    /// Takes over both sockets. What was read already goes first. A socket that cannot be watched
+    /// ends the connection at once; [`Control::ended`] tells.
+    pub fn open(&self, pair: Pair, control: C, _now: Now) -> Key {
+        drop(pair);
+        self.controls.borrow_mut().insert(control)
+    }
+
+    /// Reports a signal to a connection, soon. A key whose connection is over hits nobody.
+    pub fn signal(&self, _key: Key, _signal: C::Signal) {}
+
+    /// Shows every connection that is open. Called from within a [`Control`], it leaves out the one
+    /// that is being asked.
+    pub fn each(&self, show: &mut dyn FnMut(Key, &C)) {
+        self.controls.borrow().each(show);
+    }
+
+    /// How many connections there are, closing ones included.
+    pub fn len(&self) -> usize {
+        self.controls.borrow().len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Relays for ever; returns only where the system fails. Runs on a current-thread runtime with
+    /// I/O and time, once at a time.
+    pub async fn run(&self) -> io::Result<()> {
+        std::future::pending().await
+    }
+}
+
+impl<C: Control> fmt::Debug for Relay<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { clock, .. } = self;
+        f.debug_struct("Relay")
+            .field("clock", clock)
+            .field("connections", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S> fmt::Debug for Report<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(text) => write!(f, "Message({} bytes)", text.len()),
+            Self::Fault(rejection) => f.debug_tuple("Fault").field(rejection).finish(),
+            Self::Signal(_) => f.write_str("Signal"),
+            Self::Deadline => f.write_str("Deadline"),
+            Self::Idle => f.write_str("Idle"),
+            Self::Gone => f.write_str("Gone"),
+        }
+    }
+}
+
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tell(text) => write!(f, "Tell({} bytes)", text.len()),
+            Self::Close(close) => f.debug_tuple("Close").field(close).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(socket) => f.debug_tuple("Plain").field(socket).finish(),
+            Self::Tls(socket, _) => f.debug_tuple("Tls").field(socket).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for Pair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { client, upstream, client_read, upstream_read, reserved, idle } = self;
+        f.debug_struct("Pair")
+            .field("client", client)
+            .field("upstream", upstream)
+            .field("client_read", &client_read.len())
+            .field("upstream_read", &upstream_read.len())
+            .field("reserved", reserved)
+            .field("idle", idle)
+            .finish()
+    }
+}
