@@ -1,5 +1,7 @@
 //! Between the session machine and the world: one clock, and the hands that carry out effects.
 
 pub mod clock;
+pub mod control;
 
 pub use clock::Clock;
+pub use control::{Control, Opened, Signal};

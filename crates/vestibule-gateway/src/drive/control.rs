@@ -1,0 +1,184 @@
+//! Carries out what the session decides: the hands between `vestibule_core::session` and the relay.
+
+use std::{net::IpAddr, rc::Rc, sync::Arc};
+
+use tracing::info;
+use vestibule_core::{
+    authn::{ConnectionId, Question, Verdict},
+    limits,
+    policy::Carrier,
+    rejection::Rejection,
+    session::{Effect, Input, Session},
+    time::{Mono, Now},
+    wire::close::Close,
+};
+
+use crate::{
+    config::Route,
+    ops::metrics::{Closed, Direction},
+    relay::{self, Ended, EndedBy, Key, Order, Report},
+    serve::Worker,
+};
+
+/// What reaches a connection from outside of it.
+#[derive(Debug)]
+pub enum Signal {
+    /// It was handed to the relay, under this key.
+    Opened(Key),
+    /// A question of its was answered.
+    Verdict(Verdict),
+    /// Somebody decided that it must end.
+    End(Rejection),
+}
+
+/// One authenticated connection: its session, and what is said about it in logs and metrics.
+#[derive(Debug)]
+pub struct Control {
+    session: Session,
+    route: Arc<Route>,
+    worker: Rc<Worker>,
+    key: Option<Key>,
+    id: ConnectionId,
+    carrier: Carrier,
+    peer: IpAddr,
+    began: Mono,
+    ending: Option<Rejection>,
+}
+
+/// What is known about a connection when its session opens.
+#[derive(Debug)]
+pub struct Opened {
+    /// Its name.
+    pub id: ConnectionId,
+    /// Where its credential travelled.
+    pub carrier: Carrier,
+    /// Who is at the other end.
+    pub peer: IpAddr,
+    /// What it asked for.
+    pub route: Arc<Route>,
+}
+
+impl Control {
+    /// Logs the beginning.
+    pub fn new(session: Session, opened: Opened, worker: Rc<Worker>, now: Now) -> Self {
+        let Opened { id, carrier, peer, route } = opened;
+        let principal = session.principal();
+        info!(
+            connection = id.0,
+            subject = %principal.subject,
+            issuer = %principal.issuer,
+            mechanism = principal.mechanism.name(),
+            carrier = carrier.name(),
+            route = route.name(),
+            %peer,
+            "connected"
+        );
+        worker.shared.metrics.connections.inc();
+        let (key, began, ending) = (None, now.mono, None);
+        Self { session, route, worker, key, id, carrier, peer, began, ending }
+    }
+
+    /// Who is connected, and since when.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn input(&mut self, input: Input<'_>, now: Now, orders: &mut Vec<Order>) {
+        self.session.handle(input, &self.route.policy, now);
+        while let Some(effect) = self.session.poll_effect() {
+            match effect {
+                Effect::Ask(question) => self.ask(question, now),
+                Effect::Tell(text) => orders.push(Order::Tell(text)),
+                Effect::Close(rejection) => {
+                    self.ending = Some(rejection);
+                    let close = Close::of(rejection, None).mapped(&self.route.policy.close_codes);
+                    orders.push(Order::Close(close));
+                }
+            }
+        }
+    }
+
+    /// Has a question answered: at once where the keys are at hand, else by a task that comes back
+    /// with a signal.
+    fn ask(&mut self, question: Question, now: Now) {
+        let authority = &self.worker.shared.authority;
+        let known = authority.check_now(question.credential(), &self.route.issuers, now.wall);
+        if let Some(result) = known {
+            let doubted = |refused| self.worker.doubted(&self.route, self.peer, refused);
+            let verdict = question.answer(result.map_err(doubted));
+            self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
+            return;
+        }
+        // The relay names a connection before it reads from it.
+        let Some(key) = self.key else {
+            let verdict = question.answer(Err(Rejection::Unavailable));
+            self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
+            return;
+        };
+        let peer = self.peer;
+        let (worker, route) = (Rc::clone(&self.worker), Arc::clone(&self.route));
+        let deadline = now.mono.after(limits::DIAL_TIMEOUT);
+        // The task ends with the fetch, which is bounded; a key that is stale by then hits nobody.
+        tokio::task::spawn_local(async move {
+            let verdict = worker.answer(question, &route, deadline, peer).await;
+            worker.relay.signal(key, Signal::Verdict(verdict));
+        });
+    }
+}
+
+impl relay::Control for Control {
+    type Signal = Signal;
+
+    fn report(&mut self, report: Report<'_, Signal>, now: Now, orders: &mut Vec<Order>) {
+        let input = match report {
+            Report::Message(text) => Input::Message(text),
+            Report::Fault(rejection) => Input::End(rejection),
+            Report::Signal(Signal::Opened(key)) => {
+                self.key = Some(key);
+                Input::Deadline
+            }
+            Report::Signal(Signal::Verdict(verdict)) => Input::Verdict(verdict),
+            Report::Signal(Signal::End(rejection)) => Input::End(rejection),
+            Report::Deadline => Input::Deadline,
+            Report::Idle => Input::End(Rejection::IdleTimeout),
+            Report::Gone => Input::Gone,
+        };
+        self.input(input, now, orders);
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        self.session.poll_deadline()
+    }
+
+    fn ended(&mut self, ended: &Ended, now: Now) {
+        let Ended { to_client, to_upstream, code, by } = ended;
+        let metrics = &self.worker.shared.metrics;
+        metrics.connections.dec();
+        let by = match by {
+            EndedBy::Client => "client",
+            EndedBy::Upstream => "upstream",
+            EndedBy::Gateway => "gateway",
+        };
+        let reason = self.ending.map_or(by, Rejection::label);
+        metrics.closed.get_or_create(&Closed { reason }).inc();
+        metrics.bytes.get_or_create(&Direction { to: "client" }).inc_by(*to_client);
+        metrics.bytes.get_or_create(&Direction { to: "upstream" }).inc_by(*to_upstream);
+        let principal = self.session.principal();
+        let duration = self.began.until(now.mono).as_millis();
+        info!(
+            connection = self.id.0,
+            subject = %principal.subject,
+            mechanism = principal.mechanism.name(),
+            carrier = self.carrier.name(),
+            route = self.route.name(),
+            peer = %self.peer,
+            duration_ms = u64::try_from(duration).unwrap_or(u64::MAX),
+            to_client,
+            to_upstream,
+            code,
+            by,
+            reason,
+            "disconnected"
+        );
+    }
+}

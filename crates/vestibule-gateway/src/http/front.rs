@@ -1,0 +1,223 @@
+//! From an accepted socket to a request that was understood: TLS, the head, the route, the origin.
+
+use std::{net::IpAddr, rc::Rc, sync::Arc};
+
+use tokio::{net::TcpStream, time::timeout_at};
+use tracing::debug;
+use vestibule_core::{
+    handshake::{self, Manner},
+    limits,
+    policy::{
+        Host, RejectStyle,
+        carrier::{self, Presented},
+        forwarded::{self, Forwarded, Trust},
+        origin::{Asked, OriginAllowed, Transport},
+        route,
+    },
+    rejection::Rejection,
+    time::Mono,
+    wire::{head::RequestHead, upgrade::Upgrade},
+};
+
+use super::{
+    Link, Socket,
+    line::{self, Guest},
+    plain, refuse,
+};
+use crate::{
+    config::Route,
+    serve::{Place, Seen, Worker},
+};
+
+/// A request for a route, from a page that may ask.
+#[derive(Debug)]
+pub struct Request {
+    /// As it came.
+    pub head: RequestHead,
+    /// What the handshake says.
+    pub upgrade: Upgrade,
+    /// What it is for.
+    pub route: Arc<Route>,
+    /// Credentials, and what is left without them.
+    pub presented: Presented,
+    /// Who sent it, by way of whom.
+    pub forwarded: Forwarded,
+}
+
+impl Request {
+    /// The page behind it, as it calls itself.
+    pub fn origin(&self) -> Option<&str> {
+        origin(&self.head)
+    }
+}
+
+fn origin(head: &RequestHead) -> Option<&str> {
+    head.all("origin").next().and_then(|value| std::str::from_utf8(value).ok())
+}
+
+/// Why a request goes no further, and how far it was understood.
+struct Stopped {
+    rejection: Rejection,
+    route: Option<Arc<Route>>,
+    /// The origin was judged, and the handshake is one: it can be answered with a Close.
+    understood: Option<(OriginAllowed, Upgrade)>,
+}
+
+impl From<Rejection> for Stopped {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, route: None, understood: None }
+    }
+}
+
+/// Drives one accepted connection to its admission or its end.
+pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
+    let deadline = worker.shared.clock.now().mono.after(limits::AUTH_DEADLINE);
+    // Behind a proxy that is trusted, the address that counts is in the head.
+    let place = match worker.shared.trusts(peer) {
+        Trust::Stranger => match worker.shared.wait(peer) {
+            Ok(place) => Some(place),
+            Err(rejection) => {
+                worker.refused(Seen::stranger(peer), rejection);
+                return refuse::flatly(Link::new(Socket::Plain(socket)), rejection).await;
+            }
+        },
+        Trust::Proxy => None,
+    };
+    let opened = timeout_at(worker.instant(deadline), secure(socket, &worker)).await;
+    let Ok(Some((mut link, transport))) = opened else { return };
+    match read_head(&mut link, deadline, &worker).await {
+        Ok(head) => welcome(link, head, (peer, transport, place), worker).await,
+        Err(None) => {}
+        Err(Some(rejection)) => {
+            worker.refused(Seen::stranger(peer), rejection);
+            refuse::flatly(link, rejection).await;
+        }
+    }
+}
+
+async fn welcome(
+    link: Link,
+    head: RequestHead,
+    (peer, transport, place): (IpAddr, Transport, Option<Place>),
+    worker: Rc<Worker>,
+) {
+    let trusts = |address| worker.shared.trusts(address);
+    let forwarded = match forwarded::read(&head, peer, transport, &trusts) {
+        Ok(forwarded) => forwarded,
+        Err(rejection) => {
+            worker.refused(Seen::stranger(peer), rejection);
+            return refuse::flatly(link, rejection).await;
+        }
+    };
+    let client = forwarded.client;
+    let place = match place.map_or_else(|| worker.shared.wait(client), Ok) {
+        Ok(place) => place,
+        Err(rejection) => {
+            worker.refused(Seen::stranger(client), rejection);
+            return refuse::flatly(link, rejection).await;
+        }
+    };
+    if plain::is_for_us(&head) {
+        return plain::answer(link, &head, &worker).await;
+    }
+    match understand(&head, &forwarded, &worker) {
+        Ok(Understood { upgrade, route, presented, origin }) => {
+            let request = Request { head, upgrade, route, presented, forwarded };
+            let guest = Guest { link, request, worker, place, client };
+            line::walk(guest, origin).await;
+        }
+        Err(Stopped { rejection, route, understood }) => {
+            let seen = Seen { route: route.as_deref(), peer: client, origin: origin(&head) };
+            worker.refused(seen, rejection);
+            let style = route.as_deref().map_or(RejectStyle::Http, |route| route.policy.reject);
+            let judged = understood.as_ref().map(|(origin, _)| origin);
+            let accepting = match handshake::manner(rejection, judged, style) {
+                Manner::Http => None,
+                Manner::Close => understood.as_ref().map(|(_, upgrade)| upgrade).zip(route.as_deref()),
+            };
+            refuse::early(link, rejection, accepting).await;
+        }
+    }
+}
+
+async fn secure(socket: TcpStream, worker: &Worker) -> Option<(Link, Transport)> {
+    let Some(acceptor) = &worker.shared.acceptor else {
+        return Some((Link::new(Socket::Plain(socket)), Transport::Plain));
+    };
+    match acceptor.accept(socket).await {
+        Ok(stream) => Some((Link::new(Socket::Tls(Box::new(stream.into()))), Transport::Tls)),
+        Err(error) => {
+            debug!(%error, "TLS handshake failed");
+            None
+        }
+    }
+}
+
+/// Reads until the head is complete. `Err(None)`: the peer went away.
+async fn read_head(
+    link: &mut Link,
+    deadline: Mono,
+    worker: &Worker,
+) -> Result<RequestHead, Option<Rejection>> {
+    let deadline = worker.instant(deadline);
+    loop {
+        match timeout_at(deadline, link.fill()).await {
+            Ok(Ok(0) | Err(_)) => return Err(None),
+            Ok(Ok(_)) => {}
+            Err(_) => return Err(Some(Rejection::AuthTimeout)),
+        }
+        match RequestHead::read(&link.buffer) {
+            Ok(Some((head, used))) => {
+                link.consume(used);
+                return Ok(head);
+            }
+            Ok(None) => {}
+            Err(rejection) => return Err(Some(rejection)),
+        }
+    }
+}
+
+struct Understood {
+    upgrade: Upgrade,
+    route: Arc<Route>,
+    presented: Presented,
+    origin: OriginAllowed,
+}
+
+/// Everything that the head alone decides.
+fn understand(
+    head: &RequestHead,
+    forwarded: &Forwarded,
+    worker: &Worker,
+) -> Result<Understood, Stopped> {
+    let path = head.path()?;
+    let routes = worker.shared.config.routes.iter().map(|route| (&route.policy, route));
+    let route = Arc::clone(route::choose(routes, &forwarded.host, path)?);
+    let on_route = |rejection| Stopped { rejection, route: Some(Arc::clone(&route)), understood: None };
+    let upgrade = Upgrade::of(head).map_err(on_route)?;
+    let origin =
+        check_origin(head, &forwarded.host, forwarded.transport, &route).map_err(on_route)?;
+    match carrier::collect(head, &upgrade, &route.policy) {
+        Ok(presented) => Ok(Understood { upgrade, route, presented, origin }),
+        Err(rejection) => {
+            Err(Stopped { rejection, route: Some(route), understood: Some((origin, upgrade)) })
+        }
+    }
+}
+
+fn check_origin(
+    head: &RequestHead,
+    host: &Host,
+    transport: Transport,
+    route: &Route,
+) -> Result<OriginAllowed, Rejection> {
+    let origins: Vec<&[u8]> = head.all("origin").collect();
+    let asked = Asked {
+        origins: &origins,
+        host,
+        transport,
+        fetch_mode: head.one("sec-fetch-mode")?,
+        fetch_site: head.one("sec-fetch-site")?,
+    };
+    route.policy.origins.check(&asked)
+}

@@ -1,0 +1,109 @@
+//! What the upstream is told about who is there.
+
+use serde_json::json;
+use vestibule_core::{
+    authn::{ConnectionId, Principal},
+    time::UnixTime,
+};
+use vestibule_verify::mint::Signer;
+
+use crate::config::{Assertion, IdentityPreset, Route};
+
+/// How long the upstream may rely on an assertion, at the most.
+const ASSERTION_SECONDS: i64 = 300;
+
+/// The identity fields of the upgrade request.
+pub fn fields(
+    route: &Route,
+    principal: &Principal,
+    connection: ConnectionId,
+    signer: &Signer,
+    now: UnixTime,
+) -> Vec<(&'static str, String)> {
+    let groups = || principal.groups.iter().map(|group| plain(group)).collect::<Vec<_>>().join(",");
+    let email = || principal.email.as_deref().map(plain).unwrap_or_default();
+    let name = || principal.name.as_deref().map(plain).unwrap_or_default();
+    let subject = plain(&principal.subject);
+    let mut fields = match route.identity {
+        IdentityPreset::Vestibule => vec![
+            ("X-Vestibule-Subject", subject),
+            ("X-Vestibule-Issuer", plain(&principal.issuer)),
+            ("X-Vestibule-Scopes", plain(&principal.scopes.join(" "))),
+            ("X-Vestibule-Mechanism", principal.mechanism.name().to_owned()),
+            ("X-Vestibule-Expires", principal.expires.as_secs().to_string()),
+            ("X-Vestibule-Connection", connection.0.to_string()),
+        ],
+        IdentityPreset::Oauth2Proxy => vec![
+            ("X-Forwarded-User", subject),
+            ("X-Forwarded-Email", email()),
+            ("X-Forwarded-Groups", groups()),
+            ("X-Forwarded-Preferred-Username", name()),
+        ],
+        IdentityPreset::Authelia => vec![
+            ("Remote-User", subject),
+            ("Remote-Groups", groups()),
+            ("Remote-Email", email()),
+            ("Remote-Name", name()),
+        ],
+        IdentityPreset::None => Vec::new(),
+    };
+    fields.retain(|(_, value)| !value.is_empty());
+    if let (Assertion::Signed, false) =
+        (route.assertion, matches!(route.identity, IdentityPreset::None))
+        && let Some(token) = assertion(route, principal, connection, signer, now)
+    {
+        fields.push(("X-Vestibule-Assertion", token));
+    }
+    fields
+}
+
+fn assertion(
+    route: &Route,
+    principal: &Principal,
+    connection: ConnectionId,
+    signer: &Signer,
+    now: UnixTime,
+) -> Option<String> {
+    let claims = json!({
+        "iss": "vestibule",
+        "sub": principal.subject,
+        "aud": route.policy.path,
+        "iat": now.as_secs(),
+        "exp": now.as_secs().saturating_add(ASSERTION_SECONDS).min(principal.expires.as_secs()),
+        "jti": connection.0.to_string(),
+        "issuer": principal.issuer,
+        "scope": principal.scopes.join(" "),
+        "groups": principal.groups,
+        "mechanism": principal.mechanism.name(),
+    });
+    signer.sign(Some("vestibule-assertion+jwt"), &claims).ok()
+}
+
+/// Percent-encodes (RFC 3986 section 2.1) what is not plain printable ASCII, and the percent sign.
+fn plain(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'%' => out.push_str("%25"),
+            b' '..=b'~' => out.push(char::from(byte)),
+            0..=0x1f | 0x7f..=0xff => {
+                let digits = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+                out.push('%');
+                out.push(digits(byte >> 4).to_ascii_uppercase());
+                out.push(digits(byte & 15).to_ascii_uppercase());
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn a_subject_cannot_end_a_field() {
+        assert_eq!(plain("a\r\nX-Admin: 1"), "a%0D%0AX-Admin: 1");
+        assert_eq!(plain("zoë %41"), "zo%C3%AB %2541");
+    }
+}

@@ -1,0 +1,211 @@
+//! The driver of the line in `vestibule_core::handshake`: it reads, asks, writes and waits, and
+//! decides nothing.
+
+use std::{net::IpAddr, rc::Rc};
+
+use tokio::time::timeout_at;
+use vestibule_core::{
+    authn::ConnectionId,
+    handshake::{self, Admission, Manner, NeedsMessage, Refusal, Step},
+    policy::{RoutePolicy, origin::OriginAllowed},
+    rejection::Rejection,
+    relay::Reserved,
+    wire::{
+        first::{Event, FirstMessage},
+        frame::{self, Opcode},
+        upgrade,
+    },
+};
+use zeroize::Zeroizing;
+
+use super::{Link, front::Request, refuse, tunnel};
+use crate::serve::{Place, Seen, Worker};
+
+/// Somebody at the door, and what is needed to deal with them.
+#[derive(Debug)]
+pub struct Guest {
+    /// The socket.
+    pub link: Link,
+    /// What was asked.
+    pub request: Request,
+    /// Where it is dealt with.
+    pub worker: Rc<Worker>,
+    /// The place among those who wait.
+    pub place: Place,
+    /// The address that counts.
+    pub client: IpAddr,
+}
+
+/// Whether the client has its 101.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgraded {
+    /// It waits for the answer to its handshake.
+    NotYet,
+    /// It was answered by the gateway, before the upstream was asked.
+    Yes,
+}
+
+impl Guest {
+    /// The rules of the route.
+    pub fn policy(&self) -> &RoutePolicy {
+        &self.request.route.policy
+    }
+
+    /// The subprotocol with which the gateway answers on its own: the first one offered that the
+    /// route knows, or the first one offered where the route names none.
+    pub fn promised(&self) -> Option<&str> {
+        let known = &self.policy().subprotocols;
+        let offered = &self.request.presented.subprotocols;
+        offered.iter().find(|name| known.is_empty() || known.contains(name)).map(AsRef::as_ref)
+    }
+
+    /// What the client is answered where the upstream names no subprotocol: the marker that a
+    /// client sent beside its token, which it expects back.
+    pub fn marker(&self) -> Option<&str> {
+        self.request.presented.marker.as_deref()
+    }
+
+    /// Whether control messages are the gateway's on this connection.
+    pub fn reserved(&self) -> Reserved {
+        self.request.route.reserved()
+    }
+
+    /// What is known about it, for a line in the log.
+    pub fn seen(&self) -> Seen<'_> {
+        Seen { route: Some(&self.request.route), peer: self.client, origin: self.request.origin() }
+    }
+
+    async fn upgrade(&mut self) -> Result<(), Stop> {
+        let subprotocol = self.promised().or_else(|| self.marker());
+        let answer = upgrade::switching(&self.request.upgrade.key, subprotocol, None);
+        self.link.write(&answer).await.map_err(|_| Stop::Gone)
+    }
+
+    async fn say(&mut self, text: Option<String>) -> Result<(), Stop> {
+        let Some(text) = text else { return Ok(()) };
+        let mut bytes = Vec::new();
+        frame::encode_server(Opcode::Text, text.as_bytes(), &mut bytes);
+        self.link.write(&bytes).await.map_err(|_| Stop::Gone)
+    }
+}
+
+/// Why there will be no message.
+enum Stop {
+    /// The socket ended.
+    Gone,
+    /// The client closed properly.
+    Left,
+    /// What came is no message.
+    Broken(Rejection),
+}
+
+/// Walks the line to its end.
+pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
+    let id = guest.worker.shared.next_id();
+    let now = guest.worker.shared.clock.now();
+    let credential = guest.request.presented.credential.take();
+    let mut step = handshake::begin(id, origin, credential, guest.policy(), now);
+    let mut upgraded = Upgraded::NotYet;
+    let mut assembler = FirstMessage::new();
+    loop {
+        step = match step {
+            Step::Admit(admission) => return admit(guest, admission, id, upgraded).await,
+            Step::Refuse(refusal) => return refused(guest, refusal, upgraded).await,
+            Step::Verify(needs, question) => {
+                let route = &guest.request.route;
+                let deadline = needs.deadline();
+                let verdict = guest.worker.answer(question, route, deadline, guest.client).await;
+                needs.resolve(verdict, guest.policy(), guest.worker.shared.clock.now())
+            }
+            Step::AwaitMessage(needs, say) => {
+                if upgraded == Upgraded::NotYet && guest.upgrade().await.is_err() {
+                    return;
+                }
+                upgraded = Upgraded::Yes;
+                if guest.say(say).await.is_err() {
+                    return;
+                }
+                match message(&mut guest, &mut assembler, needs).await {
+                    Some(step) => step,
+                    None => return,
+                }
+            }
+        };
+    }
+}
+
+/// Waits for one message and takes the next step; `None` where the client left.
+async fn message(
+    guest: &mut Guest,
+    assembler: &mut FirstMessage,
+    needs: NeedsMessage,
+) -> Option<Step> {
+    let deadline = guest.worker.instant(needs.deadline());
+    let worker = Rc::clone(&guest.worker);
+    let received = tokio::select! {
+        biased;
+        () = worker.drains() => Err(Stop::Broken(Rejection::Draining)),
+        received = timeout_at(deadline, receive(&mut guest.link, assembler)) => {
+            received.unwrap_or(Err(Stop::Broken(Rejection::AuthTimeout)))
+        }
+    };
+    match received {
+        Ok(text) => Some(needs.receive(&text, guest.policy(), worker.shared.clock.now())),
+        Err(Stop::Broken(rejection)) => Some(needs.fail(rejection)),
+        Err(Stop::Gone | Stop::Left) => {
+            worker.left(guest.seen());
+            None
+        }
+    }
+}
+
+async fn receive(
+    link: &mut Link,
+    assembler: &mut FirstMessage,
+) -> Result<Zeroizing<Vec<u8>>, Stop> {
+    loop {
+        while !link.buffer.is_empty() {
+            let (used, event) = assembler.push(&link.buffer).map_err(Stop::Broken)?;
+            link.consume(used);
+            match event {
+                Some(Event::Message(text)) => return Ok(text),
+                Some(Event::Ping(payload)) => {
+                    let mut bytes = Vec::new();
+                    frame::encode_server(Opcode::Pong, &payload, &mut bytes);
+                    link.write(&bytes).await.map_err(|_| Stop::Gone)?;
+                }
+                Some(Event::Close(code)) => {
+                    let mut bytes = Vec::new();
+                    let payload = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
+                    frame::encode_server(Opcode::Close, &payload, &mut bytes);
+                    link.write(&bytes).await.map_err(|_| Stop::Gone)?;
+                    return Err(Stop::Left);
+                }
+                None if used == 0 => break,
+                None => {}
+            }
+        }
+        match link.fill().await {
+            Ok(0) | Err(_) => return Err(Stop::Gone),
+            Ok(_) => {}
+        }
+    }
+}
+
+async fn refused(mut guest: Guest, refusal: Refusal, upgraded: Upgraded) {
+    let Refusal { rejection, manner, say } = refusal;
+    guest.worker.refused(guest.seen(), rejection);
+    match (upgraded, manner) {
+        (Upgraded::Yes, Manner::Close | Manner::Http) => {
+            if guest.say(say).await.is_ok() {
+                refuse::close(guest, rejection).await;
+            }
+        }
+        (Upgraded::NotYet, manner) => refuse::handshake(guest, rejection, manner).await,
+    }
+}
+
+async fn admit(guest: Guest, admission: Admission, id: ConnectionId, upgraded: Upgraded) {
+    guest.worker.accepted(&guest.request.route, &admission);
+    tunnel::open(guest, admission, id, upgraded).await;
+}

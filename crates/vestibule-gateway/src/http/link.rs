@@ -1,0 +1,100 @@
+//! One side of a connection before admission: a socket, and what was read from it.
+
+use std::io;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsStream;
+use vestibule_core::limits;
+
+/// A socket, plain or TLS.
+#[derive(Debug)]
+pub enum Socket {
+    /// As it is.
+    Plain(TcpStream),
+    /// Under TLS, ended or begun by us.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// A socket and the bytes that were read from it and not used yet. Its buffer is freed when empty,
+/// so that a client that waits costs no more than its socket.
+#[derive(Debug)]
+pub struct Link {
+    socket: Socket,
+    /// Read, and not used.
+    pub buffer: Vec<u8>,
+}
+
+const CHUNK: usize = 4096;
+
+impl Link {
+    /// Nothing read yet.
+    pub fn new(socket: Socket) -> Self {
+        Self { socket, buffer: Vec::new() }
+    }
+
+    /// Waits for more bytes; 0 is the end. Cancel-safe: nothing is lost when dropped.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
+            if let Socket::Plain(socket) = &self.socket {
+                socket.readable().await?;
+            }
+        }
+        self.buffer.reserve(CHUNK);
+        match &mut self.socket {
+            Socket::Plain(socket) => socket.read_buf(&mut self.buffer).await,
+            Socket::Tls(socket) => socket.read_buf(&mut self.buffer).await,
+        }
+    }
+
+    /// Forgets the first bytes.
+    pub fn consume(&mut self, count: usize) {
+        self.buffer.drain(..count.min(self.buffer.len()));
+    }
+
+    /// Writes everything, or fails within the time that a closing handshake has.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = async {
+            match &mut self.socket {
+                Socket::Plain(socket) => socket.write_all(bytes).await,
+                Socket::Tls(socket) => {
+                    socket.write_all(bytes).await?;
+                    socket.flush().await
+                }
+            }
+        };
+        timeout(limits::CLOSE_TIMEOUT, written).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Says the last word: writes, ends the stream, and reads until the peer has seen it, so that a
+    /// reset does not overtake what was written (RFC 6455 section 7.1.1, RFC 9112 section 9.6).
+    pub async fn finish(mut self, bytes: &[u8]) {
+        let goodbye = async {
+            self.write(bytes).await?;
+            match &mut self.socket {
+                Socket::Plain(socket) => socket.shutdown().await?,
+                Socket::Tls(socket) => socket.shutdown().await?,
+            }
+            let mut left: u32 = 64;
+            loop {
+                self.buffer.clear();
+                left = left.saturating_sub(1);
+                if left == 0 || self.fill().await? == 0 {
+                    return io::Result::Ok(());
+                }
+            }
+        };
+        if timeout(limits::CLOSE_TIMEOUT, goodbye).await.is_err() {
+            tracing::trace!("the peer did not end its side in time");
+        }
+    }
+
+    /// The socket, and what was read and not used.
+    pub fn into_parts(self) -> (Socket, Vec<u8>) {
+        (self.socket, self.buffer)
+    }
+}

@@ -1,0 +1,74 @@
+//! How a no is said.
+
+use vestibule_core::{
+    handshake::Manner,
+    rejection::Rejection,
+    wire::{
+        close::Close,
+        frame::{self, Opcode},
+        upgrade::{self, Upgrade},
+    },
+};
+
+use super::{Link, line::Guest};
+use crate::config::Route;
+
+/// By an HTTP answer.
+pub async fn flatly(link: Link, rejection: Rejection) {
+    link.finish(&upgrade::refusal(rejection, None)).await;
+}
+
+/// By an HTTP answer; or, where a script is to read it, by a Close after the upgrade.
+pub async fn handshake(guest: Guest, rejection: Rejection, manner: Manner) {
+    match manner {
+        Manner::Http => flatly(guest.link, rejection).await,
+        Manner::Close => {
+            let subprotocol = guest.promised().or_else(|| guest.marker());
+            let request = &guest.request;
+            let bytes = accept_and_close(&request.upgrade, subprotocol, &request.route, rejection);
+            guest.link.finish(&bytes).await;
+        }
+    }
+}
+
+/// The same for a request whose credentials were not understood.
+pub async fn early(
+    link: Link,
+    rejection: Rejection,
+    accepting: Option<(&Upgrade, &Route)>,
+) {
+    match accepting {
+        None => flatly(link, rejection).await,
+        Some((upgrade, route)) => {
+            // A browser fails a handshake that names none of the subprotocols it offered, and its
+            // script would see 1006; a token that was offered is never named.
+            let known = &route.policy.subprotocols;
+            let subprotocol = upgrade.protocols.iter().find(|name| known.contains(name));
+            let bytes = accept_and_close(upgrade, subprotocol.map(AsRef::as_ref), route, rejection);
+            link.finish(&bytes).await;
+        }
+    }
+}
+
+/// By a Close, to a client that has its 101.
+pub async fn close(guest: Guest, rejection: Rejection) {
+    let mut bytes = Vec::new();
+    close_frame(&guest.request.route, rejection, &mut bytes);
+    guest.link.finish(&bytes).await;
+}
+
+fn accept_and_close(
+    upgrade: &Upgrade,
+    subprotocol: Option<&str>,
+    route: &Route,
+    rejection: Rejection,
+) -> Vec<u8> {
+    let mut bytes = upgrade::switching(&upgrade.key, subprotocol, None);
+    close_frame(route, rejection, &mut bytes);
+    bytes
+}
+
+fn close_frame(route: &Route, rejection: Rejection, bytes: &mut Vec<u8>) {
+    let close = Close::of(rejection, None).mapped(&route.policy.close_codes);
+    frame::encode_server(Opcode::Close, &close.payload(), bytes);
+}

@@ -1,0 +1,249 @@
+//! From admission to the relay: the upstream is dialled, answers, and becomes a tunnel only after
+//! its valid 101.
+
+use std::{io, rc::Rc, sync::Arc};
+
+use tokio::time::timeout;
+use tracing::warn;
+use vestibule_core::{
+    authn::ConnectionId,
+    handshake::{self, Admission, Manner},
+    limits,
+    policy::RoutePolicy,
+    rejection::Rejection,
+    session::Session,
+    time::Now,
+    wire::{
+        answer::{Answer, Body},
+        chunked::Chunked,
+        request::UpstreamRequest,
+        upgrade,
+    },
+};
+
+use super::{
+    Link, Socket, identity,
+    line::{Guest, Upgraded},
+    refuse,
+};
+use crate::{
+    config::{Compression, Upstream},
+    dial::{self, Answered},
+    drive::{Control, Opened, Signal},
+    relay::{Pair, Wire},
+};
+
+/// Dials, and hands both sockets to the relay.
+pub async fn open(mut guest: Guest, admission: Admission, id: ConnectionId, upgraded: Upgraded) {
+    let shared = Arc::clone(&guest.worker.shared);
+    let route = Arc::clone(&guest.request.route);
+    let asked = Asked::of(&guest, &admission, id, upgraded, shared.clock.now());
+    let write = |upstream: &Upstream, key: [u8; 16]| asked.request(&guest, upstream, key);
+    let answered = match dial::dial(&admission, &shared.dialler, &route, write).await {
+        Ok(answered) => answered,
+        Err(error) => {
+            let rejection = error.rejection();
+            warn!(connection = id.0, route = route.name(), error = %error, "no upstream");
+            return fail(guest, rejection, &admission, upgraded).await;
+        }
+    };
+    let head = &answered.head;
+    let answer =
+        Answer::of(head, &answered.key, &asked.subprotocols, asked.extensions.as_deref());
+    match (answer, upgraded) {
+        (Ok(Answer::Switching { subprotocol, extensions }), Upgraded::NotYet) => {
+            let subprotocol = subprotocol.as_deref().or_else(|| guest.marker());
+            let key = &guest.request.upgrade.key;
+            let bytes = upgrade::switching(key, subprotocol, extensions.as_deref());
+            if guest.link.write(&bytes).await.is_ok() {
+                relay(guest, answered, admission, id);
+            }
+        }
+        (Ok(Answer::Switching { subprotocol, .. }), Upgraded::Yes) => {
+            if subprotocol.as_deref() == guest.promised() {
+                return relay(guest, answered, admission, id);
+            }
+            warn!(
+                connection = id.0,
+                route = route.name(),
+                promised = guest.promised(),
+                chosen = subprotocol.as_deref(),
+                "the upstream chose another subprotocol than the client was promised; \
+                 name the upstream's in the route's `subprotocols`"
+            );
+            fail(guest, Rejection::UpstreamInvalid, &admission, upgraded).await;
+        }
+        (Ok(Answer::Other { head, body }), Upgraded::NotYet) => {
+            guest.worker.refused(guest.seen(), Rejection::UpstreamRefused);
+            forward(guest.link, answered.link, &head, body).await;
+        }
+        (Ok(Answer::Other { .. }), Upgraded::Yes) => {
+            let status = answered.head.status();
+            warn!(connection = id.0, route = route.name(), status, "the upstream refused");
+            fail(guest, Rejection::UpstreamRefused, &admission, upgraded).await;
+        }
+        (Err(rejection), _) => {
+            let reason = rejection.label();
+            warn!(connection = id.0, route = route.name(), reason, "invalid upstream answer");
+            fail(guest, rejection, &admission, upgraded).await;
+        }
+    }
+}
+
+/// What the upstream is asked, whichever address answers.
+struct Asked {
+    identity: Vec<(&'static str, String)>,
+    subprotocols: Vec<Box<str>>,
+    extensions: Option<Vec<u8>>,
+}
+
+impl Asked {
+    fn of(
+        guest: &Guest,
+        admission: &Admission,
+        id: ConnectionId,
+        upgraded: Upgraded,
+        now: Now,
+    ) -> Self {
+        let route = &guest.request.route;
+        let signer = &guest.worker.shared.signer;
+        let identity = identity::fields(route, admission.principal(), id, signer, now.wall);
+        let (subprotocols, extensions) = match upgraded {
+            // The client was promised one already, and no extension.
+            Upgraded::Yes => (guest.promised().map(Into::into).into_iter().collect(), None),
+            Upgraded::NotYet => {
+                let extensions = match route.compression {
+                    Compression::Off => None,
+                    Compression::Auto => guest.request.upgrade.extensions.clone(),
+                };
+                (guest.request.presented.subprotocols.clone(), extensions)
+            }
+        };
+        Self { identity, subprotocols, extensions }
+    }
+
+    fn request(&self, guest: &Guest, upstream: &Upstream, key: [u8; 16]) -> Vec<u8> {
+        let request = &guest.request;
+        UpstreamRequest {
+            head: &request.head,
+            policy: guest.policy(),
+            presented: &request.presented,
+            forwarded: &request.forwarded,
+            upstream_path: &upstream.path,
+            upstream_host: upstream.authority(),
+            key,
+            subprotocols: &self.subprotocols,
+            extensions: self.extensions.as_deref(),
+            identity: &self.identity,
+        }
+        .render()
+    }
+}
+
+/// Hands both sockets to the relay of this thread.
+fn relay(guest: Guest, answered: Answered, admission: Admission, id: ConnectionId) {
+    let reserved = guest.reserved();
+    let Guest { link, request, worker, place, client } = guest;
+    drop(place);
+    let route = request.route;
+    let now = worker.shared.clock.now();
+    let idle = route.policy.idle_timeout;
+    let opened = Opened { id, carrier: admission.carrier(), peer: client, route: Arc::clone(&route) };
+    let pair = match pair(link, answered.link, |client, upstream| Pair {
+        client: client.0,
+        client_read: client.1,
+        upstream: upstream.0,
+        upstream_read: upstream.1,
+        reserved,
+        idle,
+    }) {
+        Ok(pair) => pair,
+        Err(error) => {
+            warn!(connection = id.0, %error, "cannot relay");
+            return;
+        }
+    };
+    let session = Session::open(admission, &route.policy, now);
+    let control = Control::new(session, opened, Rc::clone(&worker), now);
+    match worker.relay.open(pair, control, now) {
+        Ok(key) => worker.relay.signal(key, Signal::Opened(key)),
+        Err(error) => warn!(connection = id.0, %error, "cannot relay"),
+    }
+}
+
+type Side = (Wire, Vec<u8>);
+
+fn pair(
+    client: Link,
+    upstream: Link,
+    make: impl FnOnce(Side, Side) -> Pair,
+) -> io::Result<Pair> {
+    Ok(make(side(client)?, side(upstream)?))
+}
+
+fn side(link: Link) -> io::Result<Side> {
+    let (socket, read) = link.into_parts();
+    let wire = match socket {
+        Socket::Plain(socket) => Wire::Plain(socket.into_std()?),
+        Socket::Tls(stream) => match *stream {
+            tokio_rustls::TlsStream::Client(stream) => {
+                let (socket, connection) = stream.into_inner();
+                Wire::Tls(socket.into_std()?, Box::new(connection.into()))
+            }
+            tokio_rustls::TlsStream::Server(stream) => {
+                let (socket, connection) = stream.into_inner();
+                Wire::Tls(socket.into_std()?, Box::new(connection.into()))
+            }
+        },
+    };
+    Ok((wire, read))
+}
+
+/// Passes an answer that is no 101 on: the client asked in HTTP, and is answered in HTTP.
+async fn forward(mut client: Link, mut upstream: Link, head: &[u8], body: Body) {
+    let copied = async {
+        client.write(head).await?;
+        let mut left = match body {
+            Body::None => 0,
+            Body::Length(length) => length,
+            Body::Chunked | Body::UntilClose => u64::MAX,
+        };
+        let mut chunked = Chunked::default();
+        while left > 0 {
+            if upstream.buffer.is_empty() && upstream.fill().await? == 0 {
+                break;
+            }
+            let have = upstream.buffer.len();
+            let mut take = usize::try_from(left).unwrap_or(usize::MAX).min(have);
+            if let Body::Chunked = body
+                && let Some(end) = chunked.advance(&upstream.buffer).map_err(io::Error::other)?
+            {
+                (take, left) = (end, u64::try_from(end).unwrap_or(u64::MAX));
+            }
+            let piece = upstream.buffer.get(..take).unwrap_or_default();
+            client.write(piece).await?;
+            upstream.consume(take);
+            left = left.saturating_sub(u64::try_from(take).unwrap_or(u64::MAX));
+        }
+        io::Result::Ok(())
+    };
+    if let Ok(Ok(())) = timeout(limits::DIAL_TIMEOUT, copied).await {
+        client.finish(&[]).await;
+    }
+}
+
+/// Ends a connection that was let in, and has nothing behind it.
+async fn fail(guest: Guest, rejection: Rejection, admission: &Admission, upgraded: Upgraded) {
+    guest.worker.refused(guest.seen(), rejection);
+    match upgraded {
+        Upgraded::Yes => refuse::close(guest, rejection).await,
+        Upgraded::NotYet => {
+            let manner = manner(rejection, admission, guest.policy());
+            refuse::handshake(guest, rejection, manner).await;
+        }
+    }
+}
+
+fn manner(rejection: Rejection, admission: &Admission, policy: &RoutePolicy) -> Manner {
+    handshake::manner(rejection, Some(admission.origin()), policy.reject)
+}

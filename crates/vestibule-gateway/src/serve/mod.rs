@@ -1,0 +1,173 @@
+//! The running gateway: what all threads share, the threads, and the graceful end.
+
+mod observe;
+mod shared;
+mod worker;
+
+use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+
+use tokio::{
+    runtime::Builder,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::LocalSet,
+};
+use tracing::{error, info};
+
+pub use self::{
+    observe::Seen,
+    shared::{Phase, Place, Shared},
+    worker::Worker,
+};
+use crate::{config::Config, listen, ops};
+
+/// Why the gateway could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A listener.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A certificate or its key.
+    #[error("cannot use the certificate of the listener")]
+    Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A key set that must be there at the start.
+    #[error("cannot use the issuers")]
+    Issuers(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The runtime.
+    #[error("cannot start")]
+    Start(#[from] io::Error),
+}
+
+/// Serves until a signal says stop, then drains.
+pub fn run(config: Config) -> Result<(), ServeError> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let gateway = Gateway::start(config)?;
+        let reason = stop_signal().await?;
+        info!(signal = reason, "stopping");
+        gateway.stop().await;
+        Ok(())
+    })
+}
+
+async fn stop_signal() -> io::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+    }
+}
+
+/// A gateway that runs; [`Gateway::stop`] ends it.
+#[derive(Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    phase: watch::Sender<Phase>,
+    threads: Vec<thread::JoinHandle<()>>,
+    background: tokio::task::JoinSet<()>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Gateway {
+    /// Binds, starts the threads, and returns once everything listens. Must be called in a runtime.
+    pub fn start(config: Config) -> Result<Self, ServeError> {
+        let (phase, watching) = watch::channel(Phase::Open);
+        let workers = config.server.workers.get();
+        let drain = config.server.drain;
+        let listen = config.server.listen.clone();
+        let admin = config.admin.clone();
+        let shared = Arc::new(Shared::new(config)?);
+        let mut reserved = Vec::new();
+        let mut addresses = Vec::new();
+        for address in listen {
+            let (socket, actual) = listen::reserve(address)
+                .map_err(|source| ServeError::Listen { address, source })?;
+            reserved.push(socket);
+            addresses.push(actual);
+        }
+        let mut gateway = Self {
+            shared: Arc::clone(&shared),
+            phase,
+            threads: Vec::new(),
+            background: tokio::task::JoinSet::new(),
+            addresses: addresses.clone(),
+        };
+        for number in 0..workers {
+            let sockets = addresses
+                .iter()
+                .map(|&address| {
+                    listen::listen(address).map_err(|source| ServeError::Listen { address, source })
+                })
+                .collect::<Result<Vec<_>, _>>()?;
+            let (shared, watching) = (Arc::clone(&shared), watching.clone());
+            let thread = thread::Builder::new()
+                .name(format!("vestibule-{number}"))
+                .spawn(move || work(sockets, shared, watching, drain))?;
+            gateway.threads.push(thread);
+        }
+        drop(reserved);
+        let authority = Arc::clone(&shared.authority);
+        gateway.background.spawn(authority.keep_fresh());
+        if let Some(admin) = admin {
+            let address = admin.listen;
+            let listener = listen::listen(address)
+                .map_err(|source| ServeError::Listen { address, source })?;
+            let actual = listener.local_addr()?;
+            gateway.background.spawn(ops::admin::serve(listener, Arc::clone(&shared), watching));
+            info!(listening = %actual, role = "admin", "listening");
+        }
+        for address in &gateway.addresses {
+            info!(listening = %address, role = "public", workers, "listening");
+        }
+        Ok(gateway)
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// What its threads share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Stops accepting, closes what is open over the drain time, and waits for the threads.
+    pub async fn stop(mut self) {
+        self.phase.send_replace(Phase::Draining);
+        let threads = core::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().filter_map(|thread| thread.join().err()).count()
+        });
+        match joined.await {
+            Ok(0) => info!("stopped"),
+            Ok(_) | Err(_) => error!("a worker ended abnormally"),
+        }
+        self.background.shutdown().await;
+    }
+}
+
+/// A worker thread: one runtime, its own listeners, its own relay.
+fn work(
+    sockets: Vec<std::net::TcpListener>,
+    shared: Arc<Shared>,
+    phase: watch::Receiver<Phase>,
+    drain: Duration,
+) {
+    let outcome = Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+        let local = LocalSet::new();
+        local.block_on(&runtime, async {
+            let worker = Worker::new(shared, phase)?;
+            worker.run(sockets, drain).await
+        })
+    });
+    if let Err(error) = outcome {
+        error!(%error, "a worker failed");
+    }
+}

@@ -1,0 +1,99 @@
+//! What the threads share. Nothing here is on the path of a message.
+
+use std::{
+    net::IpAddr,
+    num::NonZeroU64,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use vestibule_authority::Authority;
+use vestibule_core::{authn::ConnectionId, policy::quota::Quota, rejection::Rejection};
+use vestibule_verify::{jwt::Algorithm, mint::Signer};
+
+use super::ServeError;
+use crate::{config::Config, dial::Dialler, drive::Clock, listen::Acceptor, ops::metrics::Metrics};
+
+/// Where the process is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Serving.
+    Open,
+    /// Closing what is open, accepting nothing.
+    Draining,
+}
+
+/// Everything that more than one thread uses.
+#[derive(Debug)]
+pub struct Shared {
+    /// What was configured.
+    pub config: Config,
+    /// Who is trusted.
+    pub authority: Arc<Authority>,
+    /// Signs assertions.
+    pub signer: Signer,
+    /// Counts.
+    pub metrics: Metrics,
+    /// Reads the time.
+    pub clock: Clock,
+    /// Ends TLS.
+    pub acceptor: Option<Acceptor>,
+    /// Reaches upstreams.
+    pub dialler: Dialler,
+    quota: Mutex<Quota>,
+    ids: AtomicU64,
+}
+
+impl Shared {
+    /// Loads keys and certificates.
+    pub fn new(config: Config) -> Result<Self, ServeError> {
+        let authority =
+            Authority::new(config.issuers.clone()).map_err(|error| ServeError::Issuers(error.into()))?;
+        let signer = Signer::generate(Algorithm::EdDsa)
+            .map_err(|error| ServeError::Issuers(error.into()))?;
+        let acceptor = config.server.tls.as_ref().map(Acceptor::new).transpose()?;
+        let dialler = Dialler::new(&config.routes)?;
+        let quota = Quota::new(config.server.pending_per_address, config.server.pending);
+        Ok(Self {
+            config,
+            authority,
+            signer,
+            metrics: Metrics::new(),
+            clock: Clock::start(),
+            acceptor,
+            dialler,
+            quota: Mutex::new(quota),
+            ids: AtomicU64::new(1),
+        })
+    }
+
+    /// A name for a new connection.
+    pub fn next_id(&self) -> ConnectionId {
+        let number = self.ids.fetch_add(1, Ordering::Relaxed);
+        ConnectionId(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// Takes a place among those who wait; it is given back when the value is dropped.
+    pub fn wait(self: &Arc<Self>, address: IpAddr) -> Result<Place, Rejection> {
+        self.quota.lock().unwrap_or_else(PoisonError::into_inner).enter(address)?;
+        self.metrics.pending.inc();
+        Ok(Place { shared: Arc::clone(self), address })
+    }
+}
+
+/// A place among those who wait for their authentication.
+#[derive(Debug)]
+pub struct Place {
+    shared: Arc<Shared>,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.metrics.pending.dec();
+        let quota = &self.shared.quota;
+        quota.lock().unwrap_or_else(PoisonError::into_inner).leave(self.address);
+    }
+}

@@ -1,0 +1,185 @@
+//! One thread: it accepts, brings connections to their admission, and relays.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr, TcpListener as StdListener},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, timeout_at},
+};
+use tracing::{debug, error, warn};
+use vestibule_core::{
+    authn::{Question, Verdict},
+    limits,
+    rejection::Rejection,
+    time::Mono,
+};
+
+use super::{Phase, Shared};
+use crate::{
+    config::Route,
+    drive::{Control, Signal},
+    http::front,
+    relay::Relay,
+};
+
+/// How long a worker rests when the process is out of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a draining worker closes some more.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+
+/// What the tasks of one thread share.
+#[derive(Debug)]
+pub struct Worker {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// The relay of this thread.
+    pub relay: Rc<Relay<Control>>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Worker {
+    /// With an empty relay.
+    pub fn new(shared: Arc<Shared>, phase: watch::Receiver<Phase>) -> io::Result<Rc<Self>> {
+        let relay = Relay::new(shared.clock)?;
+        Ok(Rc::new(Self { shared, relay, phase }))
+    }
+
+    /// The instant of a point on the shared clock, for a timer.
+    pub fn instant(&self, at: Mono) -> Instant {
+        self.shared.clock.instant(at).into()
+    }
+
+    /// Waits until the process goes away.
+    pub async fn drains(&self) {
+        let mut phase = self.phase.clone();
+        if phase.wait_for(|phase| *phase == Phase::Draining).await.is_err() {
+            debug!("the process is going away");
+        }
+    }
+
+    /// Has a question answered: at once where the keys are at hand, else after a fetch, within the
+    /// time there is.
+    pub async fn answer(
+        &self,
+        question: Question,
+        route: &Route,
+        deadline: Mono,
+        peer: IpAddr,
+    ) -> Verdict {
+        let clock = self.shared.clock;
+        let authority = &self.shared.authority;
+        let known =
+            authority.check_now(question.credential(), &route.issuers, clock.now().wall);
+        let result = match known {
+            Some(result) => result,
+            None => {
+                let wall = || clock.now().wall;
+                let check = authority.check(question.credential(), &route.issuers, wall);
+                match timeout_at(self.instant(deadline), check).await {
+                    Ok(result) => result,
+                    Err(_) => return question.answer(Err(Rejection::Unavailable)),
+                }
+            }
+        };
+        question.answer(result.map_err(|refused| self.doubted(route, peer, refused)))
+    }
+
+    /// Serves until told to drain, then until nothing is open.
+    pub async fn run(
+        self: Rc<Self>,
+        sockets: Vec<StdListener>,
+        drain: Duration,
+    ) -> io::Result<()> {
+        let mut accepting = JoinSet::new();
+        for socket in sockets {
+            let listener = TcpListener::from_std(socket)?;
+            accepting.spawn_local(Rc::clone(&self).accept(listener));
+        }
+        let relaying = tokio::task::spawn_local({
+            let relay = Rc::clone(&self.relay);
+            async move { relay.run().await }
+        });
+        self.drains().await;
+        self.close_all(drain).await;
+        // Those who were being let in meanwhile.
+        while let Some(ended) = accepting.join_next().await {
+            if let Err(failed) = ended {
+                error!(error = %failed, "an accept loop failed");
+            }
+        }
+        self.close_all(Duration::ZERO).await;
+        relaying.abort();
+        Ok(())
+    }
+
+    /// Accepts until told to drain, then waits for those who are being let in.
+    async fn accept(self: Rc<Self>, listener: TcpListener) {
+        let mut handshakes = JoinSet::new();
+        let mut draining = std::pin::pin!(self.drains());
+        loop {
+            tokio::select! {
+                () = &mut draining => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((socket, peer)) => {
+                        handshakes.spawn_local(Rc::clone(&self).handshake(socket, peer));
+                    }
+                    Err(error) => {
+                        warn!(%error, "cannot accept");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(ended) = handshakes.join_next(), if !handshakes.is_empty() => {
+                    report(ended);
+                }
+            }
+        }
+        drop(listener);
+        let last = Instant::now() + limits::DIAL_TIMEOUT;
+        while let Ok(Some(ended)) = timeout_at(last, handshakes.join_next()).await {
+            report(ended);
+        }
+    }
+
+    async fn handshake(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) {
+        if let Err(error) = socket.set_nodelay(true) {
+            debug!(%error, "the peer is gone");
+            return;
+        }
+        front::drive(socket, peer.ip(), self).await;
+    }
+
+    /// Closes everything with 1001, spread over `span`, so that the clients do not all come back to
+    /// the other nodes at once; then waits until they have gone, within the time that a close has.
+    async fn close_all(&self, span: Duration) {
+        let mut keys = Vec::new();
+        self.relay.each(&mut |key, _| keys.push(key));
+        let steps = usize::try_from(span.as_millis() / DRAIN_STEP.as_millis()).unwrap_or(1).max(1);
+        let share = keys.len().div_ceil(steps).max(1);
+        for some in keys.chunks(share) {
+            for &key in some {
+                self.relay.signal(key, Signal::End(Rejection::Draining));
+            }
+            sleep(DRAIN_STEP.min(span)).await;
+        }
+        let last = Instant::now() + limits::CUT_WINDOW + limits::CLOSE_TIMEOUT;
+        while self.relay.len() > 0 && Instant::now() < last {
+            sleep(DRAIN_STEP).await;
+        }
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(failed) = ended
+        && failed.is_panic()
+    {
+        error!("a handshake panicked; its connection is closed");
+    }
+}
