@@ -19,6 +19,8 @@ pub const MESSAGE_BYTES: usize = 16 * 1024;
 pub const MESSAGES_BEFORE_ADMISSION: u32 = 8;
 /// Most credentials a connection may try before admission.
 pub const ATTEMPTS: u32 = 3;
+/// Most bytes of a stream held back while it is not known whose message they begin.
+pub const HELD_BYTES: usize = 64;
 /// Most in-band messages a minute on an authenticated connection.
 pub const MESSAGES_A_MINUTE: u32 = 30;
 

@@ -46,6 +46,15 @@ impl Open {
     }
 }
 
+/// How much of a close frame has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CloseTaken {
+    /// Not all of it.
+    Part,
+    /// All of it, with its code where it has one.
+    Whole(Option<u16>),
+}
+
 /// A close frame on its way: its code is two bytes that may come one by one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CloseFrame {
@@ -62,7 +71,7 @@ impl CloseFrame {
     }
 
     /// Takes bytes of the payload: how many, and whether the frame is complete.
-    pub(super) fn take(&mut self, rest: &[u8]) -> (usize, Option<Option<u16>>) {
+    pub(super) fn take(&mut self, rest: &[u8]) -> (usize, CloseTaken) {
         let count = rest.len().min(usize::from(self.left));
         for byte in rest.iter().take(count) {
             if let Some(place) = self.code.get_mut(usize::from(self.seen)) {
@@ -71,7 +80,7 @@ impl CloseFrame {
             self.seen += 1;
             self.left -= 1;
         }
-        (count, (self.left == 0).then(|| self.code()))
+        (count, if self.left == 0 { CloseTaken::Whole(self.code()) } else { CloseTaken::Part })
     }
 
     fn code(mut self) -> Option<u16> {
@@ -138,7 +147,7 @@ impl Boundary {
             }
             Place::Close(close) => {
                 let (used, ended) = close.take(rest);
-                if let Some(code) = ended {
+                if let CloseTaken::Whole(code) = ended {
                     self.place = Place::Closed(code);
                 }
                 Ok(used)

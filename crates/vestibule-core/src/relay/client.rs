@@ -2,7 +2,7 @@
 //! message that begins with exactly `{"auth":` is the gateway's, and not a byte of it goes on.
 //!
 //! Whether it does is known after eight bytes of payload; no more than those are unmasked. Until
-//! then the bytes are held: at most [`HELD_BYTES`], however they are fragmented. Control frames
+//! then the bytes are held: at most [`limits::HELD_BYTES`], however they are fragmented. Control frames
 //! between the fragments go ahead of what is held, which RFC 6455 section 5.4 allows.
 
 use core::mem;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Gap,
-    boundary::{Boundary, CloseFrame, Open, Run},
+    boundary::{Boundary, CloseFrame, CloseTaken, Open, Run},
     partial::Partial,
 };
 use crate::{
@@ -20,9 +20,6 @@ use crate::{
     rejection::Rejection,
     wire::frame::{self, Fin, Header, Opcode, Sender},
 };
-
-/// Most bytes held back while it is not known whose message they begin.
-pub const HELD_BYTES: usize = 64;
 
 /// Whether messages of the in-band protocol are the gateway's on this route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +144,7 @@ impl Scanner {
                 Place::Close(close) => {
                     let (used, ended) = close.take(rest);
                     passed += used;
-                    if let Some(code) = ended {
+                    if let CloseTaken::Whole(code) = ended {
                         self.place = Place::Closed;
                         return Ok(Piece::Close(passed, code));
                     }
@@ -230,6 +227,7 @@ impl Scanner {
     fn keep_header(&mut self, rest: &[u8]) -> Result<Piece, Rejection> {
         let Place::Header(partial) = &mut self.place else { return Err(Rejection::Internal) };
         let before = partial.bytes().to_vec();
+        let begun = before.len();
         let Some((header, used)) = partial.complete(rest, Sender::Client)? else {
             return Ok(Piece::Taken(rest.len()));
         };
@@ -250,7 +248,15 @@ impl Scanner {
                 let matched = u64::try_from(undecided.matched).unwrap_or(0);
                 let short = matched.saturating_add(header.length) < PREFIX_LENGTH;
                 if header.fin == Fin::Last && short {
-                    return Ok(self.release(header, header_left.saturating_add(header.length)));
+                    // What is held ends with a whole frame: this one is looked at again.
+                    return Ok(if begun == 0 {
+                        self.release(Message::Application, Place::default())
+                    } else {
+                        self.release(
+                            Message::Nothing,
+                            pass(header_left.saturating_add(header.length)),
+                        )
+                    });
                 }
                 undecided.hold(rest.get(..used).unwrap_or_default())?;
             }
@@ -291,7 +297,11 @@ impl Scanner {
                 frame::unmask(bytes, header.mask, done);
                 let wanted = PREFIX.get(undecided.matched..undecided.matched + count);
                 if wanted != Some(&*bytes) {
-                    return Ok(self.release(header, header.length - done));
+                    let open = match header.fin {
+                        Fin::Last => Message::Nothing,
+                        Fin::More => Message::Application,
+                    };
+                    return Ok(self.release(open, pass(header.length - done)));
                 }
                 undecided.hold(masked)?;
                 undecided.matched += count;
@@ -335,13 +345,9 @@ impl Scanner {
         }
     }
 
-    /// The message is the application's: what was held goes on, and so do the next `left` bytes.
-    fn release(&mut self, header: Header, left: u64) -> Piece {
-        let open = match header.fin {
-            Fin::Last => Message::Nothing,
-            Fin::More => Message::Application,
-        };
-        self.place = pass(left);
+    /// The message is the application's: what was held goes on, and the stream stands here.
+    fn release(&mut self, open: Message, place: Place) -> Piece {
+        self.place = place;
         match mem::replace(&mut self.message, open) {
             Message::Undecided(undecided) => Piece::Release(undecided.held),
             Message::Nothing | Message::Application | Message::Ours(_) => {
@@ -371,7 +377,7 @@ fn pass(left: u64) -> Place {
 
 impl Undecided {
     fn hold(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
-        if self.held.len() + bytes.len() > HELD_BYTES {
+        if self.held.len() + bytes.len() > limits::HELD_BYTES {
             return Err(Rejection::FrameMalformed);
         }
         self.held.extend_from_slice(bytes);

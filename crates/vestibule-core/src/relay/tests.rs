@@ -133,7 +133,7 @@ fn scan(reserved: Reserved, bytes: &[u8], step: usize) -> Scanned {
             let expected = match (tail, open) {
                 (Tail::Whole, false) => Gap::Message,
                 (Tail::Whole, true) => Gap::Frame,
-                (Tail::Closed, _) | (Tail::Torn, _) => Gap::Inside,
+                (Tail::Closed | Tail::Torn, _) => Gap::Inside,
             };
             assert_eq!(scanner.gap(), expected);
         }

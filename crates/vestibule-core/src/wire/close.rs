@@ -1,6 +1,6 @@
 //! Close frames (RFC 6455 sections 5.5.1 and 7.4).
 
-use core::{fmt::Write, str, time::Duration};
+use core::{str, time::Duration};
 
 use crate::{limits, rejection::Rejection};
 
@@ -16,11 +16,10 @@ impl Close {
     /// known.
     pub fn of(rejection: Rejection, retry_after: Option<Duration>) -> Self {
         let answer = rejection.answer();
-        let mut reason = answer.error.to_owned();
-        if let Some(span) = retry_after {
-            // Writing to a string cannot fail.
-            let _ = write!(reason, "; retry-after={}", span.as_secs().max(1));
-        }
+        let reason = match retry_after {
+            None => answer.error.to_owned(),
+            Some(span) => format!("{}; retry-after={}", answer.error, span.as_secs().max(1)),
+        };
         Self { code: answer.code, reason }
     }
 

@@ -121,7 +121,7 @@ impl Header {
             127 => {
                 let Some((bytes, rest)) = rest.split_first_chunk() else { return Ok(None) };
                 let length = u64::from_be_bytes(*bytes);
-                if length <= u64::from(u16::MAX) || length > u64::MAX >> 1 {
+                if u16::try_from(length).is_ok() || length > u64::MAX >> 1 {
                     return Err(Rejection::FrameMalformed);
                 }
                 (length, rest, 10)
@@ -165,11 +165,11 @@ fn header(opcode: Opcode, length: usize, masked: u8, out: &mut Vec<u8>) {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ 0..=125), _) => out.push(masked | short),
         (_, Ok(medium)) => {
-            out.push(masked | 126);
+            out.push(masked | 0x7e);
             out.extend_from_slice(&medium.to_be_bytes());
         }
         (_, Err(_)) => {
-            out.push(masked | 127);
+            out.push(masked | 0x7f);
             out.extend_from_slice(&u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes());
         }
     }
@@ -235,7 +235,7 @@ mod tests {
             encode_client(Opcode::Binary, &vec![7; length], [1, 2, 3, 4], &mut bytes);
             let header = parse(&bytes, Sender::Client).unwrap().unwrap();
             assert_eq!(header.size + length, bytes.len());
-            assert_eq!(header.length, length as u64);
+            assert_eq!(header.length, u64::try_from(length).unwrap());
             for short in 0..header.size {
                 assert_eq!(parse(&bytes[..short], Sender::Client), Ok(None));
             }
@@ -255,7 +255,7 @@ mod tests {
             let mut pieces = whole.clone();
             let (head, tail) = pieces.split_at_mut(cut);
             unmask(head, mask, 0);
-            unmask(tail, mask, cut as u64);
+            unmask(tail, mask, u64::try_from(cut).unwrap());
             assert_eq!(pieces, at_once);
         }
     }
