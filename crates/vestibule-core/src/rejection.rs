@@ -117,8 +117,11 @@ rejections! {
     // Ours.
     /// A key set or store cannot answer.
     Unavailable = "temporarily_unavailable" => 503, 1013, "temporarily_unavailable", BackOff;
-    /// The upstream cannot be reached, or did not answer the handshake as RFC 6455 demands.
-    UpstreamUnavailable = "upstream_unavailable" => 502, 1014, "upstream_unavailable", BackOff;
+    /// The upstream cannot be reached.
+    UpstreamUnreachable = "upstream_unreachable" => 502, 1014, "upstream_unavailable", BackOff;
+    /// The upstream's answer breaks RFC 9112 or RFC 6455 section 4.1, or contradicts what the client
+    /// was promised.
+    UpstreamInvalid = "upstream_invalid" => 502, 1014, "upstream_unavailable", BackOff;
     /// The upstream took too long.
     UpstreamTimeout = "upstream_timeout" => 504, 1014, "upstream_unavailable", BackOff;
     /// The upstream refused the handshake with an HTTP answer of its own.

@@ -5,13 +5,16 @@ pub mod origin;
 pub mod quota;
 pub mod route;
 
+pub mod carrier;
+pub mod forwarded;
+
 use core::time::Duration;
 
 pub use self::{
     origin::{Host, OriginPolicy},
     route::RoutePath,
 };
-use crate::{authn::Mechanism, limits};
+use crate::{authn::Mechanism, limits, wire::close::CloseCodes};
 
 /// Where a credential travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +107,17 @@ pub enum TokenInQuery {
     Taken,
 }
 
+/// Whether the upstream sees the credential that the gateway has checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardCredential {
+    /// It does not.
+    No,
+    /// It gets `Authorization` and the route's cookie as they came. Whoever reads the upstream's
+    /// logs can then act for its users. A token in the query, in a subprotocol or in a message is
+    /// not forwarded even so.
+    Yes,
+}
+
 /// The rules of one route.
 #[derive(Clone, Debug)]
 pub struct RoutePolicy {
@@ -124,8 +138,12 @@ pub struct RoutePolicy {
     pub mechanisms: Box<[Mechanism]>,
     /// What a principal must be allowed; all of them.
     pub scopes: Box<[Box<str>]>,
+    /// Whether the upstream sees the credential.
+    pub forward_credential: ForwardCredential,
     /// How a failed handshake is answered.
     pub reject: RejectStyle,
+    /// Close codes for clients that know others.
+    pub close_codes: CloseCodes,
     /// Whether messages are sent to clients that did not ask for them.
     pub announce: Announce,
     /// The subprotocols of the upstream, for handshakes that the gateway must answer first; empty
@@ -155,7 +173,9 @@ impl RoutePolicy {
             token_in_query: TokenInQuery::Refused,
             mechanisms: Box::new([Mechanism::Bearer]),
             scopes: Box::default(),
+            forward_credential: ForwardCredential::No,
             reject: RejectStyle::Auto,
+            close_codes: CloseCodes::default(),
             announce: Announce::No,
             subprotocols: Box::default(),
             auth_deadline: limits::AUTH_DEADLINE,

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::{Host, RoutePolicy};
-use crate::rejection::Rejection;
+use crate::{rejection::Rejection, wire::nibble};
 
 /// The path of a route: absolute, canonical, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -16,8 +16,8 @@ pub enum PathFault {
     NotAbsolute,
     /// It has empty segments, dot segments, or ends with a slash.
     NotCanonical,
-    /// It has a character that a path cannot have (RFC 3986 section 3.3), a query, or a
-    /// percent-encoding.
+    /// It has a character that a path cannot have (RFC 3986 section 3.3), a query, a
+    /// percent-encoding, or a `;`, with which no request is served.
     Character(char),
 }
 
@@ -41,7 +41,7 @@ impl RoutePath {
     /// Reads a path from configuration. `/` alone is every path.
     pub fn parse(text: &str) -> Result<Self, PathFault> {
         let Some(rest) = text.strip_prefix('/') else { return Err(PathFault::NotAbsolute) };
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/".contains(c);
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,=:@/".contains(c);
         if let Some(character) = rest.chars().find(|&c| !allowed(c)) {
             return Err(PathFault::Character(character));
         }
@@ -59,12 +59,34 @@ impl RoutePath {
 
     /// What follows this route's path, where `path` is it or lies below it at a `/`: empty, or
     /// beginning with `/`.
+    ///
+    /// A character that is percent-encoded is the character: an upstream reads it so, and a request
+    /// for `/%40x` must not slip past the stricter rules of a route `/@x`.
     pub fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         if &*self.0 == "/" {
             return path.starts_with('/').then_some(if path == "/" { "" } else { path });
         }
-        path.strip_prefix(&*self.0).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+        let mut rest = path;
+        for wanted in self.0.bytes() {
+            let (byte, after) = next_byte(rest)?;
+            if byte != wanted {
+                return None;
+            }
+            rest = after;
+        }
+        Some(rest).filter(|rest| rest.is_empty() || rest.starts_with('/'))
     }
+}
+
+/// The first byte of a path, decoded, and what follows it.
+fn next_byte(path: &str) -> Option<(u8, &str)> {
+    let (first, after) = path.split_at_checked(1)?;
+    let byte = first.bytes().next()?;
+    let encoded = after.split_at_checked(2).filter(|_| byte == b'%').and_then(|(digits, after)| {
+        let [high, low] = *digits.as_bytes() else { return None };
+        Some((nibble(high)? << 4 | nibble(low)?, after))
+    });
+    Some(encoded.unwrap_or((byte, after)))
 }
 
 /// The route with the longest path that matches, among those that serve the host.
@@ -106,9 +128,10 @@ mod tests {
         for good in ["/", "/chat", "/a/b.c", "/~x/@y"] {
             assert!(RoutePath::parse(good).is_ok(), "{good}");
         }
-        for bad in
-            ["", "chat", "/chat/", "//", "/a//b", "/a/../b", "/.", "/a?b", "/%61", "/a b", "/é"]
-        {
+        for bad in [
+            "", "chat", "/chat/", "//", "/a//b", "/a/../b", "/.", "/a?b", "/%61", "/a b", "/é",
+            "/a;b",
+        ] {
             assert!(RoutePath::parse(bad).is_err(), "{bad}");
         }
     }
@@ -121,6 +144,11 @@ mod tests {
         assert_eq!(path.strip("/chat/"), Some("/"));
         assert_eq!(path.strip("/chatter"), None);
         assert_eq!(path.strip("/"), None);
+        assert_eq!(path.strip("/ch%61t/x%20"), Some("/x%20"));
+        let odd = RoutePath::parse("/@x").unwrap();
+        assert_eq!(odd.strip("/%40x/%40"), Some("/%40"));
+        assert_eq!(odd.strip("/%40%"), None);
+        assert_eq!(odd.strip("/%é"), None);
         let root = RoutePath::parse("/").unwrap();
         assert_eq!(root.strip("/"), Some(""));
         assert_eq!(root.strip("/x"), Some("/x"));

@@ -1,6 +1,6 @@
 //! Close frames (RFC 6455 sections 5.5.1 and 7.4).
 
-use core::{str, time::Duration};
+use core::{fmt, str, time::Duration};
 
 use crate::{limits, rejection::Rejection};
 
@@ -21,6 +21,12 @@ impl Close {
             Some(span) => format!("{}; retry-after={}", answer.error, span.as_secs().max(1)),
         };
         Self { code: answer.code, reason }
+    }
+
+    /// With the code that a route has for this one.
+    #[must_use]
+    pub fn mapped(self, codes: &CloseCodes) -> Self {
+        Self { code: codes.get(self.code), reason: self.reason }
     }
 
     /// With a code that a peer may send, and no reason.
@@ -65,6 +71,58 @@ impl Close {
         }
     }
 }
+
+/// Other codes for those of the table, for clients that know others: those of an existing protocol,
+/// or the registered ones (3000, 3003, 3008).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloseCodes(Box<[(u16, u16)]>);
+
+/// Why a close code cannot be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseCodeFault {
+    /// The gateway never closes with this code.
+    Unused(u16),
+    /// It is mapped already.
+    Twice(u16),
+    /// No server may send this code.
+    NotSendable(u16),
+}
+
+impl CloseCodes {
+    /// Sends `to` where `from` would be sent.
+    pub fn with(self, from: u16, to: u16) -> Result<Self, CloseCodeFault> {
+        if !Rejection::ALL.iter().any(|rejection| rejection.answer().code == from) {
+            return Err(CloseCodeFault::Unused(from));
+        }
+        if self.0.iter().any(|(other, _)| *other == from) {
+            return Err(CloseCodeFault::Twice(from));
+        }
+        // 1010 is a client's alone.
+        if !is_sendable(to) || to == 1010 {
+            return Err(CloseCodeFault::NotSendable(to));
+        }
+        Ok(Self(self.0.into_iter().chain([(from, to)]).collect()))
+    }
+
+    /// The code to send.
+    pub fn get(&self, code: u16) -> u16 {
+        self.0.iter().find(|(from, _)| *from == code).map_or(code, |(_, to)| *to)
+    }
+}
+
+impl fmt::Display for CloseCodeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unused(code) => write!(f, "no connection is ever closed with {code}"),
+            Self::Twice(code) => write!(f, "{code} is mapped twice"),
+            Self::NotSendable(code) => {
+                write!(f, "a server cannot close with {code}: use 1000 to 1014 or 3000 to 4999")
+            }
+        }
+    }
+}
+
+impl core::error::Error for CloseCodeFault {}
 
 /// Whether a code may stand in a frame (RFC 6455 section 7.4 and the registry of section 11.7).
 fn is_sendable(code: u16) -> bool {
@@ -120,6 +178,20 @@ mod tests {
     fn when_to_come_back_stands_behind_the_name() {
         let close = Close::of(Rejection::TooManyAttempts, Some(Duration::from_secs(9)));
         assert_eq!(close.reason(), "too_many_attempts; retry-after=9");
+    }
+
+    #[test]
+    fn a_route_may_have_other_codes() {
+        let codes = CloseCodes::default().with(4401, 3000).unwrap().with(4403, 3003).unwrap();
+        let close = |rejection| Close::of(rejection, None).mapped(&codes);
+        assert_eq!(close(Rejection::TokenExpired).code(), 3000);
+        assert_eq!(close(Rejection::TokenExpired).reason(), "token_expired");
+        assert_eq!(close(Rejection::AuthTimeout).code(), 4408);
+        assert_eq!(codes.clone().with(4401, 3000), Err(CloseCodeFault::Twice(4401)));
+        assert_eq!(codes.clone().with(4402, 3000), Err(CloseCodeFault::Unused(4402)));
+        for bad in [0, 999, 1005, 1006, 1010, 1015, 2999, 5000] {
+            assert_eq!(codes.clone().with(4410, bad), Err(CloseCodeFault::NotSendable(bad)));
+        }
     }
 
     #[test]

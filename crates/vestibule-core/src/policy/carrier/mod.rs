@@ -1,0 +1,195 @@
+//! Which credential a handshake presents, and what is left of the handshake without it.
+//!
+//! Nothing is guessed, and nothing that looks like a credential goes on by accident:
+//!
+//! - Two explicit credentials are refused, whatever the route takes.
+//! - An explicit credential by a carrier that the route does not take is refused, and not ignored:
+//!   its sender believes to be authenticated by it.
+//! - An explicit credential goes before the cookie, which is then not looked at.
+//! - `Authorization` with another scheme than `Bearer` is such a credential where the route takes
+//!   [`Carrier::Header`]; where it does not, it is between the client and the upstream, and goes on.
+//! - `access_token` in the query is a credential on every route.
+//! - The cookie of the route is a credential where the route takes [`Carrier::Cookie`]; it is kept
+//!   from the upstream in any case.
+
+mod offer;
+
+use core::fmt;
+
+use self::offer::Offer;
+pub use self::offer::echo;
+use super::{Carrier, ForwardCredential, RoutePolicy, TokenInQuery};
+use crate::{
+    authn::Credential,
+    limits,
+    rejection::Rejection,
+    wire::{Query, cookie_pairs, head::RequestHead, is_token68, upgrade::Upgrade},
+};
+
+/// The parameter of RFC 6750 section 2.3.
+const PARAMETER: &str = "access_token";
+
+/// What a handshake presents, and what is left of it for the upstream.
+#[derive(Clone)]
+pub struct Presented {
+    /// The credential, and how it came.
+    pub credential: Option<(Carrier, Credential)>,
+    /// The subprotocols that were offered in earnest, in the client's order.
+    pub subprotocols: Vec<Box<str>>,
+    /// `bearer`, as the client wrote it, where it stands before a token: to be echoed where no
+    /// other subprotocol is chosen, since browsers demand one of those that they offered.
+    pub marker: Option<Box<str>>,
+    /// The query without the token.
+    pub query: Option<String>,
+}
+
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { credential, subprotocols, marker, query: _ } = self;
+        f.debug_struct("Presented")
+            .field("credential", credential)
+            .field("subprotocols", subprotocols)
+            .field("marker", marker)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Finds the credential of a handshake, by the rules above.
+///
+/// A credential that came as a subprotocol and left none to answer with is refused by
+/// [`Rejection::MalformedHandshake`]: the token must not be echoed, and a browser fails a
+/// connection that has no answer to its offer.
+pub fn collect(
+    head: &RequestHead,
+    upgrade: &Upgrade,
+    policy: &RoutePolicy,
+) -> Result<Presented, Rejection> {
+    let header = from_header(head, policy)?;
+    let query = Query::without(head.query(), PARAMETER);
+    let parameter = from_query(&query)?;
+    let Offer { token, subprotocols, marker } = Offer::of(&upgrade.protocols)?;
+    let offered = token.map(|token| Found { carrier: Carrier::Subprotocol, token });
+    let mut explicit = [header, parameter, offered].into_iter().flatten();
+    let (first, second) = (explicit.next(), explicit.next());
+    if second.is_some() {
+        return Err(Rejection::AmbiguousCredential);
+    }
+    let credential = match first {
+        Some(found) => Some(found.accepted_by(policy)?),
+        None => from_cookie(head, policy)?,
+    };
+    if let Some((Carrier::Subprotocol, _)) = credential
+        && subprotocols.is_empty()
+        && marker.is_none()
+    {
+        return Err(Rejection::MalformedHandshake);
+    }
+    Ok(Presented { credential, subprotocols, marker, query: query.left })
+}
+
+/// Whether a client's `Authorization` field may go on to the upstream: where the route forwards
+/// credentials, or where the field is none of the gateway's.
+pub(crate) fn forwards_authorization(value: &[u8], policy: &RoutePolicy) -> bool {
+    match policy.forward_credential {
+        ForwardCredential::Yes => true,
+        ForwardCredential::No => {
+            !policy.accept.contains(&Carrier::Header) && matches!(scheme(value), Scheme::Other)
+        }
+    }
+}
+
+/// An explicit credential, before it is known whether the route takes it.
+struct Found {
+    carrier: Carrier,
+    token: Result<Credential, Rejection>,
+}
+
+impl Found {
+    fn accepted_by(self, policy: &RoutePolicy) -> Result<(Carrier, Credential), Rejection> {
+        let Self { carrier, token } = self;
+        let taken = match (carrier, policy.token_in_query) {
+            (Carrier::Query, TokenInQuery::Refused) => false,
+            (_, TokenInQuery::Refused | TokenInQuery::Taken) => policy.accept.contains(&carrier),
+        };
+        if !taken {
+            return Err(Rejection::MechanismNotAllowed);
+        }
+        token.map(|credential| (carrier, credential))
+    }
+}
+
+enum Scheme<'a> {
+    Bearer(&'a [u8]),
+    Other,
+}
+
+/// The scheme of an `Authorization` field, whose case does not matter (RFC 9110 section 11.1).
+fn scheme(value: &[u8]) -> Scheme<'_> {
+    let end = value.iter().position(|&byte| matches!(byte, b' ' | b'\t')).unwrap_or(value.len());
+    let (scheme, rest) = value.split_at(end);
+    if scheme.eq_ignore_ascii_case(b"bearer") {
+        Scheme::Bearer(rest.trim_ascii_start())
+    } else {
+        Scheme::Other
+    }
+}
+
+fn from_header(head: &RequestHead, policy: &RoutePolicy) -> Result<Option<Found>, Rejection> {
+    let mut values = head.all("authorization");
+    let (Some(value), second) = (values.next(), values.next()) else { return Ok(None) };
+    if second.is_some() {
+        return Err(Rejection::AmbiguousCredential);
+    }
+    let token = match scheme(value) {
+        Scheme::Bearer(token) => bearer(token),
+        Scheme::Other if policy.accept.contains(&Carrier::Header) => {
+            Err(Rejection::MechanismNotAllowed)
+        }
+        Scheme::Other => return Ok(None),
+    };
+    Ok(Some(Found { carrier: Carrier::Header, token }))
+}
+
+fn from_query(query: &Query) -> Result<Option<Found>, Rejection> {
+    match query.values.as_slice() {
+        [] => Ok(None),
+        [value] => Ok(Some(Found { carrier: Carrier::Query, token: bearer(value) })),
+        [_, _, ..] => Err(Rejection::AmbiguousCredential),
+    }
+}
+
+/// The value of the route's cookie. Another site of the same domain can set a cookie of the same
+/// name, and nobody can tell which of the two is the user's: both are refused. An empty one is what
+/// a log-out leaves behind, and none.
+fn from_cookie(
+    head: &RequestHead,
+    policy: &RoutePolicy,
+) -> Result<Option<(Carrier, Credential)>, Rejection> {
+    let Some(wanted) = policy.cookie.as_deref() else { return Ok(None) };
+    if !policy.accept.contains(&Carrier::Cookie) {
+        return Ok(None);
+    }
+    let mut values = head
+        .all("cookie")
+        .flat_map(cookie_pairs)
+        .filter(|(_, name, _)| *name == wanted.as_bytes())
+        .map(|(_, _, value)| value);
+    match (values.next(), values.next()) {
+        (None | Some(b""), None) => Ok(None),
+        // Whatever it is: one that is no token does not verify, and where the route takes messages,
+        // that is not the end.
+        (Some(value), None) => Ok(Some((Carrier::Cookie, Credential::bearer(value)))),
+        (_, Some(_)) => Err(Rejection::AmbiguousCredential),
+    }
+}
+
+/// A token that has the form of one (RFC 6750 section 2.1).
+fn bearer(token: &[u8]) -> Result<Credential, Rejection> {
+    if token.len() > limits::CREDENTIAL_BYTES || !is_token68(token) {
+        return Err(Rejection::TokenMalformed);
+    }
+    Ok(Credential::bearer(token))
+}
+
+#[cfg(test)]
+mod tests;
