@@ -1,0 +1,54 @@
+//! Every bound of this crate in one place. A value that a configuration may change is a default
+//! here.
+
+use std::time::Duration;
+
+/// Longest key set, metadata document or key file, in bytes. The largest known providers stay under
+/// 20 KiB.
+pub const DOCUMENT_BYTES: usize = 256 * 1024;
+/// Longest address of a document, in bytes.
+pub const ADDRESS_BYTES: usize = 2048;
+/// Longest head of an answer, in bytes.
+pub const HEAD_BYTES: usize = 32 * 1024;
+/// Most header fields in an answer.
+pub const HEAD_FIELDS: usize = 100;
+/// How much of what a provider or a token says gets into a message for the operator, in characters.
+pub const QUOTED_CHARS: usize = 200;
+
+/// Time to connect to a provider, without TLS.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for a whole exchange with a provider, from the name look-up to the last byte.
+pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a fetched key set is fresh where the provider does not say.
+pub const REFRESH: Duration = Duration::from_secs(5 * 60);
+/// The shortest time that a provider may ask for.
+pub const REFRESH_SHORTEST: Duration = Duration::from_secs(30);
+/// The longest time that a provider may ask for: a withdrawn key counts for that long at most.
+pub const REFRESH_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long discovered metadata are believed where the provider does not say.
+pub const METADATA_REFRESH: Duration = Duration::from_secs(60 * 60);
+/// How long the last good key set counts when no newer one can be had.
+pub const MAX_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Pause after the first failure; it doubles with each further one.
+pub const RETRY_SHORTEST: Duration = Duration::from_secs(1);
+/// Longest pause after a failure.
+pub const RETRY_LONGEST: Duration = Duration::from_secs(60);
+/// At most one fetch in this time is made because of what clients present.
+pub const COOL_DOWN: Duration = Duration::from_secs(10);
+
+/// How often a key file is read again.
+pub const FILE_REFRESH: Duration = Duration::from_secs(2);
+/// At most one read of a file in this time is made because of what clients present.
+pub const FILE_COOL_DOWN: Duration = Duration::from_secs(1);
+
+/// Most issuers that are tried for one token.
+pub const ISSUERS_TRIED: usize = 8;
+/// How often one check may wait for keys: once for a fetch that was already under way and may have
+/// been answered too early, once for its own, and once because somebody else's came between.
+pub const WAITS: usize = 3;
+
+/// Most verified tokens that are remembered.
+pub const REMEMBERED: usize = 65_536;
+/// Parts of that memory, each with its own lock.
+pub const REMEMBERED_PARTS: usize = 16;
