@@ -153,7 +153,8 @@ mod tests {
         check("https://idp.example/#x", Err(AddressFault::Fragment));
         check("ftp://idp.example/", Err(AddressFault::Scheme));
         check("file:///etc/passwd", Err(AddressFault::Malformed));
-        for text in ["", "/keys", "idp.example/keys", "https:///keys", "https://a b/", "https://ä/"] {
+        for text in ["", "/keys", "idp.example/keys", "https:///keys", "https://a b/", "https://ä/"]
+        {
             check(text, Err(AddressFault::Malformed));
         }
         check(&format!("https://idp.example/{}", "a".repeat(2048)), Err(AddressFault::TooLong));

@@ -195,9 +195,7 @@ impl Fetcher {
         }
         let whole = Limited::new(body, limits::DOCUMENT_BYTES).collect().await;
         match whole {
-            Ok(whole) => {
-                Ok(Document { bytes: whole.to_bytes(), max_age: max_age(&head.headers) })
-            }
+            Ok(whole) => Ok(Document { bytes: whole.to_bytes(), max_age: max_age(&head.headers) }),
             Err(error) if error.is::<LengthLimitError>() => {
                 Err(FetchError::TooLarge { address: address() })
             }

@@ -26,6 +26,8 @@ pub const REFRESH: Duration = Duration::from_secs(5 * 60);
 pub const REFRESH_SHORTEST: Duration = Duration::from_secs(30);
 /// The longest time that a provider may ask for: a withdrawn key counts for that long at most.
 pub const REFRESH_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// No two refreshes come closer than this, whatever is configured: a slip must not become a loop.
+pub const REFRESH_FLOOR: Duration = Duration::from_millis(50);
 /// How long discovered metadata are believed where the provider does not say.
 pub const METADATA_REFRESH: Duration = Duration::from_secs(60 * 60);
 /// How long the last good key set counts when no newer one can be had.

@@ -74,11 +74,6 @@ impl Schedule {
         self.confirmed
     }
 
-    /// Whether the last attempt failed.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.failures > 0
-    }
-
     /// Whether a fetch may begin.
     pub(crate) fn permits(&self, want: Want, now: Instant) -> bool {
         match want {
@@ -93,7 +88,7 @@ impl Schedule {
     pub(crate) fn begin(&mut self, want: Want, now: Instant) {
         match want {
             Want::Fresh => {}
-            Want::Any | Want::Newer => self.turn = now + self.pace.cool_down,
+            Want::Any | Want::Newer => self.turn = after(now, self.pace.cool_down),
         }
     }
 
@@ -110,10 +105,10 @@ impl Schedule {
         });
         // Keys must not run out between two fetches that both succeed.
         let fresh = self.pace.max_stale.map_or(fresh, |stale| fresh.min(stale / 2));
-        self.next = now + jitter.shorten(fresh);
+        self.next = after(now, jitter.shorten(fresh).max(limits::REFRESH_FLOOR));
         self.confirmed = Some(now);
         self.failures = 0;
-        self.pace.max_stale.map(|stale| now + stale)
+        self.pace.max_stale.and_then(|stale| now.checked_add(stale))
     }
 
     /// A fetch failed. Returns the pause.
@@ -122,9 +117,21 @@ impl Schedule {
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         let pause = jitter.shorten(shortest.saturating_mul(factor).min(longest));
         self.failures = self.failures.saturating_add(1);
-        self.next = now + pause;
+        self.next = after(now, pause);
         pause
     }
+
+    /// A fetch was broken off on our side, which says nothing about the provider.
+    pub(crate) fn interrupted(&mut self, now: Instant) {
+        self.next = now;
+        self.turn = now;
+    }
+}
+
+/// The point `span` later; a span without end becomes a year.
+pub(crate) fn after(now: Instant, span: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    now.checked_add(span).or_else(|| now.checked_add(YEAR)).unwrap_or(now)
 }
 
 #[cfg(test)]
@@ -157,11 +164,8 @@ mod tests {
         ] {
             for jitter in 0..=u8::MAX {
                 let mut schedule = schedule(now);
-                let until = schedule.succeeded(
-                    max_age.map(Duration::from_secs),
-                    Jitter(jitter),
-                    now,
-                );
+                let until =
+                    schedule.succeeded(max_age.map(Duration::from_secs), Jitter(jitter), now);
                 let next = schedule.next() - now;
                 assert!((least..=most).contains(&next.as_secs()), "{max_age:?} {next:?}");
                 assert_eq!(until, Some(now + 24 * HOUR));
@@ -215,6 +219,23 @@ mod tests {
         assert!(!schedule.permits(Want::Any, now + 9 * SECOND));
         assert!(schedule.permits(Want::Any, now + 10 * SECOND));
         assert!(!schedule.permits(Want::Fresh, now + 10 * SECOND));
+    }
+
+    #[test]
+    fn spans_without_end_do_not_overflow() {
+        let now = Instant::now();
+        let mut schedule = schedule(now);
+        schedule.pace = Pace {
+            refresh: Duration::MAX,
+            max_stale: Some(Duration::MAX),
+            cool_down: Duration::MAX,
+            retry: (Duration::MAX, Duration::MAX),
+        };
+        schedule.begin(Want::Newer, now);
+        assert_eq!(schedule.succeeded(None, LATEST, now), None);
+        schedule.failed(LATEST, now);
+        assert!(schedule.next() > now + 24 * HOUR);
+        assert!(!schedule.permits(Want::Newer, now + 24 * HOUR));
     }
 
     #[test]

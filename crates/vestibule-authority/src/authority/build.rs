@@ -1,0 +1,172 @@
+//! From configured issuers to an [`Authority`]: reads files, opens no connection.
+
+use std::{error::Error, path::PathBuf, sync::Arc};
+
+use rustls::RootCertStore;
+use tokio::sync::Notify;
+use tracing::warn;
+
+use super::{Authority, Member};
+use crate::{
+    address::{Address, AddressFault},
+    discovery::Metadata,
+    fetch::{self, FetchPolicy, Fetcher, TrustError},
+    issuer::{Issuer, KeySource},
+    limits,
+    memory::Memory,
+    origin::{self, Form, Loaded, Origin},
+    schedule::Pace,
+    source::Source,
+};
+
+/// Why the issuers cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("issuer {issuer} cannot be used")]
+pub struct AuthorityError {
+    /// The issuer's name; empty where the fault is not an issuer's.
+    pub issuer: Arc<str>,
+    /// What is wrong.
+    #[source]
+    pub fault: AuthorityFault,
+}
+
+/// What is wrong with an issuer.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityFault {
+    /// Its address, or its name where that is an address.
+    #[error("{address} will not do")]
+    Address {
+        /// Which.
+        address: Box<str>,
+        /// Why.
+        source: AddressFault,
+    },
+    /// Its key file.
+    #[error(transparent)]
+    File(Box<dyn Error + Send + Sync>),
+    /// Its key file is well-formed, and no key in it can be used.
+    #[error("{} holds no key that can be used: {why}", path.display())]
+    NoKey {
+        /// Which.
+        path: PathBuf,
+        /// Why the first entry was left out.
+        why: String,
+    },
+    /// Its trust roots.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// Its metadata are those of one issuer, its tokens are to be those of another.
+    #[error("the issuer of its tokens must be {discovered}, whose metadata are asked for")]
+    OtherIssuer {
+        /// Whose metadata are asked for.
+        discovered: Arc<str>,
+    },
+    /// No randomness.
+    #[error("the system has no randomness")]
+    Random,
+}
+
+impl Authority {
+    /// Reads key files and trust roots. Keys of providers are fetched later.
+    pub fn new(issuers: Vec<Issuer>) -> Result<Arc<Self>, AuthorityError> {
+        let memory = Memory::new(limits::REMEMBERED)
+            .map_err(|_| AuthorityError { issuer: "".into(), fault: AuthorityFault::Random })?;
+        let wake = Arc::new(Notify::new());
+        let mut builder = Builder { wake: Arc::clone(&wake), system: None };
+        let members = issuers
+            .into_iter()
+            .map(|issuer| {
+                let name = Arc::clone(&issuer.name);
+                builder.member(issuer).map_err(|fault| AuthorityError { issuer: name, fault })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Arc::new(Self { members, memory, wake }))
+    }
+}
+
+struct Builder {
+    wake: Arc<Notify>,
+    /// The system's trust roots, read once and only if needed.
+    system: Option<RootCertStore>,
+}
+
+impl Builder {
+    fn member(&mut self, issuer: Issuer) -> Result<Member, AuthorityFault> {
+        let Issuer { name, source, expectations } = issuer;
+        let kind = source.kind();
+        let (origin, pace, loaded) = match source {
+            KeySource::JwksFile(path) => file(path, Form::Jwks)?,
+            KeySource::SecretFile(path) => file(path, Form::Secret)?,
+            KeySource::JwksUrl { url, fetch } => {
+                let keys = Address::parse(&url, fetch.dangerous_http)
+                    .map_err(|source| AuthorityFault::Address { address: url, source })?;
+                let fetcher = self.fetcher(&fetch, keys.is_https())?;
+                (Origin::Url { keys, fetcher }, pace(&fetch), None)
+            }
+            KeySource::Discovery { issuer, fetch } => {
+                if expectations.issuer.as_ref() != Some(&issuer) {
+                    return Err(AuthorityFault::OtherIssuer { discovered: issuer });
+                }
+                let metadata = Metadata::of(&issuer, fetch.dangerous_http).map_err(|source| {
+                    AuthorityFault::Address { address: Box::from(&*issuer), source }
+                })?;
+                let fetcher = self.fetcher(&fetch, metadata.is_https())?;
+                (Origin::metadata(metadata, fetcher), pace(&fetch), None)
+            }
+        };
+        let source = Source::new(name, kind, origin, pace, Arc::clone(&self.wake));
+        if let Some(loaded) = loaded {
+            source.preload(loaded);
+        }
+        Ok(Member { expectations, source: Arc::new(source) })
+    }
+
+    fn fetcher(&mut self, policy: &FetchPolicy, https: bool) -> Result<Fetcher, TrustError> {
+        let roots = match &policy.ca {
+            Some(path) => fetch::roots_of(path)?,
+            None => {
+                let roots = self.system.get_or_insert_with(system).clone();
+                // Metadata without TLS may still name keys with: those are then refused as unknown.
+                if https && roots.is_empty() {
+                    return Err(TrustError::NoRoots);
+                }
+                roots
+            }
+        };
+        Fetcher::new(policy, roots)
+    }
+}
+
+fn system() -> RootCertStore {
+    let (roots, errors) = fetch::system_roots();
+    for error in errors {
+        warn!(cause = %error, "a trust root of the system was left out");
+    }
+    roots
+}
+
+fn file(path: PathBuf, form: Form) -> Result<(Origin, Pace, Option<Loaded>), AuthorityFault> {
+    let loaded =
+        origin::read(&path, form).map_err(|error| AuthorityFault::File(Box::new(error)))?;
+    if loaded.keys.is_empty() {
+        let first = loaded.keys.ignored().first();
+        let why = first.map_or_else(|| "it is empty".to_owned(), |entry| entry.reason.clone());
+        return Err(AuthorityFault::NoKey { path, why });
+    }
+    let pace = Pace {
+        refresh: limits::FILE_REFRESH,
+        max_stale: None,
+        cool_down: limits::FILE_COOL_DOWN,
+        retry: (limits::FILE_REFRESH, limits::FILE_REFRESH),
+    };
+    Ok((Origin::File { path, form }, pace, Some(loaded)))
+}
+
+fn pace(policy: &FetchPolicy) -> Pace {
+    Pace {
+        refresh: policy.refresh,
+        max_stale: Some(policy.max_stale),
+        cool_down: policy.cool_down,
+        retry: (limits::RETRY_SHORTEST, limits::RETRY_LONGEST),
+    }
+}

@@ -1,0 +1,314 @@
+//! Whom to believe: answers questions about credentials with the keys at hand, and gets keys.
+
+mod build;
+
+use std::{future::pending, sync::Arc};
+
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+use vestibule_core::{
+    authn::{Credential, Mechanism, Principal, Verified},
+    rejection::Rejection,
+    time::UnixTime,
+};
+use vestibule_verify::{
+    Refused,
+    jwt::{self, Checked, Unverified},
+};
+
+pub use self::build::{AuthorityError, AuthorityFault};
+use crate::{
+    limits,
+    memory::{Fingerprint, Memory},
+    readiness::Readiness,
+    schedule::Want,
+    source::Source,
+    words,
+};
+
+/// The configured issuers and their keys, shared by all threads.
+///
+/// A question is answered by [`Authority::check_now`] wherever the keys are at hand, without waiting
+/// and with no lock but for the clone of an `Arc`; where it returns `None`, [`Authority::check`]
+/// fetches them first. [`Authority::keep_fresh`] must run beside, or keys are fetched only when
+/// somebody needs them, and files are not read again.
+#[derive(Debug)]
+pub struct Authority {
+    members: Vec<Member>,
+    memory: Memory<Remembered>,
+    wake: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Member {
+    expectations: jwt::Expectations,
+    source: Arc<Source>,
+}
+
+/// A token whose signature was good.
+#[derive(Clone, Debug)]
+struct Remembered {
+    checked: Arc<Checked>,
+    principal: Arc<Principal>,
+    member: usize,
+    version: u64,
+}
+
+/// What can be said with the keys at hand.
+enum Look {
+    Answer(Result<Verified, Refused>),
+    /// Refused, but newer keys of these issuers may say otherwise, and may be asked for.
+    Doubt(Refused, Vec<(usize, Want)>),
+}
+
+/// What one issuer's keys say.
+enum Opinion {
+    Good(Verified, Checked, u64),
+    Bad(Refused),
+    Doubtful(Refused, Want),
+}
+
+impl Authority {
+    /// Answers with the keys at hand; `None` if keys must be fetched first: because there are none
+    /// yet, or because no key fits and all clients together have a fetch to spend.
+    ///
+    /// `issuers` are the indexes of those allowed, in the order given to [`Authority::new`]; a token
+    /// of any other is refused, and so is every token if there are none.
+    pub fn check_now(
+        &self,
+        credential: &Credential,
+        issuers: &[usize],
+        wall: UnixTime,
+    ) -> Option<Result<Verified, Refused>> {
+        match self.look(credential, issuers, wall) {
+            Look::Answer(result) => Some(result),
+            Look::Doubt(_, _) => None,
+        }
+    }
+
+    /// Answers, after a fetch where [`Authority::check_now`] returned `None`. All callers wait for
+    /// the same fetch; dropping the future leaves it running for the others. `wall` is read again
+    /// after each wait.
+    ///
+    /// Without keys the answer is [`Rejection::Unavailable`], never yes.
+    pub async fn check(
+        &self,
+        credential: &Credential,
+        issuers: &[usize],
+        wall: impl Fn() -> UnixTime,
+    ) -> Result<Verified, Refused> {
+        for _ in 0..limits::WAITS {
+            match self.look(credential, issuers, wall()) {
+                Look::Answer(result) => return result,
+                Look::Doubt(_, wants) => self.fetch(&wants).await,
+            }
+        }
+        match self.look(credential, issuers, wall()) {
+            Look::Answer(result) => result,
+            Look::Doubt(refused, _) => Err(refused),
+        }
+    }
+
+    /// Refreshes keys before they are old, reads changed files, tries again after failures. Never
+    /// ends; belongs into one task, which ends it and keeps the `Authority` alive until then.
+    pub async fn keep_fresh(self: Arc<Self>) {
+        loop {
+            let now = Instant::now();
+            let next = self.members.iter().filter_map(|member| member.source.tend(now)).min();
+            let alarm = async {
+                match next {
+                    Some(next) => sleep_until(next).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = alarm => {}
+                () = self.wake.notified() => {}
+            }
+        }
+    }
+
+    /// The state of every issuer's keys, in the order given to [`Authority::new`].
+    pub fn readiness(&self) -> Vec<Readiness> {
+        let now = Instant::now();
+        self.members.iter().map(|member| member.source.readiness(now)).collect()
+    }
+
+    /// Forgets the tokens of these principals, those that are being verified right now included:
+    /// for revocation, which must then refuse them itself, since a token that was forgotten is
+    /// verified again. Returns how many were known.
+    pub fn forget(&self, whose: impl Fn(&Principal) -> bool) -> usize {
+        self.memory.forget(|remembered| whose(&remembered.principal))
+    }
+
+    /// How many verified tokens are remembered.
+    pub fn remembered(&self) -> usize {
+        self.memory.len()
+    }
+
+    async fn fetch(&self, wants: &[(usize, Want)]) {
+        // All of them depart before the first is waited for.
+        let flights: Vec<_> = wants
+            .iter()
+            .filter_map(|&(index, want)| {
+                let source = &self.members.get(index)?.source;
+                Some((source, source.depart(want)?))
+            })
+            .collect();
+        for (source, ticket) in flights {
+            source.arrival(ticket).await;
+        }
+    }
+
+    fn look(&self, credential: &Credential, issuers: &[usize], wall: UnixTime) -> Look {
+        match credential.mechanism {
+            Mechanism::Bearer => {}
+        }
+        let token = credential.secret.expose();
+        let now = Instant::now();
+        let name = self.memory.fingerprint(issuers, token);
+        if let Some(verified) = self.recall(&name, wall, now) {
+            return Look::Answer(Ok(verified));
+        }
+        let epoch = self.memory.epoch();
+        let token = match Unverified::parse(token) {
+            Ok(token) => token,
+            Err(refused) => return Look::Answer(Err(refused)),
+        };
+        let mut wants = Vec::new();
+        let mut said: Option<Refused> = None;
+        for (index, member) in self.possible(issuers, token.issuer_hint()) {
+            let refused = match member.opinion(&token, wall, now) {
+                Opinion::Good(verified, checked, version) => {
+                    let principal = Arc::clone(verified.principal());
+                    let checked = Arc::new(checked);
+                    let value = Remembered { checked, principal, member: index, version };
+                    self.memory.remember(name, value, epoch);
+                    return Look::Answer(Ok(verified));
+                }
+                Opinion::Bad(refused) => refused,
+                Opinion::Doubtful(refused, want) => {
+                    wants.push((index, want));
+                    refused
+                }
+            };
+            if said.as_ref().is_none_or(|said| weight(&refused) > weight(said)) {
+                said = Some(refused);
+            }
+        }
+        let refused = said.unwrap_or_else(|| self.nobody(issuers, token.issuer_hint()));
+        if wants.is_empty() { Look::Answer(Err(refused)) } else { Look::Doubt(refused, wants) }
+    }
+
+    /// A remembered token counts while the keys are those that verified it, and its dates are good.
+    fn recall(&self, name: &Fingerprint, wall: UnixTime, now: Instant) -> Option<Verified> {
+        let Remembered { checked, principal: _, member, version } = self.memory.recall(name)?;
+        let current = self.members.get(member).and_then(|member| member.source.current(now));
+        let verified = match current {
+            Some(current) if current.version == version => checked.at(wall).ok(),
+            Some(_) | None => None,
+        };
+        if verified.is_none() {
+            self.memory.drop_one(name);
+        }
+        verified
+    }
+
+    /// The allowed issuers that may have issued the token: first those that it names, then those
+    /// that do not look at the name. What the token says selects; it adds nobody.
+    fn possible<'a>(
+        &'a self,
+        issuers: &'a [usize],
+        named: Option<&'a str>,
+    ) -> impl Iterator<Item = (usize, &'a Member)> {
+        let allowed =
+            move || issuers.iter().filter_map(|&index| Some((index, self.members.get(index)?)));
+        let expects = |member: &Member| member.expectations.issuer.clone();
+        let by_name = allowed().filter(move |(_, member)| {
+            expects(member).is_some_and(|issuer| Some(&*issuer) == named)
+        });
+        let by_key = allowed().filter(move |(_, member)| expects(member).is_none());
+        by_name.chain(by_key).take(limits::ISSUERS_TRIED)
+    }
+
+    fn nobody(&self, issuers: &[usize], named: Option<&str>) -> Refused {
+        let named = named.map_or_else(|| "no issuer".to_owned(), words::quote);
+        let allowed = issuers.iter().filter_map(|&index| self.members.get(index));
+        let allowed: Vec<_> = allowed
+            .take(limits::ISSUERS_TRIED)
+            .filter_map(|member| Some(words::quote(member.expectations.issuer.as_ref()?)))
+            .collect();
+        let allowed = allowed.join(", ");
+        let reason = format!("the token names {named}, and the route allows {allowed}");
+        Refused::new(Rejection::TokenIssuer, reason)
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        for member in &self.members {
+            member.source.abandon();
+        }
+    }
+}
+
+impl Member {
+    fn opinion(&self, token: &Unverified, wall: UnixTime, now: Instant) -> Opinion {
+        let Self { expectations, source } = self;
+        let Some(current) = source.current(now) else {
+            let refused = self.without_keys();
+            return if source.can(Want::Any, now) {
+                Opinion::Doubtful(refused, Want::Any)
+            } else {
+                Opinion::Bad(refused)
+            };
+        };
+        let checked = jwt::check(token, &current.keys, expectations, wall);
+        let refused = match checked.and_then(|checked| Ok((checked.at(wall)?, checked))) {
+            Ok((verified, checked)) => return Opinion::Good(verified, checked, current.version),
+            Err(refused) => refused,
+        };
+        if !newer_keys_could_help(&refused) {
+            return Opinion::Bad(refused);
+        }
+        if source.can(Want::Newer, now) {
+            return Opinion::Doubtful(refused, Want::Newer);
+        }
+        match (refused.rejection, source.fault()) {
+            // Perhaps a key that we could not get: the client should come again, not give up.
+            (Rejection::TokenKeyUnknown, Some(_)) => Opinion::Bad(self.without_keys()),
+            _ => Opinion::Bad(refused),
+        }
+    }
+
+    fn without_keys(&self) -> Refused {
+        let name = self.source.name();
+        let reason = match self.source.fault() {
+            Some(fault) => format!("no keys of issuer {name} that fit: {fault}"),
+            None => format!("no keys of issuer {name} yet"),
+        };
+        Refused::new(Rejection::Unavailable, reason)
+    }
+}
+
+/// A name that is not in the set may be new; so may be the key behind a known name. Neither costs a
+/// stranger anything to claim, which is why both share one cool-down.
+fn newer_keys_could_help(refused: &Refused) -> bool {
+    matches!(refused.rejection, Rejection::TokenKeyUnknown | Rejection::TokenSignature)
+}
+
+/// Of several issuers' refusals the one that says most is told: that of an issuer whose key fits,
+/// then that of one that could not be asked.
+fn weight(refused: &Refused) -> u8 {
+    match refused.rejection {
+        Rejection::TokenKeyUnknown => 0,
+        Rejection::TokenSignature => 1,
+        Rejection::Unavailable => 2,
+        _ => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests;
