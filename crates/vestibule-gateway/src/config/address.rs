@@ -63,8 +63,9 @@ pub(super) fn upstream(text: &str) -> Result<Upstream, Complaint> {
         return Err(Complaint::new("the address of an upstream has no query")
             .help("the query of the client is appended"));
     }
-    let path = path.strip_suffix('/').unwrap_or(path);
-    if path.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
+    let path = if path == "/" { "" } else { path };
+    let segments = path.strip_suffix('/').unwrap_or(path);
+    if segments.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
         return Err(Complaint::new("the path of an upstream has no empty or dot segments"));
     }
     let port = host.port().unwrap_or(own_port);
@@ -95,6 +96,9 @@ pub(super) fn is_loopback_name(name: &str) -> bool {
 
 /// Scheme, and what follows `://`.
 fn split(text: &str) -> Result<(&str, &str), Complaint> {
+    if text.contains('@') {
+        return Err(Complaint::secretive("an address here has no user and no password"));
+    }
     if text.len() > URL_BYTES {
         return Err(Complaint::new(format!("an address has at most {URL_BYTES} bytes")));
     }
@@ -118,9 +122,6 @@ fn host(rest: &str) -> Result<(Host, &str), Complaint> {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
-    if authority.contains('@') {
-        return Err(Complaint::new("an address here has no user and no password"));
-    }
     let host = Host::parse(authority.as_bytes())
         .ok_or_else(|| Complaint::new(format!("{authority:?} is no host")))?;
     Ok((host, path))
@@ -135,7 +136,7 @@ mod tests {
         for (text, host, port, path, authority) in [
             ("ws://a.example", "a.example", 80, "", "a.example"),
             ("wss://a.example/", "a.example", 443, "", "a.example"),
-            ("ws://A.example:443/x/y/", "a.example", 443, "/x/y", "a.example:443"),
+            ("ws://A.example:443/x/y/", "a.example", 443, "/x/y/", "a.example:443"),
             ("wss://[::1]:9000/x", "::1", 9000, "/x", "[::1]:9000"),
             ("ws://127.0.0.1:80/socket", "127.0.0.1", 80, "/socket", "127.0.0.1"),
         ] {

@@ -19,19 +19,6 @@ pub enum Place {
 }
 
 impl Place {
-    /// A part of this place, counted from its beginning.
-    pub(super) fn part(&self, within: Range<usize>) -> Self {
-        let moved = |span: &Range<usize>| {
-            let start = span.start.saturating_add(within.start).min(span.end);
-            start..span.start.saturating_add(within.end).clamp(start, span.end)
-        };
-        match self {
-            Self::File(span) => Self::File(moved(span)),
-            Self::Variable(text, span) => Self::Variable(Arc::clone(text), moved(span)),
-            Self::Whole => Self::Whole,
-        }
-    }
-
     fn order(&self) -> (u8, usize, &str) {
         match self {
             Self::File(span) => (0, span.start, ""),
@@ -117,22 +104,40 @@ impl Report {
         Self { name: name.into(), text: text.into(), faults: Vec::new() }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The same text without a fault.
+    pub(super) fn emptied(&self) -> Self {
+        Self { faults: Vec::new(), ..self.clone() }
+    }
+
     pub(super) fn push(&mut self, fault: Fault) {
         self.faults.push(fault);
     }
 
-    /// Makes what stands at `place` unreadable in the report. Somebody may have written a secret
-    /// where none belongs.
-    pub(super) fn hide(&mut self, place: &Place) {
-        let Place::File(span) = place else { return };
-        let span = clamp(&self.text, span);
-        let Some(written) = self.text.get(span.clone()) else { return };
+    /// Makes what stands at `place` unreadable in the report, and says where it stands now.
+    /// Somebody may have written a secret where none belongs.
+    pub(super) fn hide(&mut self, place: &Place) -> Place {
+        let span = match place {
+            Place::File(span) => span.clone(),
+            Place::Variable(text, span) => {
+                let name = text.get(..span.start).unwrap_or_default();
+                return Place::Variable(format!("{name}…").into(), span.start..span.start + 1);
+            }
+            Place::Whole => return Place::Whole,
+        };
+        let start = self.text.floor_char_boundary(span.start);
+        let span = start..self.text.ceil_char_boundary(span.end).max(start);
+        let Some(written) = self.text.get(span.clone()) else { return place.clone() };
         // As many bytes as before, so that all other places stay right.
         let hidden: String = written
             .bytes()
             .map(|byte| if matches!(byte, b'\n' | b'\r') { char::from(byte) } else { '*' })
             .collect();
         self.text.replace_range(span, &hidden);
+        place.clone()
     }
 
     pub(super) fn sort(&mut self) {

@@ -12,6 +12,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
+use vestibule_verify::jwk::{KeySet, Symmetric};
 use zeroize::Zeroizing;
 
 use super::{
@@ -71,7 +72,8 @@ impl Files {
                 return Err(Complaint::new(format!("`{key}` is not the name of a file")));
             }
             if text.contains("-----BEGIN") || text.contains('\n') {
-                let complaint = Complaint::new(format!("`{key}` holds what belongs in a file"));
+                let complaint =
+                    Complaint::secretive(format!("`{key}` holds what belongs in a file"));
                 return Err(complaint.help("write it to a file, and the file's name here"));
             }
             Ok(self.base.join(text))
@@ -103,7 +105,7 @@ impl Files {
                 Purpose::TrustRoots => trust_roots(&bytes),
             };
             if let Err(complaint) = outcome {
-                let fault = complaint.at(place.clone());
+                let fault = complaint.at(place, report);
                 report.push(fault.label(path.display().to_string()));
             }
             if matches!(purpose, Purpose::PrivateKey | Purpose::Secret(_)) && is_open(path) {
@@ -143,10 +145,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Complaint> {
     Ok(chain)
 }
 
-fn private_key(
-    pem: &[u8],
-    chain: Option<Vec<CertificateDer<'static>>>,
-) -> Result<(), Complaint> {
+fn private_key(pem: &[u8], chain: Option<Vec<CertificateDer<'static>>>) -> Result<(), Complaint> {
     let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
         Complaint::new("the file has no private key")
             .help("it begins with `-----BEGIN PRIVATE KEY-----`, and is not encrypted")
@@ -171,7 +170,18 @@ fn trust_roots(pem: &[u8]) -> Result<(), Complaint> {
 }
 
 fn jwks(json: &[u8]) -> Result<(), Complaint> {
-    let _ = json;
+    let keys = KeySet::from_jwks(json, Symmetric::Refused)
+        .map_err(|fault| Complaint::new(format!("the file is no usable JWK set: {fault}")))?;
+    if keys.is_empty() {
+        let reasons: Vec<_> =
+            keys.ignored().iter().take(4).map(|ignored| ignored.reason.as_str()).collect();
+        let complaint = Complaint::new("the JWK set has no key that can be used");
+        return Err(if reasons.is_empty() {
+            complaint
+        } else {
+            complaint.help(format!("left out: {}", reasons.join("; ")))
+        });
+    }
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use vestibule_verify::jwt::Algorithm;
+
 use super::{
     address::{self, HttpUrl},
     fault::Fault,
@@ -14,53 +16,79 @@ const CLOCK_SKEW: Duration = Duration::from_secs(30);
 const REFRESH: Duration = Duration::from_mins(5);
 const MAX_STALE: Duration = Duration::from_hours(24);
 
-/// Names of algorithms, and for those of HMAC the shortest secret in bytes (RFC 7518 section 3.2).
-const ALGORITHMS: &[(&str, Algorithm)] = &[
-    ("RS256", Algorithm::Asymmetric),
-    ("RS384", Algorithm::Asymmetric),
-    ("RS512", Algorithm::Asymmetric),
-    ("PS256", Algorithm::Asymmetric),
-    ("PS384", Algorithm::Asymmetric),
-    ("PS512", Algorithm::Asymmetric),
-    ("ES256", Algorithm::Asymmetric),
-    ("ES384", Algorithm::Asymmetric),
-    ("EdDSA", Algorithm::Asymmetric),
-    ("Ed25519", Algorithm::Asymmetric),
-    ("HS256", Algorithm::Hmac(32)),
-    ("HS384", Algorithm::Hmac(48)),
-    ("HS512", Algorithm::Hmac(64)),
-];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
-    Asymmetric,
-    Hmac(usize),
+/// Shortest secret in bytes: as long as the hash (RFC 7518 section 3.2).
+fn least_secret(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::Hs512 => 64,
+        Algorithm::Hs384 => 48,
+        Algorithm::Hs256
+        | Algorithm::Rs256
+        | Algorithm::Rs384
+        | Algorithm::Rs512
+        | Algorithm::Ps256
+        | Algorithm::Ps384
+        | Algorithm::Ps512
+        | Algorithm::Es256
+        | Algorithm::Es384
+        | Algorithm::EdDsa => 32,
+    }
 }
 
-/// An issuer, and where its name was written.
-pub(super) type IssuerWritten = Written<IssuerConfig>;
+/// Reads the name of an algorithm.
+pub(super) fn algorithm(text: &str) -> Result<Algorithm, Complaint> {
+    if let Some(algorithm) = Algorithm::from_name(text) {
+        return Ok(algorithm);
+    }
+    let names: Vec<_> = Algorithm::ALL.iter().map(|algorithm| (algorithm.name(), ())).collect();
+    let Err(complaint) = choose("algorithms", text, &names) else {
+        return Err(Complaint::new("not an algorithm"));
+    };
+    Err(complaint)
+}
 
-/// Reads one table. `None` where it cannot even be named.
+/// One table: what it is called, and what it means; `None` for what could not be read, and was
+/// reported.
+#[derive(Debug)]
+pub(super) struct IssuerWritten {
+    pub(super) name: Option<Written<Box<str>>>,
+    pub(super) issuer: Option<IssuerConfig>,
+}
+
+impl IssuerWritten {
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_ref().map(|name| &*name.value)
+    }
+}
+
+/// Reads one table.
 pub(super) fn issuer(
     reader: &mut Reader<'_>,
     earlier: &[IssuerWritten],
     files: &mut Files,
-) -> Option<IssuerWritten> {
+) -> IssuerWritten {
     let name = reader.parsed("name", word("the name of an issuer"));
     if name.is_none() && reader.node("name").is_none() {
         reader.missing("name");
     }
+    let twin = earlier.iter().filter_map(|other| other.name.as_ref());
     if let Some(name) = &name
-        && let Some(twin) = earlier.iter().find(|other| *other.value.name == *name.value)
+        && let Some(twin) = twin.clone().find(|other| other.value == name.value)
     {
         let message = format!("there are two issuers called {:?}", name.value);
         let fault = Fault::new(message, name.place.clone());
         reader.report.push(fault.related(twin.place.clone(), "the first one"));
     }
+    let issuer = described(reader, name.as_ref().map(|name| &*name.value), files);
+    IssuerWritten { name, issuer }
+}
+
+fn described(
+    reader: &mut Reader<'_>,
+    name: Option<&str>,
+    files: &mut Files,
+) -> Option<IssuerConfig> {
     let issuer = reader.parsed("issuer", word("an issuer"));
-    let algorithms = reader.some("algorithms", |text| {
-        choose("algorithms", text, ALGORITHMS).map(|kind| (Box::<str>::from(text), kind))
-    });
+    let algorithms = reader.some("algorithms", algorithm);
     let http = match reader.flag("dangerous_allow_http") {
         Some(true) => DangerousHttp::Allowed,
         Some(false) | None => DangerousHttp::Refused,
@@ -81,10 +109,9 @@ pub(super) fn issuer(
         let fault = Fault::warning(message, reader.place.clone());
         reader.report.push(fault.help("write `issuer = \"…\"`"));
     }
-    let mut algorithms: Vec<Box<str>> =
-        algorithms.into_iter().flatten().map(|written| written.value.0).collect();
+    let mut algorithms: Vec<Algorithm> = algorithms.map(values).unwrap_or_default();
     if algorithms.is_empty() && matches!(source, Some(KeySource::SecretFile(_))) {
-        algorithms.push("HS256".into());
+        algorithms.push(Algorithm::Hs256);
     }
     let (refresh, max_stale) = freshness(reader);
     let claim = word("the name of a claim");
@@ -94,9 +121,8 @@ pub(super) fn issuer(
     let types = reader.some("types", word("a type of token")).map(values);
     let clock_skew = reader.duration("clock_skew", Duration::ZERO..=Duration::from_mins(10));
     let ca = files.read(reader, "ca", Purpose::TrustRoots);
-    let name = name?;
-    let value = IssuerConfig {
-        name: Arc::from(&*name.value),
+    Some(IssuerConfig {
+        name: Arc::from(name?),
         issuer: issuer.map(|issuer| Arc::from(issuer.value)),
         source: source?,
         audiences: audiences.map(values).unwrap_or_default(),
@@ -110,11 +136,10 @@ pub(super) fn issuer(
         http,
         refresh,
         max_stale,
-    };
-    Some(Written { value, place: name.place })
+    })
 }
 
-type Algorithms = [Written<(Box<str>, Algorithm)>];
+type Algorithms = [Written<Algorithm>];
 
 /// Where the keys are: exactly one place.
 fn source(
@@ -127,15 +152,11 @@ fn source(
     let least = algorithms
         .into_iter()
         .flatten()
-        .filter_map(|written| match written.value.1 {
-            Algorithm::Hmac(least) => Some(least),
-            Algorithm::Asymmetric => None,
-        })
+        .map(|written| least_secret(written.value))
         .max()
         .unwrap_or(32);
     let keys = ["jwks_url", "jwks_file", "secret_file"];
-    let written: Vec<&str> =
-        keys.into_iter().filter(|key| reader.node(key).is_some()).collect();
+    let written: Vec<&str> = keys.into_iter().filter(|key| reader.node(key).is_some()).collect();
     if let [first, second, ..] = written.as_slice() {
         let message = format!("`{first}` and `{second}` both say where the keys are");
         let fault = Fault::new(message, reader.place_of(second));
@@ -164,7 +185,7 @@ fn source(
         (None, true, Some(issuer)) => match fetchable(&issuer.value, http) {
             Ok(()) => Some(KeySource::Discovery),
             Err(complaint) => {
-                let fault = complaint.at(issuer.place.clone());
+                let fault = complaint.at(&issuer.place, reader.report);
                 let label = "without `jwks_url`, `jwks_file` or `secret_file`, keys come from here";
                 reader.report.push(fault.label(label));
                 None
@@ -197,31 +218,27 @@ fn fetchable(text: &str, http: DangerousHttp) -> Result<(), Complaint> {
     match (scheme, http) {
         (address::Scheme::Https, _) | (address::Scheme::Http, DangerousHttp::Allowed) => Ok(()),
         (address::Scheme::Http, DangerousHttp::Refused) if address::is_loopback(&host) => Ok(()),
-        (address::Scheme::Http, DangerousHttp::Refused) => {
-            Err(Complaint::new("keys are not fetched without TLS: who sits on the way could put in \
-                                his own")
-            .help("write `https://`; or, where the way is safe, `dangerous_allow_http = true`"))
-        }
+        (address::Scheme::Http, DangerousHttp::Refused) => Err(Complaint::new(
+            "keys are not fetched without TLS: who sits on the way could put in \
+                                his own",
+        )
+        .help("write `https://`; or, where the way is safe, `dangerous_allow_http = true`")),
     }
 }
 
 /// A secret with signatures, or public keys with HMAC: with the latter, everybody who knows the
 /// public key can make tokens.
 fn check_algorithms(reader: &mut Reader<'_>, source: &KeySource, algorithms: &Algorithms) {
-    for Written { value: (name, algorithm), place } in algorithms {
-        let message = match (source, algorithm) {
-            (KeySource::SecretFile(_), Algorithm::Hmac(_)) => continue,
-            (
-                KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery,
-                Algorithm::Asymmetric,
-            ) => continue,
-            (KeySource::SecretFile(_), Algorithm::Asymmetric) => {
-                format!("{name} needs a public key, and `secret_file` is a secret")
-            }
-            (
-                KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery,
-                Algorithm::Hmac(_),
-            ) => format!("{name} needs a secret, and a JWK set is public"),
+    for Written { value: algorithm, place } in algorithms {
+        let name = algorithm.name();
+        let public = match source {
+            KeySource::SecretFile(_) => false,
+            KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery => true,
+        };
+        let message = match (public, algorithm.is_symmetric()) {
+            (true, false) | (false, true) => continue,
+            (false, false) => format!("{name} needs a public key, and `secret_file` is a secret"),
+            (true, true) => format!("{name} needs a secret, and a JWK set is public"),
         };
         let help = match source {
             KeySource::SecretFile(_) => "with a secret there is `HS256`, `HS384` and `HS512`",

@@ -1,8 +1,6 @@
 //! The one table of keys: what may be written, what it means, and what holds where nothing is
 //! written. Suggestions, `vestibule init` and the reference page all read it.
 
-use std::fmt::Write as _;
-
 /// A table of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
@@ -235,13 +233,13 @@ keys! {
          EdDSA; for a secret HS256, HS384, HS512.";
     "clock_skew" Duration, Value("\"30s\""), "\"30s\"",
         "How wrong its clock may be, at most 10 minutes: a token counts so much earlier and longer.";
-    "types" List, Words("access tokens, and tokens that do not say"), "[\"at+jwt\", \"JWT\"]",
+    "types" List, Words("`at+jwt`, `JWT`, or none"), "[\"at+jwt\", \"JWT\"]",
         "Values of the header's `typ` that count.";
     "subject_claim" Text, Value("\"sub\""), "\"sub\"",
         "The claim that says who it is.";
     "scope_claim" Text, Words("`scope` or `scp`"), "\"scope\"",
         "The claim with the scopes: a string with spaces, or a list.";
-    "groups_claim" Text, Value("\"groups\""), "\"groups\"",
+    "groups_claim" Text, Words("`groups` or `roles`"), "\"groups\"",
         "The claim with the groups: a list.";
     "ca" File, Words("the system's"), "\"idp-ca.pem\"",
         "Trust roots (PEM) for fetching its keys.";

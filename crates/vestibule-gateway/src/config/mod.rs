@@ -1,11 +1,240 @@
 //! Configuration: what was written, with its place ([`RawConfig`]), becomes what it means
-//! ([`Config`]), or a list of everything that is wrong with it.
+//! ([`Config`]), or a list of everything that is wrong with it ([`Report`]).
+//!
+//! Reading has no side effects but opening the one file. Whether the other files that it names can
+//! be used is a step of its own: [`Loaded::preflight`].
+//!
+//! ```
+//! use vestibule_gateway::config::Config;
+//!
+//! let text = r#"
+//! [[issuers]]
+//! name = "idp"
+//! issuer = "https://idp.example.com/"
+//! audiences = ["chat"]
+//!
+//! [[routes]]
+//! path = "/chat"
+//! upstream = "ws://127.0.0.1:9000/socket"
+//! "#;
+//! let loaded = Config::parse("vestibule.toml", text, []).unwrap();
+//! assert_eq!(loaded.config.routes[0].upstreams[0].authority(), "127.0.0.1:9000");
+//!
+//! let report = Config::parse("vestibule.toml", "[server]\nlsiten = ':80'", []).unwrap_err();
+//! assert!(report.to_string().contains("did you mean `listen`?"));
+//! ```
 
+mod address;
+mod fault;
+mod files;
+mod init;
+mod issuers;
+mod keys;
 mod model;
+mod raw;
+mod read;
+mod routes;
+mod server;
+mod suggest;
 
-use std::ffi::OsString;
+use std::{ffi::OsString, fs::File, io::Read as _, net::SocketAddr, path::Path, sync::Arc};
 
-pub use self::model::{
-    Admin, Assertion, Compression, Config, DangerousHttp, ForwardCredential, IdentityPreset,
-    IssuerConfig, KeySource, Log, LogFormat, Route, Server, Tls, Upstream, UpstreamTls,
+pub use self::{
+    fault::{Colour, Fault, Place, Report, Severity},
+    files::{NAMED_FILE_BYTES, without_newline},
+    init::{example, reference},
+    keys::{Absent, KEYS, Key, Kind, Section, Shape},
+    model::{
+        Admin, Assertion, Compression, Config, DangerousHttp, ForwardCredential, IdentityPreset,
+        IssuerConfig, KeySource, Log, LogFormat, Route, Server, Tls, Upstream, UpstreamTls,
+    },
+    raw::{FILE_BYTES, RawConfig},
 };
+use self::{
+    files::Files,
+    issuers::IssuerWritten,
+    raw::{Node, Table, Value},
+    read::{Reader, Written},
+    routes::RouteWritten,
+    server::ServerWritten,
+};
+
+/// A configuration without faults.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    /// Warnings.
+    pub report: Report,
+    files: Files,
+}
+
+impl Loaded {
+    /// Opens every file that the configuration names, and reports those that cannot be used:
+    /// certificates, keys, JWK sets, secrets.
+    pub fn preflight(&self) -> Report {
+        let mut report = self.report.emptied();
+        self.files.check(&mut report);
+        report.sort();
+        report
+    }
+}
+
+impl Config {
+    /// Reads a file, and lets the environment override it. Relative names in it begin at its
+    /// directory.
+    pub fn read(
+        path: &Path,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, Report> {
+        let name = path.display().to_string();
+        let refuse = |message: String| {
+            let mut report = Report::new(name.as_str(), "");
+            report.push(Fault::new(message, Place::Whole));
+            report
+        };
+        // One byte more than allowed, so that a longer file is noticed.
+        let most = u64::try_from(FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+        let mut bytes = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(most).read_to_end(&mut bytes))
+            .map_err(|error| refuse(format!("cannot read the configuration: {error}")))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            refuse(format!(
+                "the file is not UTF-8 from byte {} on",
+                error.utf8_error().valid_up_to()
+            ))
+        })?;
+        Self::parse(&name, &text, environment)
+    }
+
+    /// Understands the text of a file called `name`.
+    pub fn parse(
+        name: &str,
+        text: &str,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Loaded, Report> {
+        RawConfig::parse(name, text).with_environment(environment).understand()
+    }
+}
+
+impl RawConfig {
+    /// What it means; or everything that is wrong with it.
+    pub fn understand(self) -> Result<Loaded, Report> {
+        let Self { root, mut report } = self;
+        let mut files = Files::beside(Path::new(report.name()));
+        let config = understand(&root, &mut files, &mut report);
+        report.sort();
+        match config {
+            Some(config) if !report.is_fatal() => Ok(Loaded { config, report, files }),
+            Some(_) | None => Err(report),
+        }
+    }
+}
+
+fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Config> {
+    unknown_sections(root, report);
+    let ServerWritten { server, listen } = once(root, Section::Server, report)
+        .map(|mut reader| server::server(&mut reader, files))
+        .unwrap_or_default();
+    let log = server::log(once(root, Section::Log, report).as_mut());
+    let admin =
+        once(root, Section::Admin, report).map(|mut reader| server::admin(&mut reader, &listen));
+    let mut issuers: Vec<IssuerWritten> = Vec::new();
+    for node in many(root, Section::Issuers, report) {
+        if let Some(mut reader) = Reader::new(Section::Issuers, node, report) {
+            let issuer = issuers::issuer(&mut reader, &issuers, files);
+            issuers.push(issuer);
+        }
+    }
+    let mut routes: Vec<RouteWritten> = Vec::new();
+    for node in many(root, Section::Routes, report) {
+        if let Some(mut reader) = Reader::new(Section::Routes, node, report)
+            && let Some(route) = routes::route(&mut reader, &issuers, files)
+        {
+            if let Some(fault) = routes::compare(&routes, &route) {
+                report.push(fault);
+            }
+            routes.push(route);
+        }
+    }
+    exposure(&server, &listen, &routes, report);
+    let issuers = issuers.into_iter().map(|written| written.issuer).collect::<Option<_>>()?;
+    let routes = routes.into_iter().map(|written| Arc::new(written.route)).collect();
+    Some(Config { server, log, issuers, routes, admin })
+}
+
+fn unknown_sections(root: &Table, report: &mut Report) {
+    for entry in &root.entries {
+        if Section::TOP.iter().any(|section| section.name() == entry.key) {
+            continue;
+        }
+        if suggest::is_secretive(&entry.key) {
+            report.hide(&entry.node.place);
+        }
+        report.push(suggest::unknown_section(&entry.key, entry.place.clone()));
+    }
+}
+
+/// A section that may be there.
+fn once<'a>(root: &'a Table, section: Section, report: &'a mut Report) -> Option<Reader<'a>> {
+    Reader::new(section, root.get(section.name())?, report)
+}
+
+/// The tables of a section that must be there.
+fn many<'a>(root: &'a Table, section: Section, report: &mut Report) -> &'a [Node] {
+    let header = section.header();
+    let node = root.get(section.name());
+    match node.map(|node| (&node.value, &node.place)) {
+        Some((Value::List(items), _)) if !items.is_empty() => items,
+        None | Some((Value::List(_), _)) => {
+            let place = node.map_or(Place::Whole, |node| node.place.clone());
+            let fault = Fault::new(format!("there is no {header}"), place);
+            report.push(fault.help("`vestibule init` writes a file to begin with"));
+            &[]
+        }
+        Some((value, place)) => {
+            let message = format!("{header} is an array of tables, and this is {}", value.name());
+            let fault = Fault::new(message, place.clone());
+            report.push(fault.help(format!("write {header} above each table")));
+            &[]
+        }
+    }
+}
+
+/// Warns about what strangers on the network could use.
+fn exposure(
+    server: &Server,
+    listen: &[Written<SocketAddr>],
+    routes: &[RouteWritten],
+    report: &mut Report,
+) {
+    let public: Vec<_> =
+        listen.iter().filter(|written| !written.value.ip().to_canonical().is_loopback()).collect();
+    let Some(first) = public.first() else { return };
+    // With proxies that are trusted, one of them is taken to end TLS.
+    if server.tls.is_none() && server.trusted_proxies.is_empty() {
+        let message = "credentials cross the network in the clear: this address is not on this \
+                       machine alone, and there is no TLS";
+        let fault = Fault::warning(message, first.place.clone());
+        report.push(fault.help(
+            "write `tls = { cert = \"…\", key = \"…\" }`; or, where a proxy in front speaks TLS, \
+             `trusted_proxies`",
+        ));
+    }
+    let open: Vec<_> =
+        routes.iter().filter(|written| written.route.policy.hosts.is_empty()).collect();
+    if let Some(route) = open.first() {
+        let message = match open.len() {
+            1 => "this route serves every host".to_owned(),
+            several => format!("this route and {} more serve every host", several - 1),
+        };
+        let fault = Fault::warning(message, route.place.clone());
+        let fault =
+            fault.related(first.place.clone(), "and this address is not on this machine alone");
+        report.push(fault.help("write `hosts = [\"…\"]`, against DNS rebinding"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, num::NonZero, path::PathBuf, sync::Arc, time::Duratio
 
 use ipnet::IpNet;
 use vestibule_core::policy::RoutePolicy;
+use vestibule_verify::jwt::Algorithm;
 
 /// A gateway, as it was configured.
 #[derive(Clone, Debug)]
@@ -89,10 +90,9 @@ pub struct IssuerConfig {
     pub source: KeySource,
     /// Of these, a token's `aud` must have one; empty does not look at `aud`.
     pub audiences: Box<[Box<str>]>,
-    /// Names of the algorithms that count (RFC 7518 section 3.1, RFC 8037, RFC 9864), in the order
-    /// written. Empty leaves it to each key, asymmetric ones only. With [`KeySource::SecretFile`]
-    /// never empty, and `HS…` only; elsewhere never `HS…`.
-    pub algorithms: Box<[Box<str>]>,
+    /// Algorithms that count. Empty leaves it to each key, asymmetric ones only. With
+    /// [`KeySource::SecretFile`] never empty, and symmetric; elsewhere never symmetric.
+    pub algorithms: Box<[Algorithm]>,
     /// How wrong the issuer's clock may be.
     pub clock_skew: Duration,
     /// Values of `typ` that count; `None` leaves it to the verifier.
@@ -166,8 +166,8 @@ pub struct Upstream {
     pub host: Box<str>,
     /// Its port.
     pub port: u16,
-    /// What comes before the rest of the client's path: empty, or beginning with `/` and not ending
-    /// with one.
+    /// What comes before the rest of the client's path, as it was written: empty, or beginning with
+    /// `/`. It may end with one; together with a rest that begins with `/` there is still only one.
     pub path: Box<str>,
     /// How it is trusted; `None` is `ws://`.
     pub tls: Option<UpstreamTls>,

@@ -132,9 +132,9 @@ impl RawConfig {
         // A name that is not known may hold anything, so its value is not shown.
         let bare = Place::Variable(format!("{name}=…").into(), 0..name.len());
         let path = address(name, &bare)?;
-        let value = value.into_string().map_err(|_| {
-            Fault::new("the value of the variable is not UTF-8", bare.clone())
-        })?;
+        let value = value
+            .into_string()
+            .map_err(|_| Fault::new("the value of the variable is not UTF-8", bare.clone()))?;
         let variable = Variable { text: format!("{name}={value}").into(), start: name.len() + 1 };
         let place = variable.place(0..value.len());
         let section = path.section;
@@ -219,12 +219,7 @@ fn address(name: &str, place: &Place) -> Result<Address, Box<Fault>> {
     let mut parts = rest.split("__");
     let first = parts.next().unwrap_or_default();
     let Some(section) = Section::TOP.iter().copied().find(|section| section.name() == first) else {
-        let names = Section::TOP.iter().map(|section| section.name());
-        let help = suggest::nearest(first, names.clone()).map_or_else(
-            || format!("the sections are {}", suggest::join(names)),
-            |name| format!("did you mean `{PREFIX}{}__…`?", name.to_ascii_uppercase()),
-        );
-        return Err(Box::new(fault(format!("there is no section `{first}`")).help(help)));
+        return Err(Box::new(suggest::unknown_section(first, place.clone())));
     };
     let index = match section.shape() {
         Shape::Once => None,
@@ -272,7 +267,11 @@ fn address(name: &str, place: &Place) -> Result<Address, Box<Fault>> {
 
 fn article(kind: Kind) -> String {
     let name = kind.name();
-    if name.starts_with(['a', 'e', 'i', 'o', 'u']) { format!("an {name}") } else { format!("a {name}") }
+    if name.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        format!("an {name}")
+    } else {
+        format!("a {name}")
+    }
 }
 
 fn gap(section: Section, present: usize, place: Place) -> Fault {

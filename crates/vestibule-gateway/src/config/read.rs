@@ -1,7 +1,7 @@
 //! Takes values out of one table. What does not fit is reported, and counts as not written: whoever
 //! reads goes on, so that all faults are found at once.
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     fault::{Fault, Place, Report},
@@ -22,11 +22,24 @@ pub(super) struct Written<T> {
 pub(super) struct Complaint {
     message: String,
     help: Option<String>,
+    line: Line,
+}
+
+/// Whether the report may show what was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Shown,
+    Hidden,
 }
 
 impl Complaint {
     pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
+        Self { message: message.into(), help: None, line: Line::Shown }
+    }
+
+    /// About a value that holds a secret where none belongs.
+    pub(super) fn secretive(message: impl Into<String>) -> Self {
+        Self { line: Line::Hidden, ..Self::new(message) }
     }
 
     #[must_use]
@@ -34,8 +47,13 @@ impl Complaint {
         Self { help: Some(help.into()), ..self }
     }
 
-    pub(super) fn at(self, place: Place) -> Fault {
-        let Self { message, help } = self;
+    /// The fault at its place.
+    pub(super) fn at(self, place: &Place, report: &mut Report) -> Fault {
+        let Self { message, help, line } = self;
+        let place = match line {
+            Line::Shown => place.clone(),
+            Line::Hidden => report.hide(place),
+        };
         Fault { help, ..Fault::new(message, place) }
     }
 }
@@ -91,7 +109,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports that a value does not fit the key's type.
-    fn wrong_type(&mut self, key: &str, node: &Node) {
+    pub(super) fn wrong_type(&mut self, key: &str, node: &Node) {
         let wanted = match self.kind(key) {
             Kind::Text | Kind::File => "a string",
             Kind::Duration => "a duration, such as \"30s\"",
@@ -135,7 +153,8 @@ impl<'a> Reader<'a> {
         match parse(value) {
             Ok(value) => Some(Written { value, place }),
             Err(complaint) => {
-                self.report.push(complaint.at(place));
+                let fault = complaint.at(&place, self.report);
+                self.report.push(fault);
                 None
             }
         }
@@ -225,7 +244,10 @@ impl<'a> Reader<'a> {
             seen.push((text, &item.place));
             match parse(text) {
                 Ok(value) => list.push(Written { value, place: item.place.clone() }),
-                Err(complaint) => self.report.push(complaint.at(item.place.clone())),
+                Err(complaint) => {
+                    let fault = complaint.at(&item.place, self.report);
+                    self.report.push(fault);
+                }
             }
         }
         Some(list)
@@ -263,11 +285,7 @@ pub(super) fn integer(value: &Value) -> Option<u32> {
 }
 
 /// One of some names.
-pub(super) fn choose<T: Copy>(
-    key: &str,
-    text: &str,
-    names: &[(&str, T)],
-) -> Result<T, Complaint> {
+pub(super) fn choose<T: Copy>(key: &str, text: &str, names: &[(&str, T)]) -> Result<T, Complaint> {
     if let Some((_, value)) = names.iter().find(|(name, _)| *name == text) {
         return Ok(*value);
     }
@@ -299,10 +317,4 @@ pub(super) fn word(what: &'static str) -> impl Fn(&str) -> Result<Box<str>, Comp
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
 }

@@ -54,7 +54,8 @@ pub(super) fn server(reader: &mut Reader<'_>, files: &mut Files) -> ServerWritte
     for written in &listen {
         let twin = seen.iter().find(|other| other.value == written.value && other.value.port() > 0);
         if let Some(first) = twin {
-            let fault = Fault::new(format!("{} is there twice", written.value), written.place.clone());
+            let fault =
+                Fault::new(format!("{} is there twice", written.value), written.place.clone());
             reader.report.push(fault.related(first.place.clone(), "the first time"));
         }
         seen.push(written);
@@ -136,9 +137,7 @@ pub(super) fn admin(reader: &mut Reader<'_>, public: &[Written<SocketAddr>]) -> 
 /// Whether two listeners cannot both have what they want.
 fn collide(one: SocketAddr, two: SocketAddr) -> bool {
     let any = |address: SocketAddr| address.ip().is_unspecified();
-    one.port() != 0
-        && one.port() == two.port()
-        && (one.ip() == two.ip() || any(one) || any(two))
+    one.port() != 0 && one.port() == two.port() && (one.ip() == two.ip() || any(one) || any(two))
 }
 
 fn cores() -> NonZero<usize> {
@@ -160,8 +159,9 @@ fn address(text: &str) -> Result<SocketAddr, Complaint> {
             (host, true) if host.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv6()) => {
                 complaint.help(format!("write an IPv6 address in brackets: `[{host}]:{port}`"))
             }
-            (digits, true) if digits.parse::<u16>().is_ok() => complaint
-                .help(format!("write the address, too: `127.0.0.1:{digits}`")),
+            (digits, true) if digits.parse::<u16>().is_ok() => {
+                complaint.help(format!("write the address, too: `127.0.0.1:{digits}`"))
+            }
             (_, true | false) => complaint.help("write it like `127.0.0.1:8080` or `[::1]:8080`"),
         });
     };

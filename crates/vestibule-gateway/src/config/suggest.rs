@@ -6,14 +6,15 @@ use super::{
 };
 
 /// Words that a name with a secret behind it may contain.
-const SECRETIVE: &[&str] = &["secret", "password", "passwd", "token", "private", "key", "credential"];
+const SECRETIVE: &[&str] =
+    &["secret", "password", "passwd", "token", "private", "key", "credential"];
 
 /// Keys that the design has and this version has not.
-const LATER: &[(Section, &str)] = &[
-    (Section::Server, "client_ca"),
-    (Section::Tls, "client_ca"),
-    (Section::Admin, "token_file"),
-];
+const LATER: &[(Section, &str)] =
+    &[(Section::Server, "client_ca"), (Section::Tls, "client_ca"), (Section::Admin, "token_file")];
+
+/// Sections that the design has and this version has not.
+const LATER_SECTIONS: &[&str] = &["store", "auth", "users", "tickets", "sessions"];
 
 /// The name that was probably meant: at most a third of the letters differ.
 pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
@@ -58,6 +59,25 @@ pub(super) fn unknown_key(written: &str, section: Section, place: Place) -> Faul
     }
 }
 
+/// A section, or a key above all sections, that there is not.
+pub(super) fn unknown_section(written: &str, place: Place) -> Fault {
+    if LATER_SECTIONS.contains(&written) {
+        return Fault::new(format!("`{written}` is not available yet"), place);
+    }
+    let names = Section::TOP.iter().map(|section| section.name());
+    let fault = Fault::new(format!("there is no section {written:?}"), place);
+    let elsewhere = KEYS.iter().filter(|key| key.name == written).map(|key| key.section.header());
+    let elsewhere: Vec<_> = elsewhere.collect();
+    if !elsewhere.is_empty() {
+        let headers = elsewhere.join(" or ");
+        return fault.help(format!("it is a key, and stands below {headers}"));
+    }
+    match nearest(written, names.clone()) {
+        Some(name) => fault.help(format!("did you mean `{name}`?")),
+        None => fault.help(format!("the sections are {}", join(names))),
+    }
+}
+
 /// Whether what stands behind this name may be something that nobody should read.
 pub(super) fn is_secretive(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -73,14 +93,13 @@ fn distance(one: &str, two: &str) -> usize {
     for (row, letter) in one.chars().enumerate() {
         let mut line = vec![row + 1];
         for (column, other) in two.iter().enumerate() {
-            let at = |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX);
+            let at =
+                |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX);
             let replaced = at(&last, column).saturating_add(usize::from(letter != *other));
             let added = at(&line, column).saturating_add(1);
             let dropped = at(&last, column + 1).saturating_add(1);
             let swapped = match column.checked_sub(1) {
-                Some(before)
-                    if previous == Some(*other) && two.get(before) == Some(&letter) =>
-                {
+                Some(before) if previous == Some(*other) && two.get(before) == Some(&letter) => {
                     at(&before_last, before).saturating_add(1)
                 }
                 Some(_) | None => usize::MAX,

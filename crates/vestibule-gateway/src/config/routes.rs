@@ -1,0 +1,394 @@
+//! `[[routes]]`: what is served, and to whom.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use vestibule_core::{
+    authn::Mechanism,
+    policy::{
+        Announce, Carrier, Host, OriginPolicy, RejectStyle, RoutePath, RoutePolicy, TokenInQuery,
+    },
+    rejection::Rejection,
+};
+
+use super::{
+    address,
+    fault::{Fault, Place},
+    files::{Files, Purpose},
+    issuers::IssuerWritten,
+    model::{Assertion, Compression, ForwardCredential, IdentityPreset, Route, Upstream},
+    raw::Value,
+    read::{Complaint, Reader, Written, choose, integer, is_token, values},
+    suggest,
+};
+
+const HOUR: Duration = Duration::from_hours(1);
+/// Longest life of a connection that can be written: it is a bound against slips of the pen.
+const YEAR: Duration = Duration::from_hours(24 * 366);
+
+/// A route, and where its path and its hosts were written.
+#[derive(Debug)]
+pub(super) struct RouteWritten {
+    pub(super) route: Route,
+    pub(super) place: Place,
+}
+
+/// Reads one table. `None` where it has no path or leads nowhere.
+pub(super) fn route(
+    reader: &mut Reader<'_>,
+    issuers: &[IssuerWritten],
+    files: &mut Files,
+) -> Option<RouteWritten> {
+    let path = reader.parsed("path", |text| RoutePath::parse(text).map_err(Complaint::from));
+    if path.is_none() && reader.node("path").is_none() {
+        reader.missing("path");
+    }
+    let upstreams = upstreams(reader, files);
+    let issuers = trusted(reader, issuers);
+    let close_codes = close_codes(reader);
+    let (identity, assertion) = identity(reader);
+    let credential = match reader.flag("forward_credential") {
+        Some(true) => ForwardCredential::Yes,
+        Some(false) | None => ForwardCredential::No,
+    };
+    let compression = reader
+        .choice("compression", &[("auto", Compression::Auto), ("off", Compression::Off)])
+        .unwrap_or(Compression::Auto);
+    reader.parsed("dialect", |text| match text {
+        "graphql-ws" | "graphql-transport-ws" | "socket.io" | "phoenix" | "stomp" | "mqtt" => {
+            Err(Complaint::new(format!("the dialect {text:?} is not available yet")))
+        }
+        text => choose("dialect", text, &[("native", ())]),
+    });
+    // A stand-in, so that the other keys of a route without a path are read, too.
+    let known = path.as_ref().map(|path| path.value.clone());
+    let mut policy = RoutePolicy::new(known.or_else(|| RoutePath::parse("/").ok())?);
+    who(reader, &mut policy);
+    carriers(reader, &mut policy);
+    spans(reader, &mut policy);
+    manners(reader, &mut policy);
+    let place = path?.place;
+    let upstreams = upstreams?;
+    let (issuers, close_codes) = (issuers.into(), close_codes.into());
+    let route = Route {
+        policy,
+        issuers,
+        upstreams,
+        identity,
+        assertion,
+        credential,
+        compression,
+        close_codes,
+    };
+    Some(RouteWritten { route, place })
+}
+
+/// Reports routes that another one hides: same path, and a host in common.
+pub(super) fn compare(earlier: &[RouteWritten], new: &RouteWritten) -> Option<Fault> {
+    let RouteWritten { route, place } = new;
+    let hosts = &route.policy.hosts;
+    for other in earlier.iter().filter(|other| other.route.policy.path == route.policy.path) {
+        let taken = &other.route.policy.hosts;
+        let message = match (taken.is_empty(), hosts.is_empty()) {
+            (true, true) => format!("there are two routes for {:?}", route.policy.path.as_str()),
+            // A route for some hosts, and behind it one for all the others.
+            (false, true) => continue,
+            (true, false) => {
+                let message = "this route is never reached: the one before it has the same path \
+                               and every host";
+                let fault = Fault::new(message, place.clone());
+                let fault = fault.related(other.place.clone(), "the other one");
+                return Some(fault.help("put the route with `hosts` before the one without"));
+            }
+            (false, false) => {
+                let common = hosts.iter().find(|host| {
+                    taken.iter().any(|other| other.covers(host) || host.covers(other))
+                });
+                let Some(host) = common else { continue };
+                let path = route.policy.path.as_str();
+                format!("there are two routes for {path:?} on {host}")
+            }
+        };
+        let fault = Fault::new(message, place.clone());
+        return Some(fault.related(other.place.clone(), "the other one"));
+    }
+    None
+}
+
+/// Where the route leads.
+fn upstreams(reader: &mut Reader<'_>, files: &mut Files) -> Option<Vec<Upstream>> {
+    let upstreams = reader.some("upstream", address::upstream);
+    if reader.node("upstream").is_none() {
+        reader.missing("upstream");
+    }
+    let ca = files.read(reader, "ca", Purpose::TrustRoots);
+    let mut upstreams = upstreams?;
+    let secure = upstreams.iter().any(|upstream| upstream.value.tls.is_some());
+    if ca.is_some() && !secure {
+        let message = "`ca` has no use: no upstream is `wss://`";
+        reader.report.push(Fault::warning(message, reader.place_of("ca")));
+    }
+    for Written { value: upstream, place } in &mut upstreams {
+        match &mut upstream.tls {
+            Some(tls) => tls.ca.clone_from(&ca),
+            None if address::is_loopback_name(&upstream.host) => {}
+            None => {
+                let message = "this upstream is not on this machine, and is reached without TLS: \
+                               who sits on the way reads and writes along";
+                let fault = Fault::warning(message, place.clone());
+                reader.report.push(fault.help("write `wss://` where the upstream has it"));
+            }
+        }
+    }
+    Some(values(upstreams))
+}
+
+/// Whose tokens count, as indexes.
+fn trusted(reader: &mut Reader<'_>, issuers: &[IssuerWritten]) -> Vec<usize> {
+    let names = || issuers.iter().filter_map(IssuerWritten::name);
+    let list = reader.some("issuers", |text| {
+        let found = issuers.iter().position(|issuer| issuer.name() == Some(text));
+        found.ok_or_else(|| {
+            let complaint = Complaint::new(format!("there is no issuer called {text:?}"));
+            match suggest::nearest(text, names()) {
+                Some(name) => complaint.help(format!("did you mean {name:?}?")),
+                None if issuers.is_empty() => complaint,
+                None => complaint.help(format!("there is {}", suggest::join(names()))),
+            }
+        })
+    });
+    list.map_or_else(|| (0..issuers.len()).collect(), values)
+}
+
+/// Who may ask: hosts, origins, scopes.
+fn who(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
+    let hosts = reader.some("hosts", |text| {
+        Host::parse(text.as_bytes()).ok_or_else(|| {
+            let complaint = Complaint::new(format!("{text:?} is no host"));
+            complaint.help("write it like `ws.example.com` or `ws.example.com:8443`")
+        })
+    });
+    policy.hosts = hosts.map(values).unwrap_or_default();
+    let mut origins = OriginPolicy::default();
+    let written = reader.some("origins", |text| {
+        let rule = OriginPolicy::default().with(text).map_err(|fault| {
+            let complaint = Complaint::new(format!("{text:?} is no origin"));
+            complaint.help(fault.to_string())
+        })?;
+        // What parses alone parses together with others.
+        if let Ok(more) = std::mem::take(&mut origins).with(text) {
+            origins = more;
+        }
+        Ok(rule.is_open())
+    });
+    policy.origins = origins;
+    if let Some(written) = &written
+        && let Some(open) = written.iter().find(|origin| origin.value)
+        && written.len() > 1
+    {
+        let message = "`*` is every page already";
+        reader.report.push(Fault::warning(message, open.place.clone()));
+    }
+    let scopes = reader.some("scopes", |text| {
+        // RFC 6749 section 3.3
+        let legal = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
+        if text.is_empty() || !text.chars().all(legal) {
+            let complaint = Complaint::new(format!("{text:?} is no scope (RFC 6749 section 3.3)"));
+            return Err(complaint.help("write each scope as a string of its own, without spaces"));
+        }
+        Ok(text.into())
+    });
+    policy.scopes = scopes.map(values).unwrap_or_default();
+}
+
+/// Where a credential may travel, and what belongs to each way.
+fn carriers(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
+    let later = |text: &str| format!("{text:?} is not available yet");
+    let accept = reader.some("accept", |text| match Carrier::from_name(text) {
+        Some(Carrier::Tls | Carrier::PerMessage) => Err(Complaint::new(later(text))),
+        Some(carrier) => Ok(carrier),
+        None => {
+            let names = Carrier::ALL.iter().map(|carrier| (carrier.name(), *carrier));
+            choose("accept", text, &names.collect::<Vec<_>>())
+        }
+    });
+    let mechanisms = reader.some("mechanisms", |text| match text {
+        "ticket" | "session" | "api-key" | "scram-sha-256" | "public-key" | "webauthn"
+        | "external" | "anonymous" => Err(Complaint::new(later(text))),
+        text => {
+            let names = Mechanism::ALL.iter().map(|mechanism| (mechanism.name(), *mechanism));
+            choose("mechanisms", text, &names.collect::<Vec<_>>())
+        }
+    });
+    if let Some(mechanisms) = mechanisms {
+        policy.mechanisms = values(mechanisms);
+    }
+    let place = |carrier: Carrier| {
+        accept.iter().flatten().find(|one| one.value == carrier).map(|one| one.place.clone())
+    };
+    let cookie = reader.parsed("cookie", |text| {
+        if is_token(text) && text.len() <= 256 {
+            return Ok(text.into());
+        }
+        Err(Complaint::new(format!("{text:?} is no name of a cookie (RFC 6265 section 4.1.1)")))
+    });
+    // What does not parse was reported already.
+    let named = reader.node("cookie").is_some();
+    match (place(Carrier::Cookie), &cookie) {
+        (Some(place), _) if !named => {
+            let fault = Fault::new("`accept` has `cookie`, and no `cookie` says which", place);
+            reader.report.push(fault.help("write `cookie = \"…\"`, its name"));
+        }
+        (None, Some(cookie)) => {
+            let fault =
+                Fault::new("`cookie` has no use: `accept` does not have it", cookie.place.clone());
+            reader.report.push(fault.help("write `accept = [\"header\", \"cookie\", …]`"));
+        }
+        (Some(accepted), Some(_)) if policy.origins.is_open() => {
+            let message = "every page of the world could open a socket with the user's cookie";
+            let fault = Fault::new(message, reader.place_of("origins"));
+            let fault = fault.related(accepted, "cookies are taken here");
+            reader.report.push(fault.help("list the origins, or do without the cookie"));
+        }
+        (Some(_) | None, Some(_) | None) => {}
+    }
+    let flag = reader.flag("dangerous_token_in_query") == Some(true);
+    match (place(Carrier::Query), flag) {
+        (Some(place), false) => {
+            let message = "`query` is for tickets, and those are not available yet";
+            let help = "for an access token in the query, which ends up in logs and histories, write \
+                        `dangerous_token_in_query = true`";
+            reader.report.push(Fault::new(message, place).help(help));
+        }
+        (None, true) => {
+            let message = "`dangerous_token_in_query` has no use: `accept` does not have `query`";
+            let fault = Fault::new(message, reader.place_of("dangerous_token_in_query"));
+            reader.report.push(fault.help("add `\"query\"` to `accept`, or leave this out"));
+        }
+        (Some(_), true) => policy.token_in_query = TokenInQuery::Taken,
+        (None, false) => {}
+    }
+    policy.cookie = cookie.map(|cookie| cookie.value);
+    if let Some(accept) = accept {
+        policy.accept = values(accept);
+    }
+}
+
+/// Every span of time.
+fn spans(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
+    let short = Duration::from_millis(100);
+    let second = Duration::from_secs(1);
+    let deadline = reader.duration("auth_deadline", short..=Duration::from_mins(5));
+    let grace = reader.duration("expiry_grace", Duration::ZERO..=HOUR);
+    let warning = reader.duration("expiry_warning", Duration::ZERO..=HOUR);
+    let lifetime = reader.duration("max_lifetime", second..=YEAR);
+    let idle = reader.duration("idle_timeout", second..=YEAR);
+    if let Some(deadline) = deadline {
+        policy.auth_deadline = deadline.value;
+    }
+    if let Some(grace) = &grace {
+        policy.expiry_grace = grace.value;
+    }
+    if let Some(warning) = &warning {
+        policy.expiry_warning = warning.value;
+    }
+    if let (true, Some(span)) =
+        (policy.expiry_warning < policy.expiry_grace, warning.as_ref().or(grace.as_ref()))
+    {
+        let message = "clients are told only after their credential has expired: `expiry_warning` \
+                       counts from the end of `expiry_grace`, and is shorter";
+        let fault = Fault::warning(message, span.place.clone());
+        reader.report.push(fault.help("make `expiry_warning` longer than `expiry_grace`"));
+    }
+    if let Some(lifetime) = &lifetime
+        && lifetime.value <= policy.auth_deadline
+    {
+        let message = "`max_lifetime` is over before `auth_deadline`";
+        reader.report.push(Fault::new(message, lifetime.place.clone()));
+    }
+    policy.max_lifetime = lifetime.map(|span| span.value);
+    policy.idle_timeout = idle.map(|span| span.value);
+}
+
+/// How the gateway talks.
+fn manners(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
+    let styles =
+        [("auto", RejectStyle::Auto), ("http", RejectStyle::Http), ("close", RejectStyle::Close)];
+    if let Some(style) = reader.choice("reject", &styles) {
+        policy.reject = style;
+    }
+    if reader.flag("announce") == Some(true) {
+        policy.announce = Announce::Yes;
+        if !policy.accept.contains(&Carrier::Message) {
+            let message = "`announce` tells clients to authenticate in band, and `accept` does not \
+                           have `message`";
+            reader.report.push(Fault::warning(message, reader.place_of("announce")));
+        }
+    }
+    let subprotocols = reader.some("subprotocols", |text| {
+        if !is_token(text) {
+            let message = format!("{text:?} is no subprotocol (RFC 6455 section 4.1)");
+            return Err(Complaint::new(message));
+        }
+        let carries = ["vestibule.bearer.", "base64url.bearer."];
+        if text.eq_ignore_ascii_case("bearer") || carries.iter().any(|it| text.starts_with(it)) {
+            let message = format!("{text:?} carries credentials, and is never the upstream's");
+            return Err(Complaint::new(message));
+        }
+        Ok(text.into())
+    });
+    policy.subprotocols = subprotocols.map(values).unwrap_or_default();
+}
+
+/// What the upstream is told.
+fn identity(reader: &mut Reader<'_>) -> (IdentityPreset, Assertion) {
+    let presets = [
+        ("vestibule", IdentityPreset::Vestibule),
+        ("oauth2-proxy", IdentityPreset::Oauth2Proxy),
+        ("authelia", IdentityPreset::Authelia),
+        ("none", IdentityPreset::None),
+    ];
+    let preset = reader.choice("identity", &presets).unwrap_or(IdentityPreset::Vestibule);
+    let assertion =
+        reader.choice("assertion", &[("signed", Assertion::Signed), ("off", Assertion::Off)]);
+    let assertion = assertion.unwrap_or(match preset {
+        IdentityPreset::None => Assertion::Off,
+        IdentityPreset::Vestibule | IdentityPreset::Oauth2Proxy | IdentityPreset::Authelia => {
+            Assertion::Signed
+        }
+    });
+    (preset, assertion)
+}
+
+/// Close codes that are sent as others.
+fn close_codes(reader: &mut Reader<'_>) -> Vec<(u16, u16)> {
+    let Some(node) = reader.node("close_codes") else { return Vec::new() };
+    let Value::Table(table) = &node.value else {
+        reader.wrong_type("close_codes", node);
+        return Vec::new();
+    };
+    let own: BTreeSet<u16> = Rejection::ALL
+        .iter()
+        .map(|rejection| rejection.answer().code)
+        .filter(|code| (4400..=4499).contains(code))
+        .collect();
+    let mut codes = Vec::new();
+    for entry in &table.entries {
+        let from = entry.key.parse::<u16>().ok().filter(|code| own.contains(code));
+        if from.is_none() {
+            let message = format!("{:?} is no close code of the gateway's", entry.key);
+            let known: Vec<_> = own.iter().map(u16::to_string).collect();
+            let help = format!("there is {}", suggest::join(known.iter().map(String::as_str)));
+            reader.report.push(Fault::new(message, entry.place.clone()).help(help));
+        }
+        let to = integer(&entry.node.value)
+            .and_then(|code| u16::try_from(code).ok())
+            .filter(|code| (3000..=4999).contains(code));
+        if to.is_none() {
+            let message = "a close code to send instead is a number from 3000 to 4999";
+            reader.report.push(Fault::new(message, entry.node.place.clone()));
+        }
+        codes.extend(from.zip(to));
+    }
+    codes.sort_unstable();
+    codes
+}
