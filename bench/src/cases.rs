@@ -204,7 +204,9 @@ impl Bench<'_> {
         let load = Load::start(self.load_core, &self.arguments(case, peer, port)?)
             .with_context(|| format!("{} at {}", case.name(), peer.name()))?;
         match case {
-            Case::Memory { connections } => self.memory(process.as_ref(), before, connections, load),
+            Case::Memory { connections } => {
+                self.memory(process.as_ref(), before, connections, load)
+            }
             Case::Expiry { .. } => expiry(load),
             Case::Relay { .. } | Case::Latency | Case::Handshake { .. } => {
                 timed(process.as_ref(), load)

@@ -142,7 +142,11 @@ fn measure(bench: &Bench<'_>, options: &Compare, rounds: usize) -> Result<Vec<Ro
             }
         }
         show(&format!("measured: {}", case.name()));
-        rows.extend(peers.into_iter().zip(figures).map(|(peer, figures)| Row { case, peer, figures }));
+        rows.extend(peers.into_iter().zip(figures).map(|(peer, figures)| Row {
+            case,
+            peer,
+            figures,
+        }));
     }
     Ok(rows)
 }

@@ -108,8 +108,10 @@ impl Load {
     /// Starts it, and waits until its connections are open.
     pub fn start(core: Core, arguments: &[String]) -> Result<Self> {
         let own = std::env::current_exe()?.to_string_lossy().into_owned();
-        let command: Vec<String> =
-            [own, "role".to_owned(), "load".to_owned()].into_iter().chain(arguments.to_vec()).collect();
+        let command: Vec<String> = [own, "role".to_owned(), "load".to_owned()]
+            .into_iter()
+            .chain(arguments.to_vec())
+            .collect();
         let mut child = prepared(core, &command)?
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -88,23 +88,35 @@ impl Run {
         );
         type Pick = fn(&Figure) -> f64;
         let kinds: [(&str, fn(Case) -> bool, &[(&str, Pick)]); 5] = [
-            ("Relay: CPU µs a round trip", |case| matches!(case, Case::Relay { .. }), &[
-                ("CPU µs", |figure| figure.cpu),
-            ]),
-            ("Handshakes: CPU µs each", |case| matches!(case, Case::Handshake { .. }), &[
-                ("CPU µs", |figure| figure.cpu),
-            ]),
-            ("Memory: bytes an idle connection", |case| matches!(case, Case::Memory { .. }), &[
-                ("bytes", |figure| figure.bytes),
-            ]),
-            ("Latency, µs", |case| matches!(case, Case::Latency), &[
-                ("p50", |figure| figure.p50),
-                ("p99", |figure| figure.p99),
-                ("p999", |figure| figure.p999),
-            ]),
-            ("Expiry: seconds from the first close to the last", |case| {
-                matches!(case, Case::Expiry { .. })
-            }, &[("s", |figure| figure.spread)]),
+            (
+                "Relay: CPU µs a round trip",
+                |case| matches!(case, Case::Relay { .. }),
+                &[("CPU µs", |figure| figure.cpu)],
+            ),
+            (
+                "Handshakes: CPU µs each",
+                |case| matches!(case, Case::Handshake { .. }),
+                &[("CPU µs", |figure| figure.cpu)],
+            ),
+            (
+                "Memory: bytes an idle connection",
+                |case| matches!(case, Case::Memory { .. }),
+                &[("bytes", |figure| figure.bytes)],
+            ),
+            (
+                "Latency, µs",
+                |case| matches!(case, Case::Latency),
+                &[
+                    ("p50", |figure| figure.p50),
+                    ("p99", |figure| figure.p99),
+                    ("p999", |figure| figure.p999),
+                ],
+            ),
+            (
+                "Expiry: seconds from the first close to the last",
+                |case| matches!(case, Case::Expiry { .. }),
+                &[("s", |figure| figure.spread)],
+            ),
         ];
         for (title, belongs, picks) in kinds {
             let cases: BTreeMap<_, _> =
@@ -131,7 +143,11 @@ impl Run {
             .filter(|peer| cases.values().flatten().any(|row| row.peer == *peer))
             .collect();
         let names: Vec<&str> = peers.iter().map(|peer| peer.name()).collect();
-        let _infallible = writeln!(text, "\n### {title}\n\n| case | {} | Vestibule to HAProxy | to the relay |", names.join(" | "));
+        let _infallible = writeln!(
+            text,
+            "\n### {title}\n\n| case | {} | Vestibule to HAProxy | to the relay |",
+            names.join(" | ")
+        );
         let _infallible = writeln!(text, "|---|{}---|---|", "---|".repeat(peers.len()));
         let mut to_haproxy = Vec::new();
         let mut to_floor = Vec::new();
@@ -178,7 +194,14 @@ impl Run {
             .into_iter()
             .filter(|(case, _)| matches!(case, Case::Relay { .. }))
             .collect();
-        let shown = [Peer::Nginx, Peer::Nginx64, Peer::Haproxy, Peer::Haproxy64, Peer::Floor, Peer::Vestibule];
+        let shown = [
+            Peer::Nginx,
+            Peer::Nginx64,
+            Peer::Haproxy,
+            Peer::Haproxy64,
+            Peer::Floor,
+            Peer::Vestibule,
+        ];
         let mut bars = String::new();
         let mut top = 60.0;
         for peer in shown {
@@ -246,11 +269,7 @@ fn spread(values: &[f64]) -> String {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(0.0, f64::max);
     let shown = if middle < 10.0 { format!("{middle:.2}") } else { format!("{middle:.0}") };
-    if middle > 0.0 {
-        format!("{shown} ±{:.0}%", (high - low) / middle * 50.0)
-    } else {
-        shown
-    }
+    if middle > 0.0 { format!("{shown} ±{:.0}%", (high - low) / middle * 50.0) } else { shown }
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub struct Admission {
     pub(crate) lease: Lease,
     pub(crate) in_band: InBand,
     carrier: Carrier,
-    _origin: OriginAllowed,
+    origin: OriginAllowed,
 }
 
 impl Admission {
@@ -80,6 +80,11 @@ impl Admission {
     /// Where the credential came from.
     pub fn carrier(&self) -> Carrier {
         self.carrier
+    }
+
+    /// The page behind it, as it was judged.
+    pub fn origin(&self) -> &OriginAllowed {
+        &self.origin
     }
 
     /// When the lease ends.
@@ -177,7 +182,7 @@ impl NeedsVerdict {
                     | Carrier::PerMessage => InBand::Silent,
                 };
                 let origin = stranger.origin;
-                Step::Admit(Admission { id, verified, lease, in_band, carrier, _origin: origin })
+                Step::Admit(Admission { id, verified, lease, in_band, carrier, origin })
             }
             Err(rejection) => stranger.refused(carrier, rejection, policy),
         }

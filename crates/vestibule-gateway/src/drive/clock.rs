@@ -20,10 +20,7 @@ impl Clock {
     pub fn now(&self) -> Now {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-        Now {
-            mono: Mono::since_start(self.start.elapsed()),
-            wall: UnixTime::from_millis(millis),
-        }
+        Now { mono: Mono::since_start(self.start.elapsed()), wall: UnixTime::from_millis(millis) }
     }
 
     /// The instant of a point on this clock, for a timer.

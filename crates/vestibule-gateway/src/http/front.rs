@@ -102,13 +102,7 @@ async fn welcome(
     worker: Rc<Worker>,
 ) {
     let trusts = |address| worker.shared.trusts(address);
-    let forwarded = match forwarded::read(&head, peer, transport, &trusts) {
-        Ok(forwarded) => forwarded,
-        Err(rejection) => {
-            worker.refused(Seen::stranger(peer), rejection);
-            return refuse::flatly(link, rejection).await;
-        }
-    };
+    let forwarded = forwarded::read(&head, peer, transport, &trusts);
     let client = forwarded.client;
     let place = match place.map_or_else(|| worker.shared.wait(client), Ok) {
         Ok(place) => place,
@@ -133,7 +127,9 @@ async fn welcome(
             let judged = understood.as_ref().map(|(origin, _)| origin);
             let accepting = match handshake::manner(rejection, judged, style) {
                 Manner::Http => None,
-                Manner::Close => understood.as_ref().map(|(_, upgrade)| upgrade).zip(route.as_deref()),
+                Manner::Close => {
+                    understood.as_ref().map(|(_, upgrade)| upgrade).zip(route.as_deref())
+                }
             };
             refuse::early(link, rejection, accepting).await;
         }
@@ -193,7 +189,8 @@ fn understand(
     let path = head.path()?;
     let routes = worker.shared.config.routes.iter().map(|route| (&route.policy, route));
     let route = Arc::clone(route::choose(routes, &forwarded.host, path)?);
-    let on_route = |rejection| Stopped { rejection, route: Some(Arc::clone(&route)), understood: None };
+    let on_route =
+        |rejection| Stopped { rejection, route: Some(Arc::clone(&route)), understood: None };
     let upgrade = Upgrade::of(head).map_err(on_route)?;
     let origin =
         check_origin(head, &forwarded.host, forwarded.transport, &route).map_err(on_route)?;

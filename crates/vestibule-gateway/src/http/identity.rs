@@ -13,7 +13,7 @@ use crate::config::{Assertion, IdentityPreset, Route};
 const ASSERTION_SECONDS: i64 = 300;
 
 /// The identity fields of the upgrade request.
-pub fn fields(
+pub(super) fn fields(
     route: &Route,
     principal: &Principal,
     connection: ConnectionId,
@@ -67,11 +67,11 @@ fn assertion(
     let claims = json!({
         "iss": "vestibule",
         "sub": principal.subject,
-        "aud": route.policy.path,
+        "aud": route.name(),
         "iat": now.as_secs(),
         "exp": now.as_secs().saturating_add(ASSERTION_SECONDS).min(principal.expires.as_secs()),
         "jti": connection.0.to_string(),
-        "issuer": principal.issuer,
+        "issuer": &*principal.issuer,
         "scope": principal.scopes.join(" "),
         "groups": principal.groups,
         "mechanism": principal.mechanism.name(),

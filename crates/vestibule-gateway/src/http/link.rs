@@ -67,7 +67,9 @@ impl Link {
                 }
             }
         };
-        timeout(limits::CLOSE_TIMEOUT, written).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        timeout(limits::CLOSE_TIMEOUT, written)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// Says the last word: writes, ends the stream, and reads until the peer has seen it, so that a

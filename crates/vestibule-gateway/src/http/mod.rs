@@ -10,3 +10,19 @@ mod refuse;
 mod tunnel;
 
 pub use link::{Link, Socket};
+
+use vestibule_core::{policy::Carrier, relay::Reserved};
+
+use crate::config::Route;
+
+impl Route {
+    /// What logs and metrics call it.
+    pub fn name(&self) -> &str {
+        self.policy.path.as_str()
+    }
+
+    /// Whether messages of the in-band protocol are the gateway's.
+    pub fn reserved(&self) -> Reserved {
+        if self.policy.accept.contains(&Carrier::Message) { Reserved::Yes } else { Reserved::No }
+    }
+}

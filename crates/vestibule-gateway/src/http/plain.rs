@@ -9,12 +9,12 @@ use crate::serve::Worker;
 const JWKS: &str = "/.well-known/jwks.json";
 
 /// Whether the gateway itself serves this.
-pub fn is_for_us(head: &RequestHead) -> bool {
+pub(super) fn is_for_us(head: &RequestHead) -> bool {
     head.path().is_ok_and(|path| path == JWKS)
 }
 
 /// Answers a request for the gateway itself.
-pub async fn answer(link: Link, head: &RequestHead, worker: &Worker) {
+pub(super) async fn answer(link: Link, head: &RequestHead, worker: &Worker) {
     let body = match head.method() {
         "GET" => worker.shared.signer.public_jwks().to_string(),
         _ => String::new(),

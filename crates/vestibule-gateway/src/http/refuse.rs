@@ -2,6 +2,7 @@
 
 use vestibule_core::{
     handshake::Manner,
+    policy::carrier,
     rejection::Rejection,
     wire::{
         close::Close,
@@ -14,12 +15,12 @@ use super::{Link, line::Guest};
 use crate::config::Route;
 
 /// By an HTTP answer.
-pub async fn flatly(link: Link, rejection: Rejection) {
+pub(super) async fn flatly(link: Link, rejection: Rejection) {
     link.finish(&upgrade::refusal(rejection, None)).await;
 }
 
 /// By an HTTP answer; or, where a script is to read it, by a Close after the upgrade.
-pub async fn handshake(guest: Guest, rejection: Rejection, manner: Manner) {
+pub(super) async fn handshake(guest: Guest, rejection: Rejection, manner: Manner) {
     match manner {
         Manner::Http => flatly(guest.link, rejection).await,
         Manner::Close => {
@@ -32,26 +33,21 @@ pub async fn handshake(guest: Guest, rejection: Rejection, manner: Manner) {
 }
 
 /// The same for a request whose credentials were not understood.
-pub async fn early(
-    link: Link,
-    rejection: Rejection,
-    accepting: Option<(&Upgrade, &Route)>,
-) {
+pub(super) async fn early(link: Link, rejection: Rejection, accepting: Option<(&Upgrade, &Route)>) {
     match accepting {
         None => flatly(link, rejection).await,
         Some((upgrade, route)) => {
             // A browser fails a handshake that names none of the subprotocols it offered, and its
-            // script would see 1006; a token that was offered is never named.
-            let known = &route.policy.subprotocols;
-            let subprotocol = upgrade.protocols.iter().find(|name| known.contains(name));
-            let bytes = accept_and_close(upgrade, subprotocol.map(AsRef::as_ref), route, rejection);
+            // script would see 1006.
+            let subprotocol = carrier::echo(&upgrade.protocols);
+            let bytes = accept_and_close(upgrade, subprotocol, route, rejection);
             link.finish(&bytes).await;
         }
     }
 }
 
 /// By a Close, to a client that has its 101.
-pub async fn close(guest: Guest, rejection: Rejection) {
+pub(super) async fn close(guest: Guest, rejection: Rejection) {
     let mut bytes = Vec::new();
     close_frame(&guest.request.route, rejection, &mut bytes);
     guest.link.finish(&bytes).await;

@@ -13,12 +13,7 @@ use vestibule_core::{
     rejection::Rejection,
     session::Session,
     time::Now,
-    wire::{
-        answer::{Answer, Body},
-        chunked::Chunked,
-        request::UpstreamRequest,
-        upgrade,
-    },
+    wire::{answer::Answer, body::Body, request::UpstreamRequest, upgrade},
 };
 
 use super::{
@@ -34,7 +29,12 @@ use crate::{
 };
 
 /// Dials, and hands both sockets to the relay.
-pub async fn open(mut guest: Guest, admission: Admission, id: ConnectionId, upgraded: Upgraded) {
+pub(super) async fn open(
+    mut guest: Guest,
+    admission: Admission,
+    id: ConnectionId,
+    upgraded: Upgraded,
+) {
     let shared = Arc::clone(&guest.worker.shared);
     let route = Arc::clone(&guest.request.route);
     let asked = Asked::of(&guest, &admission, id, upgraded, shared.clock.now());
@@ -48,13 +48,12 @@ pub async fn open(mut guest: Guest, admission: Admission, id: ConnectionId, upgr
         }
     };
     let head = &answered.head;
-    let answer =
-        Answer::of(head, &answered.key, &asked.subprotocols, asked.extensions.as_deref());
+    let answer = Answer::of(head, &answered.key, &asked.subprotocols, asked.extensions.as_deref());
     match (answer, upgraded) {
-        (Ok(Answer::Switching { subprotocol, extensions }), Upgraded::NotYet) => {
+        (Ok(Answer::Switching { subprotocol, extensions, fields }), Upgraded::NotYet) => {
             let subprotocol = subprotocol.as_deref().or_else(|| guest.marker());
             let key = &guest.request.upgrade.key;
-            let bytes = upgrade::switching(key, subprotocol, extensions.as_deref());
+            let bytes = upgrade::switching_with(key, subprotocol, extensions.as_deref(), &fields);
             if guest.link.write(&bytes).await.is_ok() {
                 relay(guest, answered, admission, id);
             }
@@ -148,7 +147,8 @@ fn relay(guest: Guest, answered: Answered, admission: Admission, id: ConnectionI
     let route = request.route;
     let now = worker.shared.clock.now();
     let idle = route.policy.idle_timeout;
-    let opened = Opened { id, carrier: admission.carrier(), peer: client, route: Arc::clone(&route) };
+    let opened =
+        Opened { id, carrier: admission.carrier(), peer: client, route: Arc::clone(&route) };
     let pair = match pair(link, answered.link, |client, upstream| Pair {
         client: client.0,
         client_read: client.1,
@@ -165,19 +165,13 @@ fn relay(guest: Guest, answered: Answered, admission: Admission, id: ConnectionI
     };
     let session = Session::open(admission, &route.policy, now);
     let control = Control::new(session, opened, Rc::clone(&worker), now);
-    match worker.relay.open(pair, control, now) {
-        Ok(key) => worker.relay.signal(key, Signal::Opened(key)),
-        Err(error) => warn!(connection = id.0, %error, "cannot relay"),
-    }
+    let key = worker.relay.open(pair, control, now);
+    worker.relay.signal(key, Signal::Opened(key));
 }
 
 type Side = (Wire, Vec<u8>);
 
-fn pair(
-    client: Link,
-    upstream: Link,
-    make: impl FnOnce(Side, Side) -> Pair,
-) -> io::Result<Pair> {
+fn pair(client: Link, upstream: Link, make: impl FnOnce(Side, Side) -> Pair) -> io::Result<Pair> {
     Ok(make(side(client)?, side(upstream)?))
 }
 
@@ -203,27 +197,14 @@ fn side(link: Link) -> io::Result<Side> {
 async fn forward(mut client: Link, mut upstream: Link, head: &[u8], body: Body) {
     let copied = async {
         client.write(head).await?;
-        let mut left = match body {
-            Body::None => 0,
-            Body::Length(length) => length,
-            Body::Chunked | Body::UntilClose => u64::MAX,
-        };
-        let mut chunked = Chunked::default();
-        while left > 0 {
+        let mut reader = body.reader();
+        while !reader.is_over() {
             if upstream.buffer.is_empty() && upstream.fill().await? == 0 {
                 break;
             }
-            let have = upstream.buffer.len();
-            let mut take = usize::try_from(left).unwrap_or(usize::MAX).min(have);
-            if let Body::Chunked = body
-                && let Some(end) = chunked.advance(&upstream.buffer).map_err(io::Error::other)?
-            {
-                (take, left) = (end, u64::try_from(end).unwrap_or(u64::MAX));
-            }
-            let piece = upstream.buffer.get(..take).unwrap_or_default();
-            client.write(piece).await?;
-            upstream.consume(take);
-            left = left.saturating_sub(u64::try_from(take).unwrap_or(u64::MAX));
+            let count = reader.take(&upstream.buffer).map_err(io::Error::other)?;
+            client.write(upstream.buffer.get(..count).unwrap_or_default()).await?;
+            upstream.consume(count);
         }
         io::Result::Ok(())
     };

@@ -10,6 +10,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tracing::{debug, warn};
+use vestibule_authority::Readiness;
 
 use crate::serve::{Phase, Shared};
 
@@ -60,7 +61,11 @@ pub async fn serve(listener: StdListener, shared: Arc<Shared>, phase: watch::Rec
 
 fn answer(request: &Request<Incoming>, shared: &Shared, phase: Phase) -> Answer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return reply(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "only GET and HEAD\n".to_owned());
+        return reply(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "text/plain",
+            "only GET and HEAD\n".to_owned(),
+        );
     }
     match request.uri().path() {
         "/healthz" | "/livez" => reply(StatusCode::OK, "text/plain", "ok\n".to_owned()),
@@ -79,7 +84,7 @@ fn answer(request: &Request<Incoming>, shared: &Shared, phase: Phase) -> Answer 
 /// Ready is: serving, and every issuer has keys. A node without keys would refuse everybody.
 fn ready(shared: &Shared, phase: Phase) -> Answer {
     let issuers = shared.authority.readiness();
-    let all = issuers.iter().all(|issuer| issuer.keys > 0);
+    let all = issuers.iter().all(Readiness::is_ready);
     let (status, word) = match (phase, all) {
         (Phase::Draining, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         (Phase::Open, false) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for keys"),
@@ -90,9 +95,12 @@ fn ready(shared: &Shared, phase: Phase) -> Answer {
         .map(|issuer| {
             serde_json::json!({
                 "name": &*issuer.name,
+                "kind": issuer.kind,
+                "state": issuer.state.to_string(),
                 "keys": issuer.keys,
                 "age": issuer.age.map(|age| age.as_secs()),
-                "error": issuer.last_error,
+                "last_success": issuer.last_success.map(|age| age.as_secs()),
+                "last_error": issuer.last_error,
             })
         })
         .collect();

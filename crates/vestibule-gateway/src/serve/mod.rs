@@ -1,5 +1,6 @@
 //! The running gateway: what all threads share, the threads, and the graceful end.
 
+mod issuers;
 mod observe;
 mod shared;
 mod worker;
@@ -116,8 +117,8 @@ impl Gateway {
         gateway.background.spawn(authority.keep_fresh());
         if let Some(admin) = admin {
             let address = admin.listen;
-            let listener = listen::listen(address)
-                .map_err(|source| ServeError::Listen { address, source })?;
+            let listener =
+                listen::listen(address).map_err(|source| ServeError::Listen { address, source })?;
             let actual = listener.local_addr()?;
             gateway.background.spawn(ops::admin::serve(listener, Arc::clone(&shared), watching));
             info!(listening = %actual, role = "admin", "listening");
@@ -145,9 +146,10 @@ impl Gateway {
         let joined = tokio::task::spawn_blocking(move || {
             threads.into_iter().filter_map(|thread| thread.join().err()).count()
         });
-        match joined.await {
-            Ok(0) => info!("stopped"),
-            Ok(_) | Err(_) => error!("a worker ended abnormally"),
+        if let Ok(0) = joined.await {
+            info!("stopped");
+        } else {
+            error!("a worker ended abnormally");
         }
         self.background.shutdown().await;
     }

@@ -4,8 +4,8 @@
 use std::{net::IpAddr, rc::Rc};
 
 use tracing::{debug, info};
-use vestibule_authority::Refused;
 use vestibule_core::{handshake::Admission, rejection::Rejection};
+use vestibule_verify::Refused;
 
 use super::Worker;
 use crate::{config::Route, ops::metrics::Decision};

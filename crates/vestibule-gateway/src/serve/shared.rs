@@ -10,10 +10,14 @@ use std::{
 };
 
 use vestibule_authority::Authority;
-use vestibule_core::{authn::ConnectionId, policy::quota::Quota, rejection::Rejection};
+use vestibule_core::{
+    authn::ConnectionId,
+    policy::{forwarded::Trust, quota::Quota},
+    rejection::Rejection,
+};
 use vestibule_verify::{jwt::Algorithm, mint::Signer};
 
-use super::ServeError;
+use super::{ServeError, issuers};
 use crate::{config::Config, dial::Dialler, drive::Clock, listen::Acceptor, ops::metrics::Metrics};
 
 /// Where the process is in its life.
@@ -49,8 +53,8 @@ pub struct Shared {
 impl Shared {
     /// Loads keys and certificates.
     pub fn new(config: Config) -> Result<Self, ServeError> {
-        let authority =
-            Authority::new(config.issuers.clone()).map_err(|error| ServeError::Issuers(error.into()))?;
+        let authority = Authority::new(issuers::of(&config))
+            .map_err(|error| ServeError::Issuers(error.into()))?;
         let signer = Signer::generate(Algorithm::EdDsa)
             .map_err(|error| ServeError::Issuers(error.into()))?;
         let acceptor = config.server.tls.as_ref().map(Acceptor::new).transpose()?;
@@ -73,6 +77,16 @@ impl Shared {
     pub fn next_id(&self) -> ConnectionId {
         let number = self.ids.fetch_add(1, Ordering::Relaxed);
         ConnectionId(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// Whether what this peer says about others is believed.
+    pub fn trusts(&self, peer: IpAddr) -> Trust {
+        let peer = peer.to_canonical();
+        if self.config.server.trusted_proxies.iter().any(|net| net.contains(&peer)) {
+            Trust::Proxy
+        } else {
+            Trust::Stranger
+        }
     }
 
     /// Takes a place among those who wait; it is given back when the value is dropped.

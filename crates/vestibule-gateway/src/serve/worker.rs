@@ -76,28 +76,22 @@ impl Worker {
     ) -> Verdict {
         let clock = self.shared.clock;
         let authority = &self.shared.authority;
-        let known =
-            authority.check_now(question.credential(), &route.issuers, clock.now().wall);
-        let result = match known {
-            Some(result) => result,
-            None => {
-                let wall = || clock.now().wall;
-                let check = authority.check(question.credential(), &route.issuers, wall);
-                match timeout_at(self.instant(deadline), check).await {
-                    Ok(result) => result,
-                    Err(_) => return question.answer(Err(Rejection::Unavailable)),
-                }
+        let known = authority.check_now(question.credential(), &route.issuers, clock.now().wall);
+        let result = if let Some(result) = known {
+            result
+        } else {
+            let wall = || clock.now().wall;
+            let check = authority.check(question.credential(), &route.issuers, wall);
+            match timeout_at(self.instant(deadline), check).await {
+                Ok(result) => result,
+                Err(_) => return question.answer(Err(Rejection::Unavailable)),
             }
         };
         question.answer(result.map_err(|refused| self.doubted(route, peer, refused)))
     }
 
     /// Serves until told to drain, then until nothing is open.
-    pub async fn run(
-        self: Rc<Self>,
-        sockets: Vec<StdListener>,
-        drain: Duration,
-    ) -> io::Result<()> {
+    pub async fn run(self: Rc<Self>, sockets: Vec<StdListener>, drain: Duration) -> io::Result<()> {
         let mut accepting = JoinSet::new();
         for socket in sockets {
             let listener = TcpListener::from_std(socket)?;
@@ -170,7 +164,7 @@ impl Worker {
             sleep(DRAIN_STEP.min(span)).await;
         }
         let last = Instant::now() + limits::CUT_WINDOW + limits::CLOSE_TIMEOUT;
-        while self.relay.len() > 0 && Instant::now() < last {
+        while !self.relay.is_empty() && Instant::now() < last {
             sleep(DRAIN_STEP).await;
         }
     }
