@@ -6,6 +6,7 @@ use core::fmt;
 use data_encoding::BASE64URL_NOPAD;
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use crate::limits;
 
@@ -32,6 +33,16 @@ pub(crate) fn object(text: &[u8]) -> Result<Map<String, Value>, String> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             Err("not a JSON object".to_owned())
         }
+    }
+}
+
+/// Overwrites every text in a value that held secrets.
+pub(crate) fn wipe(value: &mut Value) {
+    match value {
+        Value::String(text) => text.zeroize(),
+        Value::Array(elements) => elements.iter_mut().for_each(wipe),
+        Value::Object(members) => members.values_mut().for_each(wipe),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 

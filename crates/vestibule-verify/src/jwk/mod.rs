@@ -1,101 +1,66 @@
-//! Keys (RFC 7517).
+//! Keys (RFC 7517), parsed once when a set is loaded, so that a check costs the signature alone.
+//!
+//! A set that other software shares with us holds much that is not for us. Such entries are left
+//! out and remembered with the reason ([`KeySet::ignored`]): one odd entry must not lock everybody
+//! out. What a key can do is decided here and nowhere else: by its type and length and its own
+//! `alg`, `use` and `key_ops`. A token only picks among what is left.
+
+mod entry;
+mod rsa;
+mod set;
 
 use core::fmt;
 
+use aws_lc_rs::{hmac, signature::ParsedPublicKey};
+
 use crate::algorithm::Algorithm;
 
-/// Whether a set may hold shared secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Symmetric {
-    /// For whatever came over a network.
-    Refused,
-    /// For the operator's own files.
-    Allowed,
+pub use set::{Ignored, KeyFault, KeySet, Symmetric};
+
+/// A key that verifies.
+pub struct Key {
+    kid: Option<Box<str>>,
+    /// Each algorithm that the key does, with the key in the form that the algorithm wants. An
+    /// algorithm that is not here cannot be used with this key, whatever a token says.
+    verifiers: Box<[(Algorithm, Verifier)]>,
 }
 
-/// An entry that was left out of a set, or something odd about one that was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ignored {
-    /// Its place in `keys`, from zero.
-    pub index: usize,
-    /// Its `kid`.
-    pub kid: Option<Box<str>>,
-    /// Why, for the operator.
-    pub reason: String,
+enum Verifier {
+    Public(ParsedPublicKey),
+    Secret(Box<hmac::Key>),
 }
 
-/// A key set that cannot be used at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyFault {
-    /// Longer than the limit.
-    TooLarge,
-    /// Not a JSON Web Key Set.
-    Malformed(String),
-    /// Shared secrets beside public keys.
-    Mixed,
-    /// A secret shorter than 32 bytes, the hash's length.
-    SecretTooShort,
+impl Key {
+    /// The key's name in its set.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// What the key does.
+    pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
+        self.verifiers.iter().map(|(algorithm, _)| *algorithm)
+    }
+
+    /// Whether `signature` is this key's, by `algorithm`, over `message`. False for an algorithm
+    /// that the key does not do.
+    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let Some((_, verifier)) = self.verifiers.iter().find(|(does, _)| *does == algorithm) else {
+            return false;
+        };
+        match verifier {
+            Verifier::Public(key) => key.verify_sig(message, signature).is_ok(),
+            Verifier::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+        }
+    }
 }
 
-impl fmt::Display for KeyFault {
+impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("key fault")
+        let Self { kid, verifiers } = self;
+        let algorithms: Vec<_> = verifiers.iter().map(|(algorithm, _)| algorithm.name()).collect();
+        f.debug_struct("Key").field("kid", kid).field("algorithms", &algorithms).finish()
     }
 }
 
-impl core::error::Error for KeyFault {}
-
-/// A key that can verify.
-#[derive(Debug)]
-pub struct Key {}
-
-/// The keys of one issuer, parsed once.
-#[derive(Debug)]
-pub struct KeySet {}
-
-impl KeySet {
-    /// Reads a JSON Web Key Set.
-    pub fn from_jwks(_json: &[u8], _symmetric: Symmetric) -> Result<Self, KeyFault> {
-        Err(KeyFault::TooLarge)
-    }
-
-    /// One shared secret.
-    pub fn from_secret(_secret: &[u8]) -> Result<Self, KeyFault> {
-        Err(KeyFault::TooLarge)
-    }
-
-    /// The keys to try.
-    pub fn candidates(
-        &self,
-        _kid: Option<&str>,
-        _algorithm: Algorithm,
-    ) -> impl Iterator<Item = &Key> {
-        [].into_iter()
-    }
-
-    /// How many keys can be used.
-    pub fn len(&self) -> usize {
-        0
-    }
-
-    /// Whether no key can be used.
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-
-    /// Whether a key has that name.
-    pub fn has_kid(&self, _kid: &str) -> bool {
-        false
-    }
-
-    /// Entries that were left out.
-    pub fn ignored(&self) -> &[Ignored] {
-        &[]
-    }
-
-    /// What is odd about entries that were taken.
-    pub fn notes(&self) -> &[Ignored] {
-        &[]
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,136 +1,146 @@
-//! Access tokens (RFC 7519, RFC 9068).
+//! Access tokens (RFC 7519, RFC 9068), checked strictly (RFC 8725).
+//!
+//! The order is fixed: the form, the key, the signature, the claims; among the claims the expiry
+//! comes last. So "expired" is said only of a token that is genuine and would else be accepted, and
+//! a client that hears it knows that a fresh token helps.
 
-use core::time::Duration;
+mod claims;
+mod expectations;
+mod kind;
+
+use core::fmt;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vestibule_core::{authn::Verified, rejection::Rejection, time::UnixTime};
 
-use crate::{Refused, jwk::KeySet};
+use crate::{
+    Refused, encoding,
+    jwk::KeySet,
+    jws::{Jws, Parts, malformed},
+};
 
 pub use crate::algorithm::Algorithm;
+pub use expectations::{Expectations, IdTokens};
 
-/// A token that was read, not checked.
-#[derive(Debug)]
-pub struct Unverified {}
+/// A token that was read, and not checked.
+///
+/// Nothing in it may be believed. The issuer serves to pick among the configured ones, and no
+/// address of keys is ever made from it.
+pub struct Unverified {
+    jws: Jws,
+    claims: Map<String, Value>,
+}
 
 impl Unverified {
-    /// Reads.
-    pub fn parse(_token: &[u8]) -> Result<Self, Refused> {
-        Err(Refused::new(Rejection::TokenMalformed, "not written yet"))
+    /// Reads a token: at most 12 KiB, three parts of strict base64url, header and claims JSON
+    /// objects without repeated members at any depth, an algorithm that we know, no `crit`.
+    pub fn parse(token: &[u8]) -> Result<Self, Refused> {
+        let jws = Jws::parse(token)?;
+        let claims = claims_of(jws.payload())?;
+        Ok(Self { jws, claims })
     }
-    /// The key's name, as the token says.
+
+    /// The key's name (`kid`), as the token says.
     pub fn kid(&self) -> Option<&str> {
-        None
+        self.jws.kid()
     }
-    /// The algorithm, as the token says.
+
+    /// The algorithm (`alg`), as the token says.
     pub fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDsa
+        self.jws.algorithm()
     }
-    /// The issuer, as the token says: only to pick among the configured ones.
+
+    /// The issuer (`iss`), as the token says; `None` also where it is not a string.
     pub fn issuer_hint(&self) -> Option<&str> {
-        None
+        self.claims.get("iss").and_then(Value::as_str)
     }
 }
 
-/// Whether OpenID Connect ID tokens pass as access tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum IdTokens {
-    /// They are refused where they can be told apart.
-    #[default]
-    Refused,
-    /// They are taken.
-    Accepted,
-}
-
-/// What an issuer's tokens must look like.
-#[derive(Clone, Debug)]
-pub struct Expectations {
-    /// `iss`, byte for byte. `None`: not checked.
-    pub issuer: Option<Arc<str>>,
-    /// The principal's issuer where `issuer` is `None`.
-    pub issuer_name: Arc<str>,
-    /// One of them must be in `aud`. Empty: not checked.
-    pub audiences: Box<[Box<str>]>,
-    /// Empty: whatever the key does, asymmetric only.
-    pub algorithms: Box<[Algorithm]>,
-    /// Accepted `typ`. Empty: `at+jwt`, `JWT`, or absent. The empty string in it stands for absent.
-    pub types: Box<[Box<str>]>,
-    /// Whether ID tokens pass.
-    pub id_tokens: IdTokens,
-    /// How far clocks may differ.
-    pub clock_skew: Duration,
-    /// The claim that names the subject. Default: `sub`.
-    pub subject_claim: Box<str>,
-    /// The claim that holds the scopes. Default: `scope`, else `scp`.
-    pub scope_claim: Option<Box<str>>,
-    /// The claim that holds the groups. Default: `groups`, else `roles`.
-    pub groups_claim: Option<Box<str>>,
-}
-
-impl Expectations {
-    /// The usual, for that issuer and these audiences.
-    pub fn new<'a>(issuer: &str, audiences: impl IntoIterator<Item = &'a str>) -> Self {
-        Self {
-            issuer: Some(issuer.into()),
-            issuer_name: issuer.into(),
-            audiences: audiences.into_iter().map(Into::into).collect(),
-            algorithms: Box::default(),
-            types: Box::default(),
-            id_tokens: IdTokens::default(),
-            clock_skew: Duration::from_secs(30),
-            subject_claim: "sub".into(),
-            scope_claim: None,
-            groups_claim: None,
-        }
+impl fmt::Debug for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jws, claims: _ } = self;
+        f.debug_tuple("Unverified").field(jws).finish()
     }
 }
 
-/// A token that was checked, to be remembered.
-#[derive(Clone, Debug)]
-pub struct Checked {}
-
-impl Checked {
-    /// The proof, if the token is still good at `now`.
-    pub fn at(&self, _now: UnixTime) -> Result<Verified, Refused> {
-        Err(Refused::new(Rejection::TokenMalformed, "not written yet"))
-    }
-    /// From when on it is refused.
-    pub fn ends(&self) -> UnixTime {
-        UnixTime::from_secs(0)
-    }
-}
-
-/// Checks a token.
+/// Checks a token and says whose it is. A wrong answer lets a stranger in.
 pub fn verify(
     token: &Unverified,
     keys: &KeySet,
     expected: &Expectations,
     now: UnixTime,
 ) -> Result<Verified, Refused> {
-    check(token, keys, expected, now)?.at(now)
+    check(token, keys, expected, now).map(|checked| checked.verified)
 }
 
-/// Checks a token, for a cache.
+/// Like [`verify`]; the result can be remembered.
 pub fn check(
-    _token: &Unverified,
-    _keys: &KeySet,
-    _expected: &Expectations,
-    _now: UnixTime,
+    token: &Unverified,
+    keys: &KeySet,
+    expected: &Expectations,
+    now: UnixTime,
 ) -> Result<Checked, Refused> {
-    Err(Refused::new(Rejection::TokenMalformed, "not written yet"))
+    let Unverified { jws, claims } = token;
+    jws.verified(keys, &expected.algorithms)?;
+    kind::check(jws.typ(), claims, expected)?;
+    let principal = claims::principal(claims, expected, now)?;
+    let ends = principal.expires.after(expected.clock_skew);
+    let checked = Checked { verified: Verified::assertion(Arc::new(principal)), ends };
+    checked.at(now)?;
+    Ok(checked)
 }
 
-/// A token's contents, unverified.
+/// The result of a check, for a cache.
+///
+/// It is good for as long as the key set and the expectations it was made with, and until
+/// [`Checked::ends`]. Whoever keeps it longer lets in those whose key was withdrawn. The cache's key
+/// must be a hash of the whole token.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    verified: Verified,
+    ends: UnixTime,
+}
+
+impl Checked {
+    /// The proof, unless the token has expired by now.
+    pub fn at(&self, now: UnixTime) -> Result<&Verified, Refused> {
+        let Self { verified, ends } = self;
+        if now >= *ends {
+            let ago = verified.principal().expires.until(now).as_secs();
+            let reason = format!("expired {ago} s ago");
+            return Err(Refused::new(Rejection::TokenExpired, reason));
+        }
+        Ok(verified)
+    }
+
+    /// From when on the token is refused: its `exp` and the clock skew allowed.
+    pub fn ends(&self) -> UnixTime {
+        self.ends
+    }
+}
+
+/// What a token says, unverified.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contents {
-    /// The header.
+    /// The JOSE header.
     pub header: Value,
     /// The claims.
     pub claims: Value,
 }
 
-/// Header and claims, unverified: for people to look at, never for a decision.
-pub fn inspect(_token: &[u8]) -> Result<Contents, Refused> {
-    Err(Refused::new(Rejection::TokenMalformed, "not written yet"))
+/// Header and claims of a token, for people to look at and never for a decision. Also takes tokens
+/// that [`Unverified::parse`] refuses for their algorithm or `crit`.
+pub fn inspect(token: &[u8]) -> Result<Contents, Refused> {
+    let parts = Parts::of(token)?;
+    let claims = claims_of(&parts.payload)?;
+    Ok(Contents { header: Value::Object(parts.header), claims: Value::Object(claims) })
 }
+
+fn claims_of(payload: &[u8]) -> Result<Map<String, Value>, Refused> {
+    encoding::object(payload)
+        .map_err(|error| malformed(format!("the claims are not a JSON object: {error}")))
+}
+
+#[cfg(test)]
+mod tests;
