@@ -1,6 +1,6 @@
 //! Where a document is fetched from: an address that cannot be one we must not use.
 
-use std::{fmt, net::IpAddr};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use http::Uri;
 
@@ -20,7 +20,14 @@ pub enum DangerousHttp {
 /// An absolute `https` address without credentials and fragment; `http` only to this host, or where
 /// the operator said so.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Address(Uri);
+pub struct Address(Arc<Uri>);
+
+/// How an [`Address`] is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Https,
+    Http,
+}
 
 /// Why a text is no [`Address`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,12 +79,13 @@ impl Address {
             return Err(AddressFault::Malformed);
         }
         match (scheme, http) {
-            ("https", DangerousHttp::Refused | DangerousHttp::Allowed) => Ok(Self(uri)),
-            ("http", DangerousHttp::Allowed) => Ok(Self(uri)),
-            ("http", DangerousHttp::Refused) if is_this_host(authority.host()) => Ok(Self(uri)),
-            ("http", DangerousHttp::Refused) => Err(AddressFault::Plain),
-            _ => Err(AddressFault::Scheme),
+            ("https", DangerousHttp::Refused | DangerousHttp::Allowed)
+            | ("http", DangerousHttp::Allowed) => {}
+            ("http", DangerousHttp::Refused) if is_this_host(authority.host()) => {}
+            ("http", DangerousHttp::Refused) => return Err(AddressFault::Plain),
+            _ => return Err(AddressFault::Scheme),
         }
+        Ok(Self(Arc::new(uri)))
     }
 
     /// For the HTTP client.
@@ -85,15 +93,16 @@ impl Address {
         &self.0
     }
 
-    pub(crate) fn is_https(&self) -> bool {
-        self.0.scheme_str() == Some("https")
+    pub(crate) fn scheme(&self) -> Scheme {
+        if self.0.scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http }
     }
 
     /// The same host and port with another path.
     pub(crate) fn with_path(&self, path: &str) -> Result<Self, AddressFault> {
-        let mut parts = self.0.clone().into_parts();
+        let mut parts = Uri::clone(&self.0).into_parts();
         parts.path_and_query = Some(path.parse().map_err(|_| AddressFault::Malformed)?);
-        Uri::from_parts(parts).map(Self).map_err(|_| AddressFault::Malformed)
+        let uri = Uri::from_parts(parts).map_err(|_| AddressFault::Malformed)?;
+        Ok(Self(Arc::new(uri)))
     }
 }
 

@@ -1,10 +1,12 @@
 //! From an issuer to the address of its keys: OpenID Connect Discovery 1.0 section 4, then RFC 8414
 //! section 3. Only the configured issuer is asked, and it must call itself exactly that.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::{
-    address::{Address, AddressFault, DangerousHttp},
+    address::{Address, AddressFault, DangerousHttp, Scheme},
     fetch::{FetchError, Fetcher},
     words,
 };
@@ -22,7 +24,7 @@ pub(crate) struct Metadata {
 #[derive(Debug)]
 pub(crate) struct Discovered {
     pub(crate) keys: Address,
-    pub(crate) max_age: Option<std::time::Duration>,
+    pub(crate) max_age: Option<Duration>,
 }
 
 /// Why the keys were not found.
@@ -77,9 +79,9 @@ impl Metadata {
         })
     }
 
-    /// Whether TLS is needed.
-    pub(crate) fn is_https(&self) -> bool {
-        self.openid.is_https()
+    /// How the metadata are reached.
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.openid.scheme()
     }
 
     /// Asks at the first address, and at the second where there is nothing at the first.
@@ -99,7 +101,7 @@ impl Metadata {
         &self,
         address: &Address,
         bytes: &[u8],
-        max_age: Option<std::time::Duration>,
+        max_age: Option<Duration>,
     ) -> Result<Discovered, DiscoveryError> {
         let address = || address.clone();
         let Raw { issuer, jwks_uri } = serde_json::from_slice(bytes)
@@ -117,15 +119,15 @@ impl Metadata {
             source,
         };
         let keys = Address::parse(&jwks_uri, self.http).map_err(fault)?;
-        match self.http {
-            DangerousHttp::Allowed => {}
-            // What came over TLS must not lead to a place without.
-            DangerousHttp::Refused if self.is_https() && !keys.is_https() => {
-                return Err(fault(AddressFault::Plain));
+        match (self.http, self.scheme(), keys.scheme()) {
+            // What came over TLS must not lead to a place without, not even on this host.
+            (DangerousHttp::Refused, Scheme::Https, Scheme::Http) => {
+                Err(fault(AddressFault::Plain))
             }
-            DangerousHttp::Refused => {}
+            (DangerousHttp::Refused | DangerousHttp::Allowed, _, _) => {
+                Ok(Discovered { keys, max_age })
+            }
         }
-        Ok(Discovered { keys, max_age })
     }
 }
 

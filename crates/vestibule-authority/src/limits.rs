@@ -21,21 +21,21 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a fetched key set is fresh where the provider does not say.
-pub const REFRESH: Duration = Duration::from_secs(5 * 60);
+pub const REFRESH: Duration = Duration::from_mins(5);
 /// The shortest time that a provider may ask for.
 pub const REFRESH_SHORTEST: Duration = Duration::from_secs(30);
 /// The longest time that a provider may ask for: a withdrawn key counts for that long at most.
-pub const REFRESH_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+pub const REFRESH_LONGEST: Duration = Duration::from_hours(24);
 /// No two refreshes come closer than this, whatever is configured: a slip must not become a loop.
 pub const REFRESH_FLOOR: Duration = Duration::from_millis(50);
 /// How long discovered metadata are believed where the provider does not say.
-pub const METADATA_REFRESH: Duration = Duration::from_secs(60 * 60);
+pub const METADATA_REFRESH: Duration = Duration::from_hours(1);
 /// How long the last good key set counts when no newer one can be had.
-pub const MAX_STALE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_STALE: Duration = Duration::from_hours(24);
 /// Pause after the first failure; it doubles with each further one.
 pub const RETRY_SHORTEST: Duration = Duration::from_secs(1);
 /// Longest pause after a failure.
-pub const RETRY_LONGEST: Duration = Duration::from_secs(60);
+pub const RETRY_LONGEST: Duration = Duration::from_mins(1);
 /// At most one fetch in this time is made because of what clients present.
 pub const COOL_DOWN: Duration = Duration::from_secs(10);
 

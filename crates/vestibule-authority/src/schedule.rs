@@ -130,7 +130,7 @@ impl Schedule {
 
 /// The point `span` later; a span without end becomes a year.
 pub(crate) fn after(now: Instant, span: Duration) -> Instant {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    const YEAR: Duration = Duration::from_hours(365 * 24);
     now.checked_add(span).or_else(|| now.checked_add(YEAR)).unwrap_or(now)
 }
 

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{Authority, Member};
 use crate::{
-    address::{Address, AddressFault},
+    address::{Address, AddressFault, Scheme},
     discovery::Metadata,
     fetch::{self, FetchPolicy, Fetcher, TrustError},
     issuer::{Issuer, KeySource},
@@ -100,7 +100,7 @@ impl Builder {
             KeySource::JwksUrl { url, fetch } => {
                 let keys = Address::parse(&url, fetch.dangerous_http)
                     .map_err(|source| AuthorityFault::Address { address: url, source })?;
-                let fetcher = self.fetcher(&fetch, keys.is_https())?;
+                let fetcher = self.fetcher(&fetch, keys.scheme())?;
                 (Origin::Url { keys, fetcher }, pace(&fetch), None)
             }
             KeySource::Discovery { issuer, fetch } => {
@@ -110,7 +110,7 @@ impl Builder {
                 let metadata = Metadata::of(&issuer, fetch.dangerous_http).map_err(|source| {
                     AuthorityFault::Address { address: Box::from(&*issuer), source }
                 })?;
-                let fetcher = self.fetcher(&fetch, metadata.is_https())?;
+                let fetcher = self.fetcher(&fetch, metadata.scheme())?;
                 (Origin::metadata(metadata, fetcher), pace(&fetch), None)
             }
         };
@@ -121,19 +121,17 @@ impl Builder {
         Ok(Member { expectations, source: Arc::new(source) })
     }
 
-    fn fetcher(&mut self, policy: &FetchPolicy, https: bool) -> Result<Fetcher, TrustError> {
-        let roots = match &policy.ca {
-            Some(path) => fetch::roots_of(path)?,
-            None => {
-                let roots = self.system.get_or_insert_with(system).clone();
-                // Metadata without TLS may still name keys with: those are then refused as unknown.
-                if https && roots.is_empty() {
-                    return Err(TrustError::NoRoots);
-                }
-                roots
-            }
-        };
-        Fetcher::new(policy, roots)
+    fn fetcher(&mut self, policy: &FetchPolicy, scheme: Scheme) -> Result<Fetcher, TrustError> {
+        if let Some(path) = &policy.ca {
+            return Fetcher::new(policy, fetch::roots_of(path)?);
+        }
+        let roots = self.system.get_or_insert_with(system).clone();
+        match scheme {
+            Scheme::Https if roots.is_empty() => Err(TrustError::NoRoots),
+            // Metadata without TLS may still name keys with, whose certificate nobody then vouches
+            // for: that fails when it happens.
+            Scheme::Https | Scheme::Http => Fetcher::new(policy, roots),
+        }
     }
 }
 

@@ -301,13 +301,9 @@ fn newer_keys_could_help(refused: &Refused) -> bool {
 
 /// Of several issuers' refusals the one that says most is told: that of an issuer whose key fits,
 /// then that of one that could not be asked.
-fn weight(refused: &Refused) -> u8 {
-    match refused.rejection {
-        Rejection::TokenKeyUnknown => 0,
-        Rejection::TokenSignature => 1,
-        Rejection::Unavailable => 2,
-        _ => 3,
-    }
+fn weight(refused: &Refused) -> usize {
+    let least = [Rejection::TokenKeyUnknown, Rejection::TokenSignature, Rejection::Unavailable];
+    least.iter().position(|rejection| *rejection == refused.rejection).unwrap_or(least.len())
 }
 
 #[cfg(test)]
