@@ -6,7 +6,6 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    machine::Ticks,
     peers::{Peer, Place},
     process::{Core, Load, Process, pause},
     role::load::By,
@@ -88,7 +87,7 @@ pub struct Figure {
 }
 
 /// How much is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Scale {
     /// Two minutes.
     Quick,
@@ -204,30 +203,12 @@ impl Bench<'_> {
         let load = Load::start(self.load_core, &self.arguments(case, peer, port)?)
             .with_context(|| format!("{} at {}", case.name(), peer.name()))?;
         match case {
-            Case::Memory { connections } => {
-                self.memory(process.as_ref(), before, connections, load)
-            }
+            Case::Memory { connections } => memory(process.as_ref(), before, connections, load),
             Case::Expiry { .. } => expiry(load),
             Case::Relay { .. } | Case::Latency | Case::Handshake { .. } => {
                 timed(process.as_ref(), load)
             }
         }
-    }
-
-    fn memory(
-        &self,
-        process: Option<&Process>,
-        before: u64,
-        connections: usize,
-        mut load: Load,
-    ) -> Result<Figure> {
-        // Whatever a proxy frees after a handshake, it may free now.
-        pause(Duration::from_secs(1));
-        let after = process.map_or(0, Process::pss);
-        load.go()?;
-        let connections = u64::try_from(connections)?;
-        let bytes = crate::machine::ratio(after.saturating_sub(before), connections);
-        Ok(Figure { bytes, ..Figure::default() })
     }
 
     fn arguments(&self, case: Case, peer: Peer, port: u16) -> Result<Vec<String>> {
@@ -286,6 +267,21 @@ impl Bench<'_> {
         }
         Ok(words)
     }
+}
+
+fn memory(
+    process: Option<&Process>,
+    before: u64,
+    connections: usize,
+    mut load: Load,
+) -> Result<Figure> {
+    // Whatever a proxy frees after a handshake, it may free now.
+    pause(Duration::from_secs(1));
+    let after = process.map_or(0, Process::pss);
+    load.go()?;
+    let connections = u64::try_from(connections)?;
+    let bytes = crate::machine::ratio(after.saturating_sub(before), connections);
+    Ok(Figure { bytes, ..Figure::default() })
 }
 
 fn timed(process: Option<&Process>, mut load: Load) -> Result<Figure> {

@@ -35,9 +35,9 @@ struct Compare {
     /// The gateway's binary, built with `--release`.
     #[arg(long, default_value = "target/release/vestibule")]
     vestibule: PathBuf,
-    /// Two minutes instead of an hour.
-    #[arg(long)]
-    quick: bool,
+    /// `quick` takes two minutes, `full` an hour.
+    #[arg(long, value_enum, default_value_t = Scale::Quick)]
+    scale: Scale,
     /// Rounds; each measures every proxy in every case once.
     #[arg(long)]
     rounds: Option<usize>,
@@ -73,8 +73,11 @@ fn main() -> Result<()> {
 
 fn compare(options: &Compare) -> Result<()> {
     ensure!(options.vestibule.exists(), "{} is not there", options.vestibule.display());
-    let scale = if options.quick { Scale::Quick } else { Scale::Full };
-    let rounds = options.rounds.unwrap_or(if options.quick { 3 } else { 5 });
+    let scale = options.scale;
+    let rounds = options.rounds.unwrap_or(match scale {
+        Scale::Quick => 3,
+        Scale::Full => 5,
+    });
     let folder = tempfile::tempdir()?;
     let (proxy_core, load_core, workers, placement) = if options.unpinned {
         (Core::Any, Core::Any, 2, "unpinned")

@@ -56,6 +56,11 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
+/// Picks what a table shows of a figure.
+type Pick = fn(&Figure) -> f64;
+/// A kind of table: its title, its cases, its columns.
+type Kind = (&'static str, fn(Case) -> bool, &'static [(&'static str, Pick)]);
+
 impl Run {
     /// Whether ratios mean anything.
     pub fn is_quiet(&self) -> bool {
@@ -86,8 +91,7 @@ impl Run {
             self.stolen * 100.0,
             self.busy * 100.0,
         );
-        type Pick = fn(&Figure) -> f64;
-        let kinds: [(&str, fn(Case) -> bool, &[(&str, Pick)]); 5] = [
+        let kinds: [Kind; 5] = [
             (
                 "Relay: CPU µs a round trip",
                 |case| matches!(case, Case::Relay { .. }),
@@ -215,11 +219,11 @@ impl Run {
             let mean = geometric(&ratios);
             let width = mean * 320.0;
             let class = if peer == Peer::Vestibule { "ours" } else { "theirs" };
-            let _infallible = write!(
+            let _infallible = writeln!(
                 bars,
                 "<text x=\"150\" y=\"{:.0}\" text-anchor=\"end\">{}</text>\
                  <rect class=\"{class}\" x=\"160\" y=\"{top:.0}\" width=\"{width:.0}\" height=\"18\" rx=\"2\"/>\
-                 <text x=\"{:.0}\" y=\"{:.0}\">{mean:.2}</text>\n",
+                 <text x=\"{:.0}\" y=\"{:.0}\">{mean:.2}</text>",
                 top + 14.0,
                 peer.name(),
                 width + 168.0,
