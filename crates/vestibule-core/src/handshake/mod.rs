@@ -93,15 +93,16 @@ impl Admission {
     }
 }
 
-/// Begins the line for a request whose head, host and origin have been checked.
+/// Begins the line for a request whose head, host and origin have been checked. The deadline runs
+/// since `accepted`: a slow head leaves less time for a message.
 pub fn begin(
     id: ConnectionId,
     origin: OriginAllowed,
     credential: Option<(Carrier, Credential)>,
     policy: &RoutePolicy,
-    now: Now,
+    accepted: Mono,
 ) -> Step {
-    let deadline = now.mono.after(policy.auth_deadline);
+    let deadline = accepted.after(policy.auth_deadline);
     let stranger = Stranger { id, origin, deadline, messages: 0, attempts: 0 };
     match credential {
         // Somebody's browser may have attached it; without an origin nobody can say for whom.
@@ -220,6 +221,11 @@ impl NeedsMessage {
             Ok(ClientMessage::Authenticate(_)) => self.fail(Rejection::MechanismNotAllowed),
             Ok(ClientMessage::Logout) => self.fail(Rejection::LoggedOut),
             Ok(ClientMessage::Refresh(_)) => self.fail(Rejection::MalformedMessage),
+            // The message is one, and the credential in it is none.
+            Err(rejection @ Rejection::TokenMalformed) => {
+                self.stranger.attempts += 1;
+                self.stranger.refused(Carrier::Message, rejection, policy)
+            }
             Err(rejection) => self.fail(rejection),
         }
     }

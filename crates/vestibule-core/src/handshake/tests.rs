@@ -32,7 +32,7 @@ pub(crate) fn verified(subject: &str, expires: i64) -> Verified {
 
 pub(crate) fn admitted(subject: &str, expires: i64, policy: &RoutePolicy, now: Now) -> Admission {
     let credential = Some((Carrier::Header, Credential::bearer("t")));
-    let Step::Verify(needs, question) = begin(id(1), absent(), credential, policy, now) else {
+    let Step::Verify(needs, question) = begin(id(1), absent(), credential, policy, now.mono) else {
         panic!("a header credential is asked about");
     };
     match needs.resolve(question.answer(Ok(verified(subject, expires))), policy, now) {
@@ -79,7 +79,7 @@ fn check(
 ) {
     let policy = policy(accept);
     let credential = Some((carrier, Credential::bearer("t")));
-    let step = match begin(id(1), origin, credential, &policy, at(0)) {
+    let step = match begin(id(1), origin, credential, &policy, at(0).mono) {
         Step::Verify(needs, question) => needs.resolve(question.answer(answer), &policy, at(1)),
         other => other,
     };
@@ -136,7 +136,8 @@ fn a_missing_scope_is_refused() {
     let mut policy = policy(&[Carrier::Header]);
     policy.scopes = Box::new(["admin".into()]);
     let credential = Some((Carrier::Header, Credential::bearer("t")));
-    let Step::Verify(needs, question) = begin(id(1), absent(), credential, &policy, at(0)) else {
+    let Step::Verify(needs, question) = begin(id(1), absent(), credential, &policy, at(0).mono)
+    else {
         panic!();
     };
     let step = needs.resolve(question.answer(Ok(verified("a", 100))), &policy, at(0));
@@ -148,7 +149,7 @@ fn a_verdict_opens_only_for_the_connection_that_asked() {
     let policy = policy(&[Carrier::Header]);
     let begin = |number| {
         let credential = Some((Carrier::Header, Credential::bearer("t")));
-        begin(id(number), absent(), credential, &policy, at(0))
+        begin(id(number), absent(), credential, &policy, at(0).mono)
     };
     let (Step::Verify(mallory, _), Step::Verify(_, question)) = (begin(1), begin(2)) else {
         panic!();
@@ -161,7 +162,8 @@ fn a_verdict_opens_only_for_the_connection_that_asked() {
 fn a_verdict_after_the_deadline_admits_nobody() {
     let policy = policy(&[Carrier::Header]);
     let credential = Some((Carrier::Header, Credential::bearer("t")));
-    let Step::Verify(needs, question) = begin(id(1), absent(), credential, &policy, at(0)) else {
+    let Step::Verify(needs, question) = begin(id(1), absent(), credential, &policy, at(0).mono)
+    else {
         panic!();
     };
     let step = needs.resolve(question.answer(Ok(verified("a", 100))), &policy, at(5));
@@ -181,7 +183,8 @@ fn nothing_but_an_authenticate_message_opens_the_door() {
         (b"hello", "Close(malformed_message)"),
     ];
     for (text, expected) in cases {
-        let Step::AwaitMessage(needs, None) = begin(id(1), present(), None, &policy, at(0)) else {
+        let Step::AwaitMessage(needs, None) = begin(id(1), present(), None, &policy, at(0).mono)
+        else {
             panic!();
         };
         assert_eq!(show(&needs.receive(text, &policy, at(1))), expected);
@@ -191,7 +194,7 @@ fn nothing_but_an_authenticate_message_opens_the_door() {
 #[test]
 fn credentials_in_band_can_be_tried_a_bounded_number_of_times() {
     let policy = policy(&[Carrier::Message]);
-    let mut step = begin(id(1), present(), None, &policy, at(0));
+    let mut step = begin(id(1), present(), None, &policy, at(0).mono);
     let mut trace = Vec::new();
     while let Step::AwaitMessage(needs, _) = step {
         step = match needs.receive(TOKEN, &policy, at(1)) {
@@ -208,14 +211,20 @@ fn credentials_in_band_can_be_tried_a_bounded_number_of_times() {
 #[test]
 fn a_route_without_messages_wants_a_credential_in_the_handshake() {
     let policy = policy(&[Carrier::Header]);
-    assert_eq!(show(&begin(id(1), absent(), None, &policy, at(0))), "Http(credential_required)");
-    assert_eq!(show(&begin(id(1), present(), None, &policy, at(0))), "Close(credential_required)");
+    assert_eq!(
+        show(&begin(id(1), absent(), None, &policy, at(0).mono)),
+        "Http(credential_required)"
+    );
+    assert_eq!(
+        show(&begin(id(1), present(), None, &policy, at(0).mono)),
+        "Close(credential_required)"
+    );
 }
 
 #[test]
 fn required_is_said_only_where_the_route_announces() {
     let mut policy = policy(&[Carrier::Message]);
-    assert_eq!(show(&begin(id(1), absent(), None, &policy, at(0))), "await");
+    assert_eq!(show(&begin(id(1), absent(), None, &policy, at(0).mono)), "await");
     policy.announce = Announce::Yes;
-    assert_eq!(show(&begin(id(1), absent(), None, &policy, at(0))), "await said");
+    assert_eq!(show(&begin(id(1), absent(), None, &policy, at(0).mono)), "await said");
 }

@@ -44,7 +44,7 @@ impl Live {
 
     fn ask(self, credential: Credential, cx: &mut Context<'_>) -> State {
         if !cx.policy.mechanisms.contains(&credential.mechanism) {
-            cx.core.tell_rejected(Rejection::MechanismNotAllowed, TryAgain::No);
+            cx.core.tell_rejected(Rejection::MechanismNotAllowed, TryAgain::Yes);
             return State::Live(self);
         }
         let question = Question::new(cx.core.id, credential);

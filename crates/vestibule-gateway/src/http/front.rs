@@ -71,7 +71,8 @@ impl From<Rejection> for Stopped {
 
 /// Drives one accepted connection to its admission or its end.
 pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
-    let deadline = worker.shared.clock.now().mono.after(limits::AUTH_DEADLINE);
+    let accepted = worker.shared.clock.now().mono;
+    let deadline = accepted.after(limits::AUTH_DEADLINE);
     // Behind a proxy that is trusted, the address that counts is in the head.
     let place = match worker.shared.trusts(peer) {
         Trust::Stranger => match worker.shared.wait(peer) {
@@ -86,7 +87,7 @@ pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
     let opened = timeout_at(worker.instant(deadline), secure(socket, &worker)).await;
     let Ok(Some((mut link, transport))) = opened else { return };
     match read_head(&mut link, deadline, &worker).await {
-        Ok(head) => welcome(link, head, (peer, transport, place), worker).await,
+        Ok(head) => welcome(link, head, Arrival { peer, transport, place, accepted }, worker).await,
         Err(None) => {}
         Err(Some(rejection)) => {
             worker.refused(Seen::stranger(peer), rejection);
@@ -95,12 +96,16 @@ pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
     }
 }
 
-async fn welcome(
-    link: Link,
-    head: RequestHead,
-    (peer, transport, place): (IpAddr, Transport, Option<Place>),
-    worker: Rc<Worker>,
-) {
+/// What is known before the head.
+struct Arrival {
+    peer: IpAddr,
+    transport: Transport,
+    place: Option<Place>,
+    accepted: Mono,
+}
+
+async fn welcome(link: Link, head: RequestHead, arrival: Arrival, worker: Rc<Worker>) {
+    let Arrival { peer, transport, place, accepted } = arrival;
     let trusts = |address| worker.shared.trusts(address);
     let forwarded = forwarded::read(&head, peer, transport, &trusts);
     let client = forwarded.client;
@@ -117,7 +122,7 @@ async fn welcome(
     match understand(&head, &forwarded, &worker) {
         Ok(Understood { upgrade, route, presented, origin }) => {
             let request = Request { head, upgrade, route, presented, forwarded };
-            let guest = Guest { link, request, worker, place, client };
+            let guest = Guest { link, request, worker, place, client, accepted };
             line::walk(guest, origin).await;
         }
         Err(Stopped { rejection, route, understood }) => {

@@ -10,6 +10,7 @@ use vestibule_core::{
     policy::{RoutePolicy, origin::OriginAllowed},
     rejection::Rejection,
     relay::Reserved,
+    time::Mono,
     wire::{
         first::{Event, FirstMessage},
         frame::{self, Opcode},
@@ -34,6 +35,8 @@ pub struct Guest {
     pub place: Place,
     /// The address that counts.
     pub client: IpAddr,
+    /// When its socket was accepted.
+    pub accepted: Mono,
 }
 
 /// Whether the client has its 101.
@@ -102,9 +105,8 @@ enum Stop {
 /// Walks the line to its end.
 pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
     let id = guest.worker.shared.next_id();
-    let now = guest.worker.shared.clock.now();
     let credential = guest.request.presented.credential.take();
-    let mut step = handshake::begin(id, origin, credential, guest.policy(), now);
+    let mut step = handshake::begin(id, origin, credential, guest.policy(), guest.accepted);
     let mut upgraded = Upgraded::NotYet;
     let mut assembler = FirstMessage::new();
     loop {

@@ -142,7 +142,7 @@ impl Asked {
 /// Hands both sockets to the relay of this thread.
 fn relay(guest: Guest, answered: Answered, admission: Admission, id: ConnectionId) {
     let reserved = guest.reserved();
-    let Guest { link, request, worker, place, client } = guest;
+    let Guest { link, request, worker, place, client, accepted: _ } = guest;
     drop(place);
     let route = request.route;
     let now = worker.shared.clock.now();
