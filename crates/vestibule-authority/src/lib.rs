@@ -68,3 +68,6 @@ pub use self::{
     issuer::{Issuer, KeySource},
     readiness::{KeyState, Readiness},
 };
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub const DOCUMENT_BYTES: usize = 256 * 1024;
 /// Longest address of a document, in bytes.
 pub const ADDRESS_BYTES: usize = 2048;
-/// Longest head of an answer, in bytes.
+/// Longest head of an answer, in bytes, give or take one read.
 pub const HEAD_BYTES: usize = 32 * 1024;
 /// Most header fields in an answer.
 pub const HEAD_FIELDS: usize = 100;

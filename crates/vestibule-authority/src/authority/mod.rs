@@ -305,6 +305,3 @@ fn weight(refused: &Refused) -> usize {
     let least = [Rejection::TokenKeyUnknown, Rejection::TokenSignature, Rejection::Unavailable];
     least.iter().position(|rejection| *rejection == refused.rejection).unwrap_or(least.len())
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,10 @@
+//! The whole of it, against a provider on this host that misbehaves on request.
+
+mod discovery;
+mod fetching;
+mod files;
+mod log;
+mod memory;
+mod provider;
+mod rig;
+mod rotation;
