@@ -247,4 +247,4 @@ fn has_bare_line_ends(head: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
