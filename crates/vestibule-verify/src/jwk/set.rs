@@ -143,6 +143,11 @@ impl KeySet {
         &self.notes
     }
 
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
     pub(crate) fn fitting<'a>(&'a self, kid: Option<&str>) -> impl Iterator<Item = &'a Key> {
         let wanted = kid.filter(|kid| self.has_kid(kid));
         let any = kid.is_none();

@@ -12,18 +12,22 @@ use crate::{
 
 /// The type of RFC 9068, in its short form.
 const ACCESS_TOKEN: &str = "at+jwt";
-/// What is accepted where nothing is configured.
-const USUAL: [&str; 3] = [ACCESS_TOKEN, "jwt", ""];
+/// What is accepted where nothing is configured, besides no type at all.
+const USUAL: [&str; 2] = [ACCESS_TOKEN, "jwt"];
 
 pub(super) fn check(
     typ: Option<&str>,
     claims: &Map<String, Value>,
     expected: &Expectations,
 ) -> Result<(), Refused> {
-    let short = short(typ.unwrap_or(""));
-    let fits = match expected.types.as_ref() {
-        [] => USUAL.contains(&short.as_str()),
-        listed => listed.iter().any(|listed| self::short(listed) == short),
+    let typ_short = typ.map(short);
+    let fits = match (&typ_short, expected.types.as_ref()) {
+        (None, []) => true,
+        (None, listed) => listed.iter().any(|listed| listed.is_empty()),
+        (Some(typ), []) => USUAL.contains(&typ.as_str()),
+        (Some(typ), listed) => {
+            listed.iter().any(|listed| !listed.is_empty() && short(listed) == *typ)
+        }
     };
     if !fits {
         let wanted = match expected.types.as_ref() {
@@ -33,7 +37,7 @@ pub(super) fn check(
         let is = typ.map_or_else(|| "there is none".to_owned(), shown);
         return Err(refused(format!("typ: {is}, wanted: {wanted}")));
     }
-    if short == ACCESS_TOKEN {
+    if typ_short.as_deref() == Some(ACCESS_TOKEN) {
         return Ok(());
     }
     match (other_kind(claims), expected.id_tokens) {
@@ -68,6 +72,8 @@ fn other_kind(claims: &Map<String, Value>) -> Option<Other> {
     ["at_hash", "c_hash"].iter().any(|hash| claims.contains_key(*hash)).then_some(Other::Id)
 }
 
+/// RFC 7515 section 4.1.9: case does not count, and `application/` may be left out before a name
+/// without a slash.
 fn short(typ: &str) -> String {
     let typ = typ.to_ascii_lowercase();
     match typ.strip_prefix("application/") {
