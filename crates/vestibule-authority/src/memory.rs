@@ -210,7 +210,7 @@ mod tests {
             memory.fingerprint(&[0, 1], b"token"),
             memory.fingerprint(&[0], b"tokem"),
             memory.fingerprint(&[], &[&0_usize.to_le_bytes()[..], b"token"].concat()),
-            super::Memory::<u64>::new(16).unwrap().fingerprint(&[0], b"token"),
+            Memory::<u64>::new(16).unwrap().fingerprint(&[0], b"token"),
         ];
         for (place, one) in names.iter().enumerate() {
             assert!(names.iter().skip(place + 1).all(|other| one != other), "{place}");

@@ -53,7 +53,10 @@ impl Jitter {
 pub(crate) struct Schedule {
     pace: Pace,
     next: Instant,
-    turn: Instant,
+    /// When clients may next ask for want of any keys, and for want of newer ones. Two, because a
+    /// key may be replaced right after the first set was fetched.
+    any: Instant,
+    newer: Instant,
     confirmed: Option<Instant>,
     failures: u32,
 }
@@ -61,7 +64,7 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// Wants keys at once.
     pub(crate) fn new(pace: Pace, now: Instant) -> Self {
-        Self { pace, next: now, turn: now, confirmed: None, failures: 0 }
+        Self { pace, next: now, any: now, newer: now, confirmed: None, failures: 0 }
     }
 
     /// When the background wants keys.
@@ -79,8 +82,8 @@ impl Schedule {
         match want {
             Want::Fresh => now >= self.next,
             // Nobody gets in meanwhile: do not wait for the background's longest pause.
-            Want::Any => now >= self.next || now >= self.turn,
-            Want::Newer => now >= self.turn,
+            Want::Any => now >= self.next || now >= self.any,
+            Want::Newer => now >= self.newer,
         }
     }
 
@@ -88,7 +91,8 @@ impl Schedule {
     pub(crate) fn begin(&mut self, want: Want, now: Instant) {
         match want {
             Want::Fresh => {}
-            Want::Any | Want::Newer => self.turn = after(now, self.pace.cool_down),
+            Want::Any => self.any = after(now, self.pace.cool_down),
+            Want::Newer => self.newer = after(now, self.pace.cool_down),
         }
     }
 
@@ -123,8 +127,7 @@ impl Schedule {
 
     /// A fetch was broken off on our side, which says nothing about the provider.
     pub(crate) fn interrupted(&mut self, now: Instant) {
-        self.next = now;
-        self.turn = now;
+        (self.next, self.any, self.newer) = (now, now, now);
     }
 }
 
@@ -139,7 +142,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
     const LATEST: Jitter = Jitter(20); // 95 %
 
     fn schedule(now: Instant) -> Schedule {

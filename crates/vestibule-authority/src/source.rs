@@ -255,8 +255,11 @@ impl Source {
         } else {
             info!(issuer, keys, ?added, ?removed, ignored, "keys changed");
         }
+        for note in after.keys.notes() {
+            warn!(issuer, %note, "odd key");
+        }
         for entry in after.keys.ignored() {
-            debug!(issuer, index = entry.index, kid = ?entry.kid, why = entry.reason, "key left out");
+            debug!(issuer, %entry, "key left out");
         }
     }
 

@@ -47,11 +47,13 @@ struct Member {
     source: Arc<Source>,
 }
 
-/// A token whose signature was good.
+/// A token that was good once.
 #[derive(Clone, Debug)]
 struct Remembered {
-    checked: Arc<Checked>,
-    principal: Arc<Principal>,
+    checked: Checked,
+    /// When. `nbf` and `iat` were good then, and are so for as long as the clock is not set back.
+    since: UnixTime,
+    /// Whose keys verified it, and which version of them.
     member: usize,
     version: u64,
 }
@@ -65,6 +67,7 @@ enum Look {
 
 /// What one issuer's keys say.
 enum Opinion {
+    /// By that version of the keys.
     Good(Verified, Checked, u64),
     Bad(Refused),
     Doubtful(Refused, Want),
@@ -140,7 +143,11 @@ impl Authority {
     /// for revocation, which must then refuse them itself, since a token that was forgotten is
     /// verified again. Returns how many were known.
     pub fn forget(&self, whose: impl Fn(&Principal) -> bool) -> usize {
-        self.memory.forget(|remembered| whose(&remembered.principal))
+        // As it was when it was verified: whether it is over by now does not matter here.
+        self.memory.forget(|known| match known.checked.at(known.since) {
+            Ok(verified) => whose(verified.principal()),
+            Err(_) => true,
+        })
     }
 
     /// How many verified tokens are remembered.
@@ -182,9 +189,7 @@ impl Authority {
         for (index, member) in self.possible(issuers, token.issuer_hint()) {
             let refused = match member.opinion(&token, wall, now) {
                 Opinion::Good(verified, checked, version) => {
-                    let principal = Arc::clone(verified.principal());
-                    let checked = Arc::new(checked);
-                    let value = Remembered { checked, principal, member: index, version };
+                    let value = Remembered { checked, since: wall, member: index, version };
                     self.memory.remember(name, value, epoch);
                     return Look::Answer(Ok(verified));
                 }
@@ -202,13 +207,15 @@ impl Authority {
         if wants.is_empty() { Look::Answer(Err(refused)) } else { Look::Doubt(refused, wants) }
     }
 
-    /// A remembered token counts while the keys are those that verified it, and its dates are good.
+    /// A remembered token counts while the keys are those that verified it, and its dates are good;
+    /// else it is forgotten, and verified like any other.
     fn recall(&self, name: &Fingerprint, wall: UnixTime, now: Instant) -> Option<Verified> {
-        let Remembered { checked, principal: _, member, version } = self.memory.recall(name)?;
+        let Remembered { checked, since, member, version } = self.memory.recall(name)?;
         let current = self.members.get(member).and_then(|member| member.source.current(now));
-        let verified = match current {
-            Some(current) if current.version == version => checked.at(wall).ok(),
-            Some(_) | None => None,
+        let same_keys = current.is_some_and(|current| current.version == version);
+        let verified = match checked.at(wall) {
+            Ok(verified) if same_keys && since <= wall => Some(verified.clone()),
+            Ok(_) | Err(_) => None,
         };
         if verified.is_none() {
             self.memory.drop_one(name);
@@ -266,7 +273,7 @@ impl Member {
             };
         };
         let checked = jwt::check(token, &current.keys, expectations, wall);
-        let refused = match checked.and_then(|checked| Ok((checked.at(wall)?, checked))) {
+        let refused = match checked.and_then(|checked| Ok((checked.at(wall)?.clone(), checked))) {
             Ok((verified, checked)) => return Opinion::Good(verified, checked, current.version),
             Err(refused) => refused,
         };

@@ -39,7 +39,7 @@ fn raw(bytes: &str) -> Answer {
 
 #[tokio::test]
 async fn a_document_arrives_as_it_is() {
-    assert_eq!(ask(Answer::json("{}")).await.unwrap(), b"{}");
+    assert_eq!(ask(Answer::json(&"{}")).await.unwrap(), b"{}");
     let chunked = raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n");
     assert_eq!(ask(chunked).await.unwrap(), b"{}");
 }
@@ -50,7 +50,7 @@ async fn a_redirect_is_told_and_not_followed() {
         let provider = Provider::start();
         let field = format!("location: {}\r\n", provider.url("/other"));
         provider.at("/keys", Answer::with(status, &field, ""));
-        provider.at("/other", Answer::json("{}"));
+        provider.at("/other", Answer::json(&"{}"));
         let fetcher = Fetcher::new(&policy(), RootCertStore::empty()).unwrap();
         let error = get(&provider.url("/keys"), &fetcher).await.unwrap_err();
         assert!(error.contains("not followed") && error.contains("/other"), "{error}");
@@ -119,7 +119,7 @@ async fn nobody_there_is_told_with_the_cause() {
 async fn a_certificate_counts_only_with_the_configured_roots_and_for_its_host() {
     let (provider, ca) = Provider::start_tls();
     let (_stranger, other_ca) = Provider::start_tls();
-    provider.at("/keys", Answer::json("{}"));
+    provider.at("/keys", Answer::json(&"{}"));
     let fetcher = |pem: &str| {
         let mut file = NamedTempFile::new().unwrap();
         file.write_all(pem.as_bytes()).unwrap();

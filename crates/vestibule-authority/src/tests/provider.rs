@@ -31,7 +31,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) fn json(text: impl ToString) -> Self {
+    pub(super) fn json(text: &impl ToString) -> Self {
         Self::with("200 OK", "content-type: application/json\r\n", text.to_string())
     }
 

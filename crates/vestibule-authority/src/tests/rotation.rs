@@ -1,1 +1,306 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
+use tokio::{sync::watch, task::JoinSet, time};
+use vestibule_core::rejection::Rejection;
+use vestibule_verify::{jwt::Algorithm, mint::Signer};
+
+use super::{
+    provider::{Answer, Provider},
+    rig::{ask, at, jwks, now, patient, signer, token, yes},
+};
+use crate::{FetchPolicy, KeyState};
+
+#[tokio::test]
+async fn keys_are_fetched_once_and_then_at_hand() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&key])));
+    let authority = at(&provider, FetchPolicy::default());
+    assert_eq!(now(&authority, &token(&key, "alice")), None);
+    assert_eq!(ask(&authority, &token(&key, "alice")).await, yes("alice"));
+    assert_eq!(now(&authority, &token(&key, "bob")), Some(yes("bob")));
+    assert_eq!(provider.hits("/keys"), 1);
+}
+
+#[tokio::test]
+async fn without_keys_nobody_gets_in_and_the_provider_is_not_hammered() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at("/keys", Answer::status("500 a"));
+    let authority = at(&provider, patient());
+    for _ in 0..50 {
+        let said = ask(&authority, &token(&key, "alice")).await;
+        assert_eq!(said, Err(Rejection::Unavailable));
+    }
+    assert_eq!(now(&authority, &token(&key, "alice")), Some(Err(Rejection::Unavailable)));
+    assert_eq!(provider.hits("/keys"), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_key_set_brings_no_keys() {
+    let key = signer();
+    for body in ["", "<html>", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[]} "x""#] {
+        let provider = Provider::start();
+        provider.at("/keys", Answer::json(&body));
+        let authority = at(&provider, patient());
+        let said = ask(&authority, &token(&key, "alice")).await;
+        assert_eq!(said, Err(Rejection::Unavailable), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_shared_secret_that_others_can_fetch_is_none() {
+    let secret = [7; 32];
+    let key = Signer::from_secret(Algorithm::Hs256, &secret).unwrap();
+    let provider = Provider::start();
+    let set = r#"{"keys":[{"kty":"oct","alg":"HS256","k":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}]}"#;
+    provider.at("/keys", Answer::json(&set));
+    let authority = at(&provider, patient());
+    assert!(ask(&authority, &token(&key, "alice")).await.is_err());
+    assert_eq!(authority.readiness()[0].state, KeyState::Empty);
+}
+
+#[tokio::test]
+async fn all_who_wait_share_one_fetch() {
+    let (provider, key) = (Provider::start(), signer());
+    let (open, gate) = watch::channel(false);
+    let answer = Answer::json(&jwks(&[&key]));
+    provider.at("/keys", Answer::Gated(gate, Box::new(answer)));
+    let authority = at(&provider, patient());
+    let mut waiting = JoinSet::new();
+    for number in 0..64 {
+        let (authority, token) = (Arc::clone(&authority), token(&key, &format!("user{number}")));
+        waiting.spawn(async move { ask(&authority, &token).await });
+    }
+    provider.wait_for("/keys", 1).await;
+    open.send_replace(true);
+    while let Some(said) = waiting.join_next().await {
+        assert!(said.unwrap().is_ok());
+    }
+    assert_eq!(provider.hits("/keys"), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_break_off_the_fetch_of_the_others() {
+    let (provider, key) = (Provider::start(), signer());
+    let (open, gate) = watch::channel(false);
+    let answer = Answer::json(&jwks(&[&key]));
+    provider.at("/keys", Answer::Gated(gate, Box::new(answer)));
+    let authority = at(&provider, patient());
+    let (credential, other) = (token(&key, "alice"), token(&key, "bob"));
+    tokio::select! {
+        _ = ask(&authority, &credential) => panic!("the gate is closed"),
+        () = provider.wait_for("/keys", 1) => {}
+    }
+    let bob = ask(&authority, &other);
+    let opens = async {
+        open.send_replace(true);
+    };
+    assert_eq!(tokio::join!(bob, opens).0, yes("bob"));
+    assert_eq!(provider.hits("/keys"), 1);
+}
+
+#[test]
+fn a_thread_that_ends_lets_go_of_those_who_wait_on_others() {
+    let (provider, key) = (Provider::start(), signer());
+    let (open, gate) = watch::channel(false);
+    let answer = Answer::json(&jwks(&[&key]));
+    provider.at("/keys", Answer::Gated(gate, Box::new(answer)));
+    let authority = at(&provider, patient());
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let credential = token(&key, "alice");
+    first.block_on(async {
+        tokio::select! {
+            _ = ask(&authority, &credential) => panic!("the gate is closed"),
+            () = provider.wait_for("/keys", 1) => {}
+        }
+    });
+    let ends = async {
+        drop(tokio::task::spawn_blocking(move || drop(first)));
+        provider.wait_for("/keys", 2).await;
+        open.send_replace(true);
+    };
+    let alice = async { tokio::join!(ask(&authority, &credential), ends).0 };
+    assert_eq!(second.block_on(alice), yes("alice"));
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_in_the_set_is_looked_for_once() {
+    let (provider, old, new) = (Provider::start(), signer(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&old])));
+    let authority = at(&provider, patient());
+    assert_eq!(ask(&authority, &token(&old, "alice")).await, yes("alice"));
+    provider.at("/keys", Answer::json(&jwks(&[&old, &new])));
+    assert_eq!(now(&authority, &token(&new, "bob")), None);
+    assert_eq!(ask(&authority, &token(&new, "bob")).await, yes("bob"));
+    assert_eq!(now(&authority, &token(&old, "carol")), Some(yes("carol")));
+    assert_eq!(provider.hits("/keys"), 2);
+}
+
+#[tokio::test]
+async fn a_known_name_with_a_new_key_is_looked_for_once_too() {
+    let (provider, old, new) = (Provider::start(), signer().with_kid("1"), signer().with_kid("1"));
+    provider.at("/keys", Answer::json(&jwks(&[&old])));
+    let authority = at(&provider, patient());
+    assert_eq!(ask(&authority, &token(&old, "alice")).await, yes("alice"));
+    provider.at("/keys", Answer::json(&jwks(&[&new])));
+    assert_eq!(ask(&authority, &token(&new, "bob")).await, yes("bob"));
+    assert_eq!(now(&authority, &token(&old, "alice")), Some(Err(Rejection::TokenSignature)));
+    assert_eq!(provider.hits("/keys"), 2);
+}
+
+#[tokio::test]
+async fn strangers_who_invent_tokens_cost_the_provider_one_fetch_in_a_cool_down() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&key])));
+    let authority = at(&provider, FetchPolicy::default());
+    assert_eq!(ask(&authority, &token(&key, "alice")).await, yes("alice"));
+    for number in 0..100 {
+        let forger = if number % 2 == 0 {
+            signer() // an unknown name
+        } else {
+            signer().with_kid(key.kid().unwrap()) // a known name, another key
+        };
+        let said = ask(&authority, &token(&forger, "alice")).await;
+        let expected = [Rejection::TokenKeyUnknown, Rejection::TokenSignature][number % 2];
+        assert_eq!(said, Err(expected), "{number}");
+    }
+    assert_eq!(provider.hits("/keys"), 2);
+    assert_eq!(now(&authority, &token(&key, "bob")), Some(yes("bob")));
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_refuses_its_tokens() {
+    let (provider, old, new) = (Provider::start(), signer(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&old])));
+    let authority = at(&provider, FetchPolicy { cool_down: Duration::ZERO, ..patient() });
+    let credential = token(&old, "alice");
+    assert_eq!(ask(&authority, &credential).await, yes("alice"));
+    provider.at("/keys", Answer::json(&jwks(&[&new])));
+    assert_eq!(ask(&authority, &token(&new, "bob")).await, yes("bob"));
+    assert_eq!(ask(&authority, &credential).await, Err(Rejection::TokenKeyUnknown));
+}
+
+#[tokio::test]
+async fn an_emptied_set_withdraws_all_keys() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&key])));
+    let authority = at(&provider, FetchPolicy { cool_down: Duration::ZERO, ..patient() });
+    assert_eq!(ask(&authority, &token(&key, "alice")).await, yes("alice"));
+    provider.at("/keys", Answer::json(&jwks(&[])));
+    let stranger = ask(&authority, &token(&signer(), "eve")).await;
+    assert_eq!(stranger, Err(Rejection::TokenKeyUnknown));
+    assert_eq!(ask(&authority, &token(&key, "alice")).await, Err(Rejection::TokenKeyUnknown));
+    assert!(!authority.readiness()[0].is_ready());
+}
+
+#[tokio::test]
+async fn the_last_keys_count_for_a_while_when_the_provider_is_down() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&key])));
+    let authority = at(&provider, patient());
+    let credential = token(&key, "alice");
+    assert_eq!(ask(&authority, &credential).await, yes("alice"));
+    provider.at("/keys", Answer::status("503 a"));
+    time::pause();
+    time::advance(Duration::from_hours(24) - Duration::from_mins(1)).await;
+    assert_eq!(now(&authority, &credential), Some(yes("alice")));
+    assert_eq!(now(&authority, &token(&key, "bob")), Some(yes("bob")));
+    // An unknown key may be one that we could not get: that is our fault, not the token's.
+    time::resume();
+    let newcomer = ask(&authority, &token(&signer(), "carol")).await;
+    assert_eq!(newcomer, Err(Rejection::Unavailable));
+    time::pause();
+    time::advance(Duration::from_mins(1)).await;
+    time::resume();
+    assert_eq!(ask(&authority, &credential).await, Err(Rejection::Unavailable));
+    assert_eq!(authority.readiness()[0].state, KeyState::TooOld);
+    // And when it is back, so are its users.
+    provider.at("/keys", Answer::json(&jwks(&[&key])));
+    time::pause();
+    time::advance(Duration::from_hours(1)).await;
+    time::resume();
+    assert_eq!(ask(&authority, &credential).await, yes("alice"));
+}
+
+#[tokio::test]
+async fn keys_are_refreshed_in_the_background_and_after_failures() {
+    let (provider, old, new) = (Provider::start(), signer(), signer());
+    provider.at("/keys", Answer::status("500 a"));
+    let policy = FetchPolicy { refresh: Duration::from_millis(100), ..patient() };
+    let authority = at(&provider, policy);
+    let background = tokio::spawn(Arc::clone(&authority).keep_fresh());
+    provider.wait_for("/keys", 1).await;
+    provider.at("/keys", Answer::json(&jwks(&[&old])));
+    provider.wait_for("/keys", 3).await;
+    assert_eq!(now(&authority, &token(&old, "alice")), Some(yes("alice")));
+    provider.at("/keys", Answer::json(&jwks(&[&new])));
+    let seen = provider.hits("/keys");
+    provider.wait_for("/keys", seen + 3).await;
+    assert_eq!(now(&authority, &token(&new, "bob")), Some(yes("bob")));
+    assert_eq!(ask(&authority, &token(&old, "alice")).await, Err(Rejection::TokenKeyUnknown));
+    background.abort();
+}
+
+/// Tokens of a key that is published are accepted whatever happens; new keys come, old ones go.
+#[test]
+fn rotation_under_load_refuses_nobody_who_holds_a_token_of_a_published_key() {
+    const THREADS: usize = 8;
+    const ROTATIONS: usize = 6;
+    let provider = Provider::start();
+    let keys: Vec<Signer> = (0..=ROTATIONS).map(|_| signer()).collect();
+    provider.at("/keys", Answer::json(&jwks(&[&keys[0]])));
+    let policy = FetchPolicy { cool_down: Duration::ZERO, ..FetchPolicy::default() };
+    let authority = at(&provider, policy);
+    // The set in force is {n - 1, n}, and tokens are of either: `published` is n.
+    let (published, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let progress: Vec<AtomicUsize> = (0..THREADS).map(|_| AtomicUsize::new(0)).collect();
+    thread::scope(|scope| {
+        for (number, done) in progress.iter().enumerate() {
+            let (authority, keys, published, stop) = (&authority, &keys, &published, &stop);
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(async {
+                    while !stop.load(Ordering::SeqCst) {
+                        let turn = done.load(Ordering::SeqCst);
+                        let key = published.load(Ordering::SeqCst);
+                        let credential = token(&keys[key], &format!("{number}.{turn}"));
+                        let said = match now(authority, &credential) {
+                            Some(said) => said,
+                            None => ask(authority, &credential).await,
+                        };
+                        // While this one was asked, its key may have gone from the set twice over.
+                        if published.load(Ordering::SeqCst) <= key + 1 {
+                            assert_eq!(said, Ok(format!("{number}.{turn}")), "key {key}");
+                        }
+                        done.store(turn + 1, Ordering::SeqCst);
+                    }
+                });
+            });
+        }
+        for rotation in 1..=ROTATIONS {
+            let reached: Vec<usize> =
+                progress.iter().map(|done| done.load(Ordering::SeqCst)).collect();
+            let advanced = || {
+                progress
+                    .iter()
+                    .zip(&reached)
+                    .all(|(done, reached)| done.load(Ordering::SeqCst) > reached + 5)
+            };
+            while !advanced() && !stop.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            let set = jwks(&[&keys[rotation - 1], &keys[rotation]]);
+            provider.at("/keys", Answer::json(&set));
+            published.store(rotation, Ordering::SeqCst);
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    assert_eq!(published.load(Ordering::SeqCst), ROTATIONS);
+}
