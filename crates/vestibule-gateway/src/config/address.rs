@@ -59,12 +59,9 @@ pub(super) fn upstream(text: &str) -> Result<Upstream, Complaint> {
         }
     };
     let (host, path) = host(rest)?;
-    if path.contains('?') {
-        return Err(Complaint::new("the address of an upstream has no query")
-            .help("the query of the client is appended"));
-    }
     let path = if path == "/" { "" } else { path };
-    let segments = path.strip_suffix('/').unwrap_or(path);
+    let (segments, _query) = path.split_once('?').unwrap_or((path, ""));
+    let segments = segments.strip_suffix('/').unwrap_or(segments);
     if segments.split('/').skip(1).any(|segment| matches!(segment, "" | "." | "..")) {
         return Err(Complaint::new("the path of an upstream has no empty or dot segments"));
     }
@@ -138,6 +135,7 @@ mod tests {
             ("wss://a.example/", "a.example", 443, "", "a.example"),
             ("ws://A.example:443/x/y/", "a.example", 443, "/x/y/", "a.example:443"),
             ("wss://[::1]:9000/x", "::1", 9000, "/x", "[::1]:9000"),
+            ("ws://a.example?room=a//b", "a.example", 80, "?room=a//b", "a.example"),
             ("ws://127.0.0.1:80/socket", "127.0.0.1", 80, "/socket", "127.0.0.1"),
         ] {
             let upstream = upstream(text).unwrap();
@@ -160,8 +158,6 @@ mod tests {
             "ws://:80",
             "ws:///x",
             "ws://user:password@a.example",
-            "ws://a.example/x?y",
-            "ws://a.example?y",
             "ws://a.example#x",
             "ws://a.example//x",
             "ws://a.example/./x",

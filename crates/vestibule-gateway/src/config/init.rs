@@ -29,6 +29,7 @@ pub fn example() -> String {
          Spans of time have a unit: \"500ms\", \"30s\", \"5m\", \"12h\", \"7d\". Names of files begin at the \
          directory of this one.",
     );
+    line(&mut out, "#");
     comment(
         &mut out,
         "Environment variables override this file: VESTIBULE_SERVER__LISTEN is `listen` in \

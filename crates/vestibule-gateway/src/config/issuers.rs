@@ -118,7 +118,10 @@ fn described(
     let mut claim = |key| reader.parsed(key, claim).map(|written| written.value);
     let (subject_claim, scope_claim) = (claim("subject_claim"), claim("scope_claim"));
     let groups_claim = claim("groups_claim");
-    let types = reader.some("types", word("a type of token")).map(values);
+    let types = reader.some("types", |text| match text {
+        "" => Ok("".into()),
+        text => word("a type of token")(text),
+    });
     let clock_skew = reader.duration("clock_skew", Duration::ZERO..=Duration::from_mins(10));
     let ca = files.read(reader, "ca", Purpose::TrustRoots);
     Some(IssuerConfig {
@@ -128,7 +131,7 @@ fn described(
         audiences: audiences.map(values).unwrap_or_default(),
         algorithms: algorithms.into(),
         clock_skew: clock_skew.map_or(CLOCK_SKEW, |skew| skew.value),
-        types,
+        types: types.map(values),
         subject_claim,
         scope_claim,
         groups_claim,
@@ -251,16 +254,17 @@ fn check_algorithms(reader: &mut Reader<'_>, source: &KeySource, algorithms: &Al
 }
 
 fn freshness(reader: &mut Reader<'_>) -> (Duration, Duration) {
-    let refresh = reader.duration("refresh", Duration::from_secs(10)..=Duration::from_hours(24));
-    let week = Duration::from_hours(7 * 24);
-    let max_stale = reader.duration("max_stale", Duration::from_secs(10)..=week);
-    let refresh_value = refresh.as_ref().map_or(REFRESH, |refresh| refresh.value);
-    let max_stale_value = max_stale.as_ref().map_or(MAX_STALE, |stale| stale.value);
-    if max_stale_value < refresh_value {
+    let (short, week) = (Duration::from_millis(100), Duration::from_hours(7 * 24));
+    let refresh = reader.duration("refresh", short..=Duration::from_hours(24));
+    let max_stale = reader.duration("max_stale", short..=week);
+    if let (Some(refresh), Some(max_stale)) = (&refresh, &max_stale)
+        && max_stale.value < refresh.value
+    {
         let message = "`max_stale` is less than `refresh`: the keys would be thrown away before \
                        they are fetched again";
-        let place = max_stale.or(refresh).map_or_else(|| reader.place.clone(), |span| span.place);
-        reader.report.push(Fault::new(message, place));
+        let fault = Fault::new(message, max_stale.place.clone());
+        reader.report.push(fault.related(refresh.place.clone(), "when they are fetched"));
     }
-    (refresh_value, max_stale_value)
+    let max_stale = max_stale.map_or(MAX_STALE, |stale| stale.value);
+    (refresh.map_or_else(|| REFRESH.min(max_stale), |refresh| refresh.value), max_stale)
 }

@@ -234,7 +234,7 @@ keys! {
     "clock_skew" Duration, Value("\"30s\""), "\"30s\"",
         "How wrong its clock may be, at most 10 minutes: a token counts so much earlier and longer.";
     "types" List, Words("`at+jwt`, `JWT`, or none"), "[\"at+jwt\", \"JWT\"]",
-        "Values of the header's `typ` that count.";
+        "Values of the header's `typ` that count; `\"\"` stands for none.";
     "subject_claim" Text, Value("\"sub\""), "\"sub\"",
         "The claim that says who it is.";
     "scope_claim" Text, Words("`scope` or `scp`"), "\"scope\"",
@@ -247,7 +247,7 @@ keys! {
         "Fetches its keys without TLS. Whoever sits on the way can then make keys of his own count. \
          Not needed for an issuer on this machine.";
     "refresh" Duration, Value("\"5m\""), "\"5m\"",
-        "How often its keys are fetched, 10 seconds to a day.";
+        "How often its keys are fetched where their answer does not say how long it is fresh; at most a day.";
     "max_stale" Duration, Value("\"24h\""), "\"24h\"",
         "How long fetched keys count when they cannot be fetched again, at most 7 days. Not less \
          than `refresh`.";
@@ -257,7 +257,7 @@ keys! {
         "The path, with everything below it at a `/`.";
     "upstream" TextOrList, Required, "\"ws://127.0.0.1:9000/socket\"",
         "The WebSocket server behind it, `ws://` or `wss://`; several are tried in turn. What \
-         follows the route's path, and the query, is appended.";
+         follows the route's path, and the client's query, is appended.";
     "ca" File, Words("the system's"), "\"upstream-ca.pem\"",
         "Trust roots (PEM) for `wss://` upstreams.";
     "origins" List, Words("the own host alone"), "[\"https://app.example.com\"]",
@@ -309,13 +309,13 @@ keys! {
         "`signed` tells the upstream with a short signed token, too (`X-Vestibule-Assertion`); \
          `off` does not.";
     "forward_credential" Flag, Value("false"), "false",
-        "Leaves the credential in the handshake that the upstream gets. It can then act as the \
-         client elsewhere.";
+        "Leaves `Authorization` and the cookie in the handshake that the upstream gets. Whoever reads \
+         its logs can then act for its users.";
     "dangerous_token_in_query" Flag, Value("false"), "false",
         "Takes `access_token` from the query; `accept` must have `query`. It ends up in logs, \
          histories and the `Referer` field (RFC 6750 section 2.3).";
     "close_codes" Codes, Value("{}"), "{ 4401 = 3000, 4403 = 3003 }",
-        "Close codes, 4400 to 4499, that are sent as others, 3000 to 4999.";
+        "Close codes that are sent as others, for clients that know others.";
 
     Admin:
     "listen" Text, Value("\"127.0.0.1:9480\""), "\"127.0.0.1:9480\"",

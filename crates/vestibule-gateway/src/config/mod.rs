@@ -37,7 +37,14 @@ mod routes;
 mod server;
 mod suggest;
 
-use std::{ffi::OsString, fs::File, io::Read as _, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    ffi::OsString,
+    fs::File,
+    io::{ErrorKind, Read as _},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
 
 pub use self::{
     fault::{Colour, Fault, Place, Report, Severity},
@@ -45,8 +52,8 @@ pub use self::{
     init::{example, reference},
     keys::{Absent, KEYS, Key, Kind, Section, Shape},
     model::{
-        Admin, Assertion, Compression, Config, DangerousHttp, ForwardCredential, IdentityPreset,
-        IssuerConfig, KeySource, Log, LogFormat, Route, Server, Tls, Upstream, UpstreamTls,
+        Admin, Assertion, Compression, Config, DangerousHttp, IdentityPreset, IssuerConfig,
+        KeySource, Log, LogFormat, Route, Server, Tls, Upstream, UpstreamTls,
     },
     raw::{FILE_BYTES, RawConfig},
 };
@@ -87,25 +94,22 @@ impl Config {
         path: &Path,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Loaded, Report> {
-        let name = path.display().to_string();
-        let refuse = |message: String| {
-            let mut report = Report::new(name.as_str(), "");
-            report.push(Fault::new(message, Place::Whole));
-            report
-        };
-        // One byte more than allowed, so that a longer file is noticed.
-        let most = u64::try_from(FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(most).read_to_end(&mut bytes))
-            .map_err(|error| refuse(format!("cannot read the configuration: {error}")))?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            refuse(format!(
-                "the file is not UTF-8 from byte {} on",
-                error.utf8_error().valid_up_to()
-            ))
-        })?;
+        let (name, text) = text(path)?;
         Self::parse(&name, &text, environment)
+    }
+
+    /// Reads a file as [`Config::read`] does, and looks into the files that it names, so that all
+    /// faults are reported at once. The configuration is there where it has none.
+    pub fn check(
+        path: &Path,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> (Option<Self>, Report) {
+        match text(path) {
+            Ok((name, text)) => {
+                RawConfig::parse(&name, &text).with_environment(environment).check()
+            }
+            Err(report) => (None, report),
+        }
     }
 
     /// Understands the text of a file called `name`.
@@ -121,15 +125,51 @@ impl Config {
 impl RawConfig {
     /// What it means; or everything that is wrong with it.
     pub fn understand(self) -> Result<Loaded, Report> {
-        let Self { root, mut report } = self;
-        let mut files = Files::beside(Path::new(report.name()));
-        let config = understand(&root, &mut files, &mut report);
+        let (config, mut report, files) = self.weigh();
         report.sort();
         match config {
             Some(config) if !report.is_fatal() => Ok(Loaded { config, report, files }),
             Some(_) | None => Err(report),
         }
     }
+
+    /// The same, and looks into the files that it names.
+    pub fn check(self) -> (Option<Config>, Report) {
+        let (config, mut report, files) = self.weigh();
+        files.check(&mut report);
+        report.sort();
+        (config.filter(|_| !report.is_fatal()), report)
+    }
+
+    fn weigh(self) -> (Option<Config>, Report, Files) {
+        let Self { root, mut report } = self;
+        let mut files = Files::beside(Path::new(report.name()));
+        let config = understand(&root, &mut files, &mut report);
+        (config, report, files)
+    }
+}
+
+/// A file's name and text.
+fn text(path: &Path) -> Result<(String, String), Report> {
+    let name = path.display().to_string();
+    let refuse = |message: String, help: Option<&str>| {
+        let mut report = Report::new(name.as_str(), "");
+        report.push(Fault { help: help.map(str::to_owned), ..Fault::new(message, Place::Whole) });
+        report
+    };
+    // One byte more than allowed, so that a longer file is noticed.
+    let most = u64::try_from(FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    if let Err(error) = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes)) {
+        let help = (error.kind() == ErrorKind::NotFound)
+            .then_some("`vestibule init -o vestibule.toml` writes a file to begin with");
+        return Err(refuse(format!("cannot read the configuration: {error}"), help));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        refuse(format!("the file is not UTF-8 from byte {valid} on"), None)
+    })?;
+    Ok((name, text))
 }
 
 fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Config> {

@@ -151,12 +151,8 @@ pub struct Route {
     pub identity: IdentityPreset,
     /// Whether a signed token tells it, too.
     pub assertion: Assertion,
-    /// Whether the upstream gets to see what the client authenticated with.
-    pub credential: ForwardCredential,
     /// Whether client and upstream may agree on extensions.
     pub compression: Compression,
-    /// Close codes (4400 to 4499) that are sent as others, sorted by the first.
-    pub close_codes: Box<[(u16, u16)]>,
 }
 
 /// A WebSocket server behind the gateway.
@@ -166,8 +162,8 @@ pub struct Upstream {
     pub host: Box<str>,
     /// Its port.
     pub port: u16,
-    /// What comes before the rest of the client's path, as it was written: empty, or beginning with
-    /// `/`. It may end with one; together with a rest that begins with `/` there is still only one.
+    /// What comes before the rest of the client's path, and a query that comes before the client's,
+    /// as they were written. The path is empty, or begins with `/` and may end with one.
     pub path: Box<str>,
     /// How it is trusted; `None` is `ws://`.
     pub tls: Option<UpstreamTls>,
@@ -208,15 +204,6 @@ pub enum Assertion {
     Signed,
     /// Nothing.
     Off,
-}
-
-/// Whether the upstream gets to see the credential of the handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ForwardCredential {
-    /// It is taken out.
-    No,
-    /// It stays where it was: the upstream can impersonate the client elsewhere.
-    Yes,
 }
 
 /// Whether extensions, such as compression, may be agreed on.

@@ -258,7 +258,13 @@ fn address(name: &str, place: &Place) -> Result<Address, Box<Fault>> {
                 format!("{help} below it, as `{name}__…`")
             }
             Kind::Codes => format!("write one code in each variable, as `{name}__4401`"),
-            _ => "the name ends with the key".to_owned(),
+            Kind::Text
+            | Kind::File
+            | Kind::Duration
+            | Kind::Integer
+            | Kind::Flag
+            | Kind::List
+            | Kind::TextOrList => "the name ends with the key".to_owned(),
         };
         return Err(Box::new(fault(message).help(help)));
     }

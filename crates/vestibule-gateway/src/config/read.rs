@@ -5,7 +5,7 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     fault::{Fault, Place, Report},
-    keys::{Kind, Section},
+    keys::{Absent, Kind, Section},
     raw::{Node, Table, Value},
     suggest,
 };
@@ -182,15 +182,13 @@ impl<'a> Reader<'a> {
             self.wrong_type(key, node);
             return None;
         }
-        match integer(&node.value).filter(|number| bounds.contains(number)) {
-            Some(number) => Some(number),
-            None => {
-                let (least, most) = bounds.into_inner();
-                let message = format!("`{key}` is a number from {least} to {most}");
-                self.report.push(Fault::new(message, node.place.clone()));
-                None
-            }
+        let number = integer(&node.value).filter(|number| bounds.contains(number));
+        if number.is_none() {
+            let (least, most) = bounds.into_inner();
+            let message = format!("`{key}` is a number from {least} to {most}");
+            self.report.push(Fault::new(message, node.place.clone()));
         }
+        number
     }
 
     /// A span of time within bounds.
@@ -262,8 +260,14 @@ impl<'a> Reader<'a> {
         let faults = self.report.faults().len();
         let list = self.list(key, parse)?;
         if list.is_empty() && self.report.faults().len() == faults {
+            let known = self.section.keys().find(|known| known.name == key);
             let fault = Fault::new(format!("`{key}` is empty"), self.place_of(key));
-            self.report.push(fault.help("leave the key out for its default"));
+            self.report.push(match known.map(|known| known.absent) {
+                Some(Absent::Required) | None => fault,
+                Some(Absent::Value(_) | Absent::Words(_)) => {
+                    fault.help("leave the key out for its default")
+                }
+            });
         }
         (!list.is_empty()).then_some(list)
     }

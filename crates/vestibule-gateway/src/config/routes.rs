@@ -1,13 +1,14 @@
 //! `[[routes]]`: what is served, and to whom.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use vestibule_core::{
     authn::Mechanism,
     policy::{
-        Announce, Carrier, Host, OriginPolicy, RejectStyle, RoutePath, RoutePolicy, TokenInQuery,
+        Announce, Carrier, ForwardCredential, Host, OriginPolicy, RejectStyle, RoutePath,
+        RoutePolicy, TokenInQuery,
     },
-    rejection::Rejection,
+    wire::close::{CloseCodeFault, CloseCodes},
 };
 
 use super::{
@@ -15,8 +16,8 @@ use super::{
     fault::{Fault, Place},
     files::{Files, Purpose},
     issuers::IssuerWritten,
-    model::{Assertion, Compression, ForwardCredential, IdentityPreset, Route, Upstream},
-    raw::Value,
+    model::{Assertion, Compression, IdentityPreset, Route, Upstream},
+    raw::{Entry, Value},
     read::{Complaint, Reader, Written, choose, integer, is_token, values},
     suggest,
 };
@@ -44,12 +45,7 @@ pub(super) fn route(
     }
     let upstreams = upstreams(reader, files);
     let issuers = trusted(reader, issuers);
-    let close_codes = close_codes(reader);
     let (identity, assertion) = identity(reader);
-    let credential = match reader.flag("forward_credential") {
-        Some(true) => ForwardCredential::Yes,
-        Some(false) | None => ForwardCredential::No,
-    };
     let compression = reader
         .choice("compression", &[("auto", Compression::Auto), ("off", Compression::Off)])
         .unwrap_or(Compression::Auto);
@@ -68,17 +64,8 @@ pub(super) fn route(
     manners(reader, &mut policy);
     let place = path?.place;
     let upstreams = upstreams?;
-    let (issuers, close_codes) = (issuers.into(), close_codes.into());
-    let route = Route {
-        policy,
-        issuers,
-        upstreams,
-        identity,
-        assertion,
-        credential,
-        compression,
-        close_codes,
-    };
+    let route =
+        Route { policy, issuers: issuers.into(), upstreams, identity, assertion, compression };
     Some(RouteWritten { route, place })
 }
 
@@ -276,12 +263,11 @@ fn carriers(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
 /// Every span of time.
 fn spans(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
     let short = Duration::from_millis(100);
-    let second = Duration::from_secs(1);
     let deadline = reader.duration("auth_deadline", short..=Duration::from_mins(5));
     let grace = reader.duration("expiry_grace", Duration::ZERO..=HOUR);
     let warning = reader.duration("expiry_warning", Duration::ZERO..=HOUR);
-    let lifetime = reader.duration("max_lifetime", second..=YEAR);
-    let idle = reader.duration("idle_timeout", second..=YEAR);
+    let lifetime = reader.duration("max_lifetime", short..=YEAR);
+    let idle = reader.duration("idle_timeout", short..=YEAR);
     if let Some(deadline) = deadline {
         policy.auth_deadline = deadline.value;
     }
@@ -298,12 +284,6 @@ fn spans(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
                        counts from the end of `expiry_grace`, and is shorter";
         let fault = Fault::warning(message, span.place.clone());
         reader.report.push(fault.help("make `expiry_warning` longer than `expiry_grace`"));
-    }
-    if let Some(lifetime) = &lifetime
-        && lifetime.value <= policy.auth_deadline
-    {
-        let message = "`max_lifetime` is over before `auth_deadline`";
-        reader.report.push(Fault::new(message, lifetime.place.clone()));
     }
     policy.max_lifetime = lifetime.map(|span| span.value);
     policy.idle_timeout = idle.map(|span| span.value);
@@ -337,6 +317,10 @@ fn manners(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
         Ok(text.into())
     });
     policy.subprotocols = subprotocols.map(values).unwrap_or_default();
+    policy.close_codes = close_codes(reader);
+    if reader.flag("forward_credential") == Some(true) {
+        policy.forward_credential = ForwardCredential::Yes;
+    }
 }
 
 /// What the upstream is told.
@@ -360,35 +344,34 @@ fn identity(reader: &mut Reader<'_>) -> (IdentityPreset, Assertion) {
 }
 
 /// Close codes that are sent as others.
-fn close_codes(reader: &mut Reader<'_>) -> Vec<(u16, u16)> {
-    let Some(node) = reader.node("close_codes") else { return Vec::new() };
+fn close_codes(reader: &mut Reader<'_>) -> CloseCodes {
+    let mut codes = CloseCodes::default();
+    let Some(node) = reader.node("close_codes") else { return codes };
     let Value::Table(table) = &node.value else {
         reader.wrong_type("close_codes", node);
-        return Vec::new();
+        return codes;
     };
-    let own: BTreeSet<u16> = Rejection::ALL
-        .iter()
-        .map(|rejection| rejection.answer().code)
-        .filter(|code| (4400..=4499).contains(code))
-        .collect();
-    let mut codes = Vec::new();
-    for entry in &table.entries {
-        let from = entry.key.parse::<u16>().ok().filter(|code| own.contains(code));
-        if from.is_none() {
-            let message = format!("{:?} is no close code of the gateway's", entry.key);
-            let known: Vec<_> = own.iter().map(u16::to_string).collect();
-            let help = format!("there is {}", suggest::join(known.iter().map(String::as_str)));
-            reader.report.push(Fault::new(message, entry.place.clone()).help(help));
-        }
-        let to = integer(&entry.node.value)
-            .and_then(|code| u16::try_from(code).ok())
-            .filter(|code| (3000..=4999).contains(code));
-        if to.is_none() {
-            let message = "a close code to send instead is a number from 3000 to 4999";
-            reader.report.push(Fault::new(message, entry.node.place.clone()));
-        }
-        codes.extend(from.zip(to));
+    for Entry { key, place, node } in &table.entries {
+        let (from, to) = (key.parse::<u16>(), integer(&node.value).map(u16::try_from));
+        let fault = match (from, to) {
+            (Ok(from), Some(Ok(to))) => match codes.clone().with(from, to) {
+                Ok(more) => {
+                    codes = more;
+                    continue;
+                }
+                Err(fault @ CloseCodeFault::NotSendable(_)) => {
+                    Fault::new(fault.to_string(), node.place.clone())
+                }
+                Err(fault @ (CloseCodeFault::Unused(_) | CloseCodeFault::Twice(_))) => {
+                    Fault::new(fault.to_string(), place.clone())
+                }
+            },
+            (Err(_), _) => Fault::new(format!("{key:?} is no close code"), place.clone()),
+            (Ok(_), Some(Err(_)) | None) => {
+                Fault::new("what to send instead is a close code, such as 3000", node.place.clone())
+            }
+        };
+        reader.report.push(fault);
     }
-    codes.sort_unstable();
     codes
 }

@@ -24,8 +24,10 @@ pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -
     if length > 64 {
         return None;
     }
+    // Half a name is meant to be the whole: `secret` for `secret_file`.
+    let begun = |name: &str| written.len() > 3 && name.starts_with(&*written);
     names
-        .map(|name| (distance(&written, name), name))
+        .map(|name| (if begun(name) { 1 } else { distance(&written, name) }, name))
         .filter(|(distance, name)| *distance <= length.max(name.len()).div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -124,6 +126,7 @@ mod tests {
             ("listn", Some("listen")),
             ("Worker", Some("workers")),
             ("trusted-proxies", Some("trusted_proxies")),
+            ("trusted", Some("trusted_proxies")),
             ("upstream", None),
             ("", None),
         ] {
