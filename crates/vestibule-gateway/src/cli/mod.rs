@@ -2,6 +2,7 @@
 //! a clock or the environment, and nothing prints but through the writers that it was given.
 
 mod check;
+pub mod connect;
 mod init;
 mod token;
 

@@ -1,0 +1,267 @@
+//! What stands on the command line, and what it means.
+
+use core::{convert::Infallible, fmt, str::FromStr};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use clap::{ArgGroup, Args, ValueEnum};
+use http::{HeaderName, HeaderValue, Uri};
+use vestibule_core::{authn::Secret, limits};
+use zeroize::Zeroizing;
+
+use super::ConnectError;
+
+/// A small WebSocket client that authenticates.
+///
+/// Lines of standard input are sent as text messages, received messages are printed. On a terminal
+/// a line that begins with a slash is a command: /refresh FILE, /logout, /ping, /quit.
+///
+/// Ends with 0 after a normal close, 2 when the server refused (401, 403, 44xx), 1 on any other
+/// failure.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("credential"))]
+pub struct Arguments {
+    /// Where to connect: ws:// or wss://
+    #[arg(value_name = "URL")]
+    url: Unshown,
+    /// The token itself. Every user of this machine can read it in the list of processes: prefer
+    /// one of the next two
+    #[arg(long, value_name = "TOKEN", group = "credential")]
+    token: Option<Unshown>,
+    /// The file that holds the token
+    #[arg(long, value_name = "FILE", group = "credential")]
+    token_file: Option<PathBuf>,
+    /// The first line of standard input is the token; the lines after it are sent
+    #[arg(long, group = "credential")]
+    token_stdin: bool,
+    /// Where the token travels
+    #[arg(long, value_enum, default_value_t = CarrierChoice::Header)]
+    carrier: CarrierChoice,
+    /// The cookie that holds the token
+    #[arg(long, value_name = "NAME", required_if_eq("carrier", "cookie"))]
+    cookie_name: Option<String>,
+    /// The Origin to send, as a browser would for a page of that origin
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+    /// A subprotocol to offer; may be given several times
+    #[arg(long, value_name = "NAME")]
+    subprotocol: Vec<String>,
+    /// Another field of the handshake, as 'Name: value'; may be given several times
+    #[arg(long = "header", short = 'H', value_name = "FIELD")]
+    headers: Vec<Unshown>,
+    /// A PEM file with the certificates to trust, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Send this message, print one answer, and end
+    #[arg(long, value_name = "MESSAGE")]
+    once: Option<String>,
+    /// With --once: let this many messages pass before the answer, where a server greets first
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "once")]
+    skip: u32,
+}
+
+/// Where the token travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CarrierChoice {
+    /// `Authorization: Bearer`
+    Header,
+    /// The first message after the handshake
+    Message,
+    /// An entry of `Sec-WebSocket-Protocol`
+    Subprotocol,
+    /// A cookie; the gateway wants --origin with it
+    Cookie,
+}
+
+/// A text of the command line that may hold a credential.
+#[derive(Clone)]
+struct Unshown(Zeroizing<String>);
+
+impl FromStr for Unshown {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+impl fmt::Debug for Unshown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[not shown]")
+    }
+}
+
+/// What is to be done, checked.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) target: Target,
+    pub(super) token: TokenSource,
+    pub(super) carrier: CarrierChoice,
+    pub(super) cookie_name: Option<String>,
+    pub(super) origin: Option<HeaderValue>,
+    pub(super) subprotocols: Vec<String>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) once: Option<Once>,
+}
+
+/// One question, one answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Once {
+    pub(super) message: String,
+    /// How many messages come before the answer.
+    pub(super) skip: u32,
+}
+
+/// Where the token comes from.
+#[derive(Debug)]
+pub(super) enum TokenSource {
+    None,
+    Given(Secret),
+    File(PathBuf),
+    FirstLine,
+}
+
+/// Where to connect. Its query may hold a credential and is not printed.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) uri: Uri,
+    pub(super) security: Security,
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+/// Whether TLS is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Security {
+    Plain,
+    Tls,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.security {
+            Security::Plain => "ws",
+            Security::Tls => "wss",
+        };
+        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
+        write!(f, "{scheme}://{authority}{}", self.uri.path())
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Arguments {
+    /// Checks everything that can be checked without the network and without other files.
+    pub(super) fn plan(self) -> Result<Plan, ConnectError> {
+        let Self {
+            url,
+            token,
+            token_file,
+            token_stdin,
+            carrier,
+            cookie_name,
+            origin,
+            subprotocol,
+            headers,
+            ca,
+            once,
+            skip,
+        } = self;
+        let token = match (token, token_file, token_stdin) {
+            (Some(token), _, _) => TokenSource::Given(token_of(token.0.as_bytes())?),
+            (None, Some(file), _) => TokenSource::File(file),
+            (None, None, true) => TokenSource::FirstLine,
+            (None, None, false) => TokenSource::None,
+        };
+        let origin = origin
+            .map(|origin| HeaderValue::from_str(&origin))
+            .transpose()
+            .map_err(|_| ConnectError::Usage("--origin cannot stand in a header".to_owned()))?;
+        Ok(Plan {
+            target: Target::parse(&url.0)?,
+            token,
+            carrier,
+            cookie_name,
+            origin,
+            subprotocols: subprotocol,
+            headers: headers.iter().map(|field| header(&field.0)).collect::<Result<_, _>>()?,
+            ca,
+            once: once.map(|message| Once { message, skip }),
+        })
+    }
+}
+
+impl Target {
+    fn parse(text: &str) -> Result<Self, ConnectError> {
+        let usage = |words: &str| ConnectError::Usage(words.to_owned());
+        let (scheme, rest) =
+            text.split_once("://").ok_or_else(|| usage("the URL begins with ws:// or wss://"))?;
+        let security = match scheme.to_ascii_lowercase().as_str() {
+            "ws" | "http" => Security::Plain,
+            "wss" | "https" => Security::Tls,
+            _ => return Err(usage("the URL begins with ws:// or wss://")),
+        };
+        if rest.contains('#') {
+            return Err(usage("a WebSocket URL has no fragment (RFC 6455 section 3)"));
+        }
+        let (scheme, port) = match security {
+            Security::Plain => ("ws", 80),
+            Security::Tls => ("wss", 443),
+        };
+        let uri: Uri =
+            format!("{scheme}://{rest}").parse().map_err(|_| usage("the URL cannot be read"))?;
+        let authority = uri.authority().ok_or_else(|| usage("the URL names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(usage("a user in the URL is not sent; use --token-file"));
+        }
+        let host = authority.host().to_owned();
+        let port = authority.port_u16().unwrap_or(port);
+        Ok(Self { uri, security, host, port })
+    }
+}
+
+/// A field of the handshake. Its value may be secret and stands in no error.
+fn header(text: &str) -> Result<(HeaderName, HeaderValue), ConnectError> {
+    let usage = || ConnectError::Usage("--header is written 'Name: value'".to_owned());
+    let (name, value) = text.split_once(':').ok_or_else(usage)?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| usage())?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| usage())?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// A token, less the white space around it. Only what can stand in a header is one.
+pub(super) fn token_of(bytes: &[u8]) -> Result<Secret, ConnectError> {
+    let bytes = bytes.trim_ascii();
+    if bytes.is_empty() {
+        return Err(ConnectError::Token("it is empty"));
+    }
+    if bytes.len() > limits::CREDENTIAL_BYTES {
+        return Err(ConnectError::Token("it is longer than any that is accepted"));
+    }
+    if !bytes.iter().all(u8::is_ascii_graphic) {
+        return Err(ConnectError::Token("it holds more than one word"));
+    }
+    Ok(Secret::new(bytes))
+}
+
+/// Reads a token from a file, which may be a pipe.
+pub(super) fn token_in(path: &Path) -> Result<Secret, ConnectError> {
+    let read = || -> io::Result<Zeroizing<Vec<u8>>> {
+        let limit = u64::try_from(limits::CREDENTIAL_BYTES).unwrap_or(u64::MAX);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(limits::CREDENTIAL_BYTES));
+        File::open(path)?.take(limit.saturating_add(64)).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes =
+        read().map_err(|source| ConnectError::TokenFile { path: path.to_owned(), source })?;
+    token_of(&bytes)
+}

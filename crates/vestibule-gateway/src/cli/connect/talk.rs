@@ -1,0 +1,367 @@
+//! The conversation, from the handshake to the close.
+
+use core::{
+    future::Future,
+    ops::ControlFlow,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io::{self, Write},
+    path::Path,
+};
+
+use futures_util::{Sink, Stream};
+use serde_json::json;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+    time::{Instant, sleep_until},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        self, Bytes, Message,
+        error::ProtocolError,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
+use vestibule_core::{authn::Secret, limits};
+
+use super::{
+    Commands, Outcome,
+    args::{Once, token_in},
+    screen::Screen,
+    words::{self, InBand, Retry},
+};
+
+/// Where the conversation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The token went out as a message; what is to be sent waits for the answer.
+    Authenticating,
+    /// That token was rejected, and a person may give another.
+    Rejected,
+    /// Lines are sent.
+    Open,
+    /// This side asked for the end, and waits for the other's word until then.
+    Closing(Instant),
+}
+
+/// What happens next.
+enum Event {
+    Received(Result<Message, tungstenite::Error>),
+    /// Everything that was to be sent has been taken.
+    Sent,
+    /// The stream is over.
+    Over,
+    Line(Option<String>),
+    Interrupted,
+    GaveUp,
+}
+
+/// A conversation.
+pub(super) struct Talk<'a, Out, Notes> {
+    screen: &'a mut Screen<'a, Out, Notes>,
+    commands: Commands,
+    once: Option<Once>,
+    phase: Phase,
+    outbox: VecDeque<Message>,
+    pinged: Option<Instant>,
+    verdict: Verdict,
+    /// The close that the server sent.
+    end: Option<(u16, String)>,
+}
+
+/// How the end is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// By its close code.
+    ByCode,
+    /// This side asked to be logged out: that end is a fine one.
+    LoggingOut,
+    /// The token was rejected, and this side gave up.
+    Rejected,
+}
+
+impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
+    /// `first`: the token, where its carrier is the first message.
+    pub(super) fn new(
+        screen: &'a mut Screen<'a, Out, Notes>,
+        commands: Commands,
+        once: Option<Once>,
+        first: Option<&Secret>,
+    ) -> io::Result<Self> {
+        let mut talk = Self {
+            screen,
+            commands,
+            once,
+            phase: Phase::Open,
+            outbox: VecDeque::new(),
+            pinged: None,
+            verdict: Verdict::ByCode,
+            end: None,
+        };
+        match first {
+            Some(token) => {
+                talk.phase = Phase::Authenticating;
+                talk.present("authenticate", token)?;
+            }
+            None => talk.opened(),
+        }
+        Ok(talk)
+    }
+
+    /// Talks until the end.
+    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+        mut self,
+        mut socket: WebSocketStream<S>,
+        lines: &mut mpsc::Receiver<String>,
+        interrupt: impl Future<Output = ()>,
+    ) -> io::Result<Outcome> {
+        let mut interrupt = pin!(interrupt);
+        loop {
+            let (closing, listening) = match self.phase {
+                Phase::Closing(until) => (Some(until), false),
+                Phase::Authenticating => (None, false),
+                Phase::Rejected => (None, self.outbox.is_empty()),
+                Phase::Open => (None, self.once.is_none() && self.outbox.is_empty()),
+            };
+            let patience = closing.unwrap_or_else(Instant::now);
+            let outbox = &mut self.outbox;
+            let event = tokio::select! {
+                event = poll_fn(|cx| exchange(&mut socket, outbox, cx)) => event,
+                line = lines.recv(), if listening => Event::Line(line),
+                () = &mut interrupt, if closing.is_none() => Event::Interrupted,
+                () = sleep_until(patience), if closing.is_some() => Event::GaveUp,
+            };
+            if let ControlFlow::Break(outcome) = self.handle(event)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) -> io::Result<ControlFlow<Outcome>> {
+        match event {
+            Event::Sent => {}
+            Event::Received(Ok(message)) => self.received(message)?,
+            Event::Received(Err(
+                tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed,
+            ))
+            | Event::Over => return self.over().map(ControlFlow::Break),
+            Event::Received(Err(error)) => return self.broke(&error).map(ControlFlow::Break),
+            Event::Line(Some(line)) => self.line(line)?,
+            Event::Line(None) | Event::Interrupted => self.close(),
+            Event::GaveUp => {
+                let words = match &self.end {
+                    Some(_) => return self.over().map(ControlFlow::Break),
+                    None => "closed: the server did not answer the close",
+                };
+                self.screen.note(words)?;
+                return Ok(ControlFlow::Break(Outcome::Failed));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn received(&mut self, message: Message) -> io::Result<()> {
+        match message {
+            Message::Text(text) => {
+                if let Some(said) = InBand::read(text.as_str()) {
+                    return self.in_band(&said);
+                }
+                self.screen.text(text.as_str())?;
+                self.answered();
+                Ok(())
+            }
+            Message::Binary(bytes) => {
+                self.screen.binary(&bytes)?;
+                self.answered();
+                Ok(())
+            }
+            // The answer is written by the library.
+            Message::Ping(_) => self.screen.said("ping, answered"),
+            Message::Pong(_) => match self.pinged.take() {
+                Some(then) => {
+                    let span = then.elapsed().as_secs_f64() * 1000.0;
+                    self.screen.said(&format!("pong after {span:.1} ms"))
+                }
+                None => self.screen.said("pong"),
+            },
+            Message::Close(frame) => {
+                self.end = Some(match frame {
+                    Some(frame) => (frame.code.into(), frame.reason.as_str().to_owned()),
+                    None => (1005, String::new()),
+                });
+                self.wait();
+                Ok(())
+            }
+            // Never read from a socket.
+            Message::Frame(_) => Ok(()),
+        }
+    }
+
+    fn in_band(&mut self, said: &InBand) -> io::Result<()> {
+        self.screen.said(&said.words())?;
+        match (said, self.phase) {
+            (InBand::Accepted { .. }, Phase::Authenticating) => self.opened(),
+            (InBand::Rejected { retry: Retry::Yes, .. }, Phase::Authenticating) => {
+                if self.commands == Commands::Taken && self.once.is_none() {
+                    self.phase = Phase::Rejected;
+                } else {
+                    self.verdict = Verdict::Rejected;
+                    self.close();
+                }
+            }
+            // The close that follows says the rest.
+            (
+                InBand::Required { .. }
+                | InBand::Accepted { .. }
+                | InBand::Expiring { .. }
+                | InBand::Rejected { .. },
+                _,
+            ) => {}
+        }
+        Ok(())
+    }
+
+    /// What was to be sent may be sent.
+    fn opened(&mut self) {
+        self.phase = Phase::Open;
+        if let Some(once) = &self.once {
+            self.outbox.push_back(Message::text(once.message.clone()));
+        }
+    }
+
+    /// A message of the application has come.
+    fn answered(&mut self) {
+        if let Some(once) = &mut self.once {
+            match once.skip.checked_sub(1) {
+                Some(left) => once.skip = left,
+                None => self.close(),
+            }
+        }
+    }
+
+    fn line(&mut self, line: String) -> io::Result<()> {
+        let command = match (self.commands, line.strip_prefix('/')) {
+            (Commands::Taken, Some(command)) if !command.starts_with('/') => command,
+            (Commands::Taken, Some(text)) => return self.text(text.to_owned()),
+            (Commands::Taken, None) | (Commands::Sent, _) => return self.text(line),
+        };
+        match command.split_once(' ').unwrap_or((command, "")) {
+            ("quit", "") => self.close(),
+            ("ping", "") => {
+                self.pinged = Some(Instant::now());
+                self.outbox.push_back(Message::Ping(Bytes::from_static(b"vestibule")));
+            }
+            ("logout", "") => {
+                self.verdict = Verdict::LoggingOut;
+                self.outbox.push_back(Message::text(r#"{"auth":{"type":"logout"}}"#));
+                self.screen.told("logout")?;
+            }
+            ("refresh", file) if !file.trim().is_empty() => {
+                match token_in(Path::new(file.trim())) {
+                    Ok(token) if self.phase == Phase::Rejected => {
+                        self.phase = Phase::Authenticating;
+                        self.present("authenticate", &token)?;
+                    }
+                    Ok(token) => self.present("refresh", &token)?,
+                    Err(error) => self.screen.note(&super::chain(&error))?,
+                }
+            }
+            _ => self.screen.note(
+                "commands: /refresh FILE, /logout, /ping, /quit; a message that begins with a \
+                 slash is typed with two",
+            )?,
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: String) -> io::Result<()> {
+        if self.phase == Phase::Rejected {
+            return self.screen.note("not sent: the server takes nothing but a token yet");
+        }
+        self.outbox.push_back(Message::text(text));
+        Ok(())
+    }
+
+    fn present(&mut self, kind: &str, token: &Secret) -> io::Result<()> {
+        let text = String::from_utf8_lossy(token.expose());
+        let message = json!({"auth": {"type": kind, "mechanism": "bearer", "token": text}});
+        self.outbox.push_back(Message::text(message.to_string()));
+        self.screen.told(&format!("{kind}: a token of {} bytes, not shown", token.expose().len()))
+    }
+
+    fn close(&mut self) {
+        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        self.outbox.push_back(Message::Close(Some(frame)));
+        self.wait();
+    }
+
+    fn wait(&mut self) {
+        self.phase = Phase::Closing(Instant::now() + limits::CLOSE_TIMEOUT);
+    }
+
+    fn over(&mut self) -> io::Result<Outcome> {
+        let (code, reason) = self.end.take().unwrap_or((1006, String::new()));
+        let mut lines = words::closed(code, &reason);
+        if let Some(first) = lines.first_mut() {
+            first.insert_str(0, "closed with ");
+        }
+        self.screen.notes(&lines)?;
+        match (self.verdict, code) {
+            (Verdict::LoggingOut, 4410) => Ok(Outcome::Fine),
+            (Verdict::Rejected, _) => Ok(Outcome::Refused),
+            (Verdict::LoggingOut | Verdict::ByCode, _) => Ok(words::outcome(code)),
+        }
+    }
+
+    fn broke(&mut self, error: &tungstenite::Error) -> io::Result<Outcome> {
+        if self.end.is_some() {
+            return self.over();
+        }
+        if let tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | tungstenite::Error::Io(_) = error
+        {
+            return self.over();
+        }
+        self.screen.note(&format!("the server broke the protocol: {error}"))?;
+        Ok(Outcome::Failed)
+    }
+}
+
+/// Writes what waits and reads what comes; loses nothing when it is dropped. Both at once, because
+/// a server that echoes stops reading when nobody reads its answers.
+fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    outbox: &mut VecDeque<Message>,
+    cx: &mut Context<'_>,
+) -> Poll<Event> {
+    let had = !outbox.is_empty();
+    let mut socket = Pin::new(socket);
+    while !outbox.is_empty() {
+        match socket.as_mut().poll_ready(cx) {
+            Poll::Pending => break,
+            Poll::Ready(Err(error)) => return Poll::Ready(Event::Received(Err(error))),
+            Poll::Ready(Ok(())) => {
+                let Some(message) = outbox.pop_front() else { break };
+                if let Err(error) = socket.as_mut().start_send(message) {
+                    return Poll::Ready(Event::Received(Err(error)));
+                }
+            }
+        }
+    }
+    // A failed write is told by the read that follows it, with the close that explains it.
+    match socket.as_mut().poll_flush(cx) {
+        Poll::Pending | Poll::Ready(Ok(()) | Err(_)) => {}
+    }
+    match socket.as_mut().poll_next(cx) {
+        Poll::Ready(Some(message)) => Poll::Ready(Event::Received(message)),
+        Poll::Ready(None) => Poll::Ready(Event::Over),
+        Poll::Pending if had && outbox.is_empty() => Poll::Ready(Event::Sent),
+        Poll::Pending => Poll::Pending,
+    }
+}
