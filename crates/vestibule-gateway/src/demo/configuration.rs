@@ -1,0 +1,95 @@
+//! The configuration that the demonstration runs, as a person would write it.
+
+use super::Places;
+
+/// How long a connection may stay without a credential, in seconds: time to press a button.
+pub(super) const AUTH_DEADLINE: u64 = 15;
+/// How long before its end a credential is called expiring, in seconds.
+pub(super) const EXPIRY_WARNING: u64 = 10;
+/// For whom the tokens are meant.
+pub(super) const AUDIENCE: &str = "vestibule-demo";
+/// What the tokens allow.
+pub(super) const SCOPE: &str = "chat";
+/// The cookie that holds a token.
+pub(super) const COOKIE: &str = "demo_token";
+
+/// The text of the configuration file. `log` is the level of `[log]`.
+pub fn text(places: &Places, log: &str) -> String {
+    let Places { gateway, page, foreign: _, upstream, admin } = places;
+    format!(
+        r#"# The configuration of `vestibule demo`.
+
+[server]
+listen = "{gateway}"
+drain = "0s"                     # Ctrl-C is to end it at once
+
+[log]
+level = "{log}"
+
+[admin]
+listen = "{admin}"        # GET /metrics, /healthz, /readyz
+
+# Who is trusted: tokens of this issuer, for this audience, signed by a key of this set.
+[[issuers]]
+name = "demo"
+issuer = "http://{page}"
+jwks_url = "http://{page}/.well-known/jwks.json"
+dangerous_allow_http = true      # it does not leave this machine
+audiences = ["{AUDIENCE}"]
+algorithms = ["EdDSA"]
+
+# A chat. Its server knows nothing of tokens: it reads who is there in X-Vestibule-Subject.
+[[routes]]
+path = "/chat"
+upstream = "ws://{upstream}"
+origins = ["http://{page}"]      # the pages that may open it
+accept = ["header", "subprotocol", "cookie", "message"]
+cookie = "{COOKIE}"
+subprotocols = ["chat"]
+scopes = ["{SCOPE}"]
+auth_deadline = "{AUTH_DEADLINE}s"
+expiry_warning = "{EXPIRY_WARNING}s"
+expiry_grace = "0s"              # over is over
+
+# The same chat for clients that expect the gateway to speak first.
+[[routes]]
+path = "/announced"
+upstream = "ws://{upstream}"
+origins = ["http://{page}"]
+accept = ["message"]
+announce = true
+scopes = ["{SCOPE}"]
+auth_deadline = "{AUTH_DEADLINE}s"
+expiry_warning = "{EXPIRY_WARNING}s"
+expiry_grace = "0s"
+
+# The same chat for clients that can do nothing but put the token in the URL, where logs and
+# histories keep it.
+[[routes]]
+path = "/open-query"
+upstream = "ws://{upstream}"
+origins = ["http://{page}"]
+accept = ["query"]
+dangerous_token_in_query = true
+announce = true
+scopes = ["{SCOPE}"]
+expiry_warning = "{EXPIRY_WARNING}s"
+expiry_grace = "0s"
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_toml_with_the_three_routes() {
+        let text = text(&Places::usual(), "warn");
+        let read: toml::Table = toml::from_str(&text).unwrap();
+        let routes = read["routes"].as_array().unwrap();
+        let paths: Vec<_> = routes.iter().map(|route| route["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, ["/chat", "/announced", "/open-query"]);
+        assert_eq!(read["issuers"][0]["issuer"].as_str(), Some("http://127.0.0.1:8000"));
+    }
+}
