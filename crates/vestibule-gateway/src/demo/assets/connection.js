@@ -20,6 +20,8 @@ export class Connection extends EventTarget {
   clock = null;
   /** Whether the gateway has said that the credential ends soon. */
   expiring = false;
+  /** Why the last credential was rejected, where that did not end the connection. */
+  rejected = null;
   /** How it ended: { code, reason }. */
   end = null;
 
@@ -37,6 +39,7 @@ export class Connection extends EventTarget {
   open(url, protocols, first) {
     this.#socket?.close();
     this.identity = {};
+    this.rejected = null;
     this.end = null;
     this.#line("note", "note", `new WebSocket("${url}"${offer(protocols)})`);
     this.#become("connecting", null);
@@ -102,6 +105,7 @@ export class Connection extends EventTarget {
       case "accepted":
         this.identity = { ...this.identity, subject: auth.subject, mechanism: auth.mechanism };
         this.expiring = false;
+        this.rejected = null;
         this.#become("inside", auth.expires_in);
         break;
       case "expiring":
@@ -109,7 +113,10 @@ export class Connection extends EventTarget {
         this.clock = { ...this.clock, ends: performance.now() + auth.expires_in * 1000 };
         this.#become("inside");
         break;
-      // A rejection changes nothing by itself: what it leads to comes as a close.
+      case "rejected":
+        this.rejected = auth.error;
+        this.#become(this.state);
+        break;
       default:
         break;
     }

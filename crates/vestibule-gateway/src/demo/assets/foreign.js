@@ -23,8 +23,8 @@ socket.addEventListener("message", (event) => {
 socket.addEventListener("close", (event) => {
   if (document.body.dataset.outcome === undefined) {
     tell(
-      `It did not get in. It sees code ${event.code} and nothing else; ` +
-        "the gateway answered HTTP 403, and the chat server was not even called.",
+      `It did not get in. It sees code ${event.code} and cannot even tell why; ` +
+        "the network panel of this browser shows the HTTP 403.",
       "refused",
     );
   }

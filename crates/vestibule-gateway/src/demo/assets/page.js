@@ -2,7 +2,7 @@
 
 import { Connection } from "/connection.js";
 import * as issuer from "/issuer.js";
-import { closing, masked, span } from "/words.js";
+import { closing, fault, masked, span } from "/words.js";
 
 const LINES = 500;
 const MARKS = { in: "\u2190", out: "\u2192", note: "\u00b7" };
@@ -20,14 +20,19 @@ const chosen = () => Object.fromEntries(new FormData(controls));
 const other = () => (chosen().user === "alice" ? "bob" : "alice");
 const named = (user) => user[0].toUpperCase() + user.slice(1);
 
-function address(carrier) {
-  const path = carrier === "query" ? "/open-query" : "/chat";
-  return settings.gateway + path;
-}
+/** Three routes to the same chat: one that takes the token in the query, one that speaks first. */
+const PATHS = { query: "/open-query", none: "/announced" };
+const address = (carrier) => settings.gateway + (PATHS[carrier] ?? "/chat");
+/** The carrier of the connection that is open. */
+let used = "none";
 
 async function connect() {
   const { user, life, carrier } = chosen();
   const url = address(carrier);
+  used = carrier;
+  if (matchMedia("(max-width: 56rem)").matches) {
+    element("state").scrollIntoView();
+  }
   // A cookie goes along with every handshake: the other carriers are shown without one.
   await (carrier === "cookie" ? issuer.signIn(user, life) : issuer.signOut());
   switch (carrier) {
@@ -63,24 +68,41 @@ async function tryForeign() {
 const ROOMS = { idle: "street", connecting: "street", waiting: "vestibule", inside: "inside", closed: "street" };
 
 function describe() {
-  const { state, identity, expiring, end } = connection;
+  const { state, identity, end } = connection;
   switch (state) {
     case "connecting":
       return ["Connecting", "The handshake is on its way."];
     case "waiting":
-      return ["Connected, not authenticated", "The gateway waits for a credential. The chat server has not been called."];
+      return ["Connected, not authenticated", waiting()];
     case "inside":
-      return [
-        `Authenticated as ${identity.subject}`,
-        expiring ? "The credential ends soon. Refresh it to stay." : "Messages pass between you and the chat server.",
-      ];
+      return [`Authenticated as ${identity.subject}`, inside()];
     case "closed": {
-      const { title, text } = closing(end.code, end.reason);
-      return [`${title}: ${end.code}${end.reason ? ` ${end.reason}` : ""}`, text];
+      const { title, text, calm } = closing(end.code, end.reason);
+      const how = [`${title}: ${end.code}`, end.reason].filter(Boolean).join(" ");
+      return [how, text, calm ? "calm" : "refused"];
     }
     default:
       return ["Not connected", "Choose a user, a token and a carrier, then connect."];
   }
+}
+
+function waiting() {
+  const { rejected } = connection;
+  if (rejected) {
+    return `${fault(rejected)} Choose another token and authenticate.`;
+  }
+  if (used === "cookie") {
+    return "The gateway looks at the cookie. One that does not verify counts as none: then it waits for a message.";
+  }
+  return "The gateway waits for a credential. The chat server has not been called.";
+}
+
+function inside() {
+  const { rejected, expiring } = connection;
+  if (rejected) {
+    return `The refresh was rejected, and the lease goes on as it was. ${fault(rejected)}`;
+  }
+  return expiring ? "The credential ends soon. Refresh it to stay." : "Messages pass between you and the chat server.";
 }
 
 /** Sets a text only where it is another: a live region repeats what is set. */
@@ -98,7 +120,8 @@ function show() {
   for (const room of panel.querySelectorAll("[data-room]")) {
     room.classList.toggle("here", room.dataset.room === ROOMS[state]);
   }
-  const [title, text] = describe();
+  const [title, text, outcome = ""] = describe();
+  panel.dataset.outcome = outcome;
   put(element("state-title"), title);
   put(element("state-text"), text);
   showIdentity();
@@ -113,15 +136,13 @@ function show() {
   enable("send", isOpen);
 }
 
-/** A button that loses its use while it has the focus would drop it: hand it on. */
+/** A button that loses its use would drop the focus: the state, which has changed, gets it. */
 function enable(id, useful) {
   const button = element(id);
-  const lost = !useful && document.activeElement === button;
-  button.disabled = !useful;
-  if (lost) {
-    const next = ["connect", "refresh", "authenticate", "close"].map(element);
-    next.find((candidate) => !candidate.disabled)?.focus();
+  if (!useful && document.activeElement === button) {
+    element("state-title").focus({ preventScroll: true });
   }
+  button.disabled = !useful;
 }
 
 function showIdentity() {
@@ -180,7 +201,8 @@ function line({ mark, kind, text }) {
   arrow.setAttribute("role", "img");
   const words = document.createElement("span");
   words.className = "words";
-  words.textContent = masked(text);
+  // JSON without spaces may be broken after a comma.
+  words.append(...masked(text).split(/(?<=,)/).flatMap((part) => [part, document.createElement("wbr")]));
   item.append(time, arrow, words);
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   log.append(item);

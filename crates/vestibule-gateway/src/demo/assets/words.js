@@ -29,15 +29,22 @@ const REASONS = {
   identity_changed: "A refresh named somebody else. A connection keeps its user for life.",
   credential_required: "No credential came, by no carrier that counts here.",
   auth_timeout: "The time to authenticate is over.",
+  invalid_request:
+    "Not a message of the protocol. Before authentication nothing else is taken, and nothing is passed on.",
   logged_out: "You logged out.",
 };
 
-/** A title and a sentence for a close code and its reason. */
+const CALM = ["Closed", "Signed out"];
+
+/** A title and a sentence for a close code and its reason, and whether it is a calm end. */
 export function closing(code, reason) {
   const [title, general] = CODES[code] ?? ["Closed", "A code of the application."];
   const name = reason.split(";")[0];
-  return { title, text: REASONS[name] ?? general };
+  return { title, text: REASONS[name] ?? general, calm: CALM.includes(title) };
 }
+
+/** What is wrong with a credential, by the name of the error. */
+export const fault = (error) => REASONS[error] ?? `The gateway says ${error}.`;
 
 /** A text without the tokens in it. */
 export function masked(text) {
