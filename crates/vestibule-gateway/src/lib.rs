@@ -20,3 +20,7 @@ pub mod drive;
 pub mod serve;
 
 pub mod ops;
+
+pub mod demo;
+
+pub mod cli;

@@ -4,6 +4,7 @@
 mod check;
 pub mod connect;
 mod init;
+mod start;
 mod token;
 
 use std::{
@@ -13,10 +14,13 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use clap::{Parser, Subcommand, error::ErrorKind};
 use vestibule_core::time::UnixTime;
 
-use crate::config::{Colour, Config, Loaded};
+use crate::{
+    config::{Colour, Config, Loaded},
+    demo,
+};
 
 /// The name of the configuration file where none was given.
 const FILE: &str = "vestibule.toml";
@@ -145,24 +149,12 @@ enum Command {
     /// Write a configuration to begin with, in which every key is explained
     Init(init::Options),
     /// Try it out: a gateway, something behind it, and a page that shows every method
-    Demo(DemoOptions),
+    Demo(demo::Options),
     /// Look at tokens, check them, make them
     #[command(subcommand)]
     Token(token::Command),
     /// Connect to a WebSocket server and authenticate
-    Connect(ConnectOptions),
-}
-
-/// Options of `vestibule demo`.
-#[derive(Clone, Debug, Args)]
-pub struct DemoOptions {}
-
-/// Options of `vestibule connect`.
-#[derive(Clone, Debug, Args)]
-pub struct ConnectOptions {
-    /// Where to: ws:// or wss://
-    #[arg(value_name = "URL")]
-    pub url: String,
+    Connect(connect::Arguments),
 }
 
 /// Runs the command that the arguments name; the first one is the program's own name.
@@ -207,14 +199,14 @@ impl Command {
     fn run(self, config: Option<&Path>, world: &mut World<'_>) -> Result<Exit, CommandError> {
         match self {
             Self::Serve => match load(config, world)? {
-                Some(loaded) => serve(loaded, world),
+                Some(loaded) => start::serve(loaded),
                 None => Ok(Exit::Configuration),
             },
             Self::Check => check::run(&Named::of(config, world), world),
             Self::Init(options) => init::run(&options, world),
-            Self::Demo(options) => demo(options, world),
+            Self::Demo(options) => start::demo(&options, world),
             Self::Token(command) => token::run(command, world),
-            Self::Connect(options) => connect(options, world),
+            Self::Connect(arguments) => start::connect(arguments),
         }
     }
 }
@@ -281,23 +273,6 @@ fn load(config: Option<&Path>, world: &mut World<'_>) -> Result<Option<Loaded>, 
             Ok(None)
         }
     }
-}
-
-// The commands below are supplied by those who build what they run.
-
-/// Runs the gateway. `loaded.report` has warnings, for the log.
-fn serve(_loaded: Loaded, _world: &mut World<'_>) -> Result<Exit, CommandError> {
-    Err(CommandError::Other("`serve` is not available yet".to_owned()))
-}
-
-/// Runs the demonstration.
-fn demo(_options: DemoOptions, _world: &mut World<'_>) -> Result<Exit, CommandError> {
-    Err(CommandError::Other("`demo` is not available yet".to_owned()))
-}
-
-/// Runs the client.
-fn connect(_options: ConnectOptions, _world: &mut World<'_>) -> Result<Exit, CommandError> {
-    Err(CommandError::Other("`connect` is not available yet".to_owned()))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use vestibule_core::{
     limits,
     policy::RoutePolicy,
     rejection::Rejection,
+    relay::Reserved,
     session::Session,
     time::Now,
     wire::{answer::Answer, body::Body, request::UpstreamRequest, upgrade},
@@ -113,6 +114,8 @@ impl Asked {
             Upgraded::NotYet => {
                 let extensions = match route.compression {
                     Compression::Off => None,
+                    // A compressed message could not be recognised as the gateway's.
+                    Compression::Auto if guest.reserved() == Reserved::Yes => None,
                     Compression::Auto => guest.request.upgrade.extensions.clone(),
                 };
                 (guest.request.presented.subprotocols.clone(), extensions)

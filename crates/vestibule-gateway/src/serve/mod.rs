@@ -56,7 +56,8 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     })
 }
 
-async fn stop_signal() -> io::Result<&'static str> {
+/// Waits for SIGTERM or SIGINT.
+pub async fn stop_signal() -> io::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
