@@ -147,7 +147,7 @@ impl Site {
             Owner::Us => OWN,
             Owner::Stranger => FOREIGN,
         };
-        if *request.method() == Method::GET {
+        if matches!(*request.method(), Method::GET | Method::HEAD) {
             if let Some(file) = files.iter().find(|file| file.path == path) {
                 return Ok(content(StatusCode::OK, file.kind, file.content.to_owned()));
             }

@@ -80,13 +80,15 @@ impl InBand {
 
 /// A close code with its reason, and what to do.
 pub(super) fn closed(code: u16, reason: &str) -> Vec<String> {
-    let mut lines = vec![format!("{code}: {}", close::describe(code))];
+    let meaning = close::describe(code);
+    let mut lines = vec![format!("{code}: {meaning}")];
     let (error, rest) = reason.split_once(';').unwrap_or((reason, ""));
     let after = rest.trim().strip_prefix("retry-after=").and_then(|n| n.parse::<u64>().ok());
     if !reason.is_empty() {
         lines.push(format!("reason: {error}"));
     }
-    lines.extend(advice(error).map(str::to_owned));
+    let advice = advice(error).filter(|words| !meaning.contains(words));
+    lines.extend(advice.map(str::to_owned));
     lines.extend(after.map(|seconds| format!("come back after {seconds} s")));
     lines
 }
