@@ -78,7 +78,9 @@ function describe() {
       return [`Authenticated as ${identity.subject}`, inside()];
     case "closed": {
       const { title, text, calm } = closing(end.code, end.reason);
-      const how = [`${title}: ${end.code}`, end.reason].filter(Boolean).join(" ");
+      // Whoever was inside was not refused: it came to an end.
+      const name = identity.subject && title === "Refused" ? "Ended" : title;
+      const how = [`${name}: ${end.code}`, end.reason].filter(Boolean).join(" ");
       return [how, text, calm ? "calm" : "refused"];
     }
     default:
