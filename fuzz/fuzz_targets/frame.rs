@@ -52,37 +52,38 @@ fn scan(bytes: &[u8], step: usize, reserved: Reserved) -> Option<Scanned> {
     let mut out = Scanned { forwarded: Vec::new(), ours: Vec::new(), closed: false };
     for mut rest in bytes.chunks(step) {
         while !rest.is_empty() {
-            let count = match scanner.scan(rest).ok()? {
+            let (count, is_taken) = match scanner.scan(rest).ok()? {
                 Piece::Forward(count) => {
                     out.forwarded.extend(&rest[..count]);
-                    count
+                    (count, true)
                 }
-                Piece::Taken(count) => count,
+                Piece::Taken(count) => (count, true),
                 Piece::Release(held) => {
                     assert!(!held.is_empty());
                     out.forwarded.extend(held);
-                    continue;
+                    (0, false)
                 }
                 Piece::Message(count, text) => {
                     out.ours.push(text.to_vec());
-                    count
+                    (count, true)
                 }
                 Piece::Close(count, _) => {
                     out.forwarded.extend(&rest[..count]);
                     out.closed = true;
-                    count
+                    (count, true)
                 }
             };
-            assert!(count > 0 && count <= rest.len());
+            assert!((count > 0) == is_taken);
             rest = &rest[count..];
+            // What the upstream has seen is whole up to the gap that is claimed.
+            let expected = match walk(&out.forwarded, Sender::Client).end {
+                End::Whole { open: false } => Gap::Message,
+                End::Whole { open: true } => Gap::Frame,
+                End::Torn | End::Closed => Gap::Inside,
+                End::Broken => panic!("a broken stream was forwarded"),
+            };
+            assert_eq!(scanner.gap(), expected);
         }
-        let expected = match walk(&out.forwarded, Sender::Client).end {
-            End::Whole { open: false } => Gap::Message,
-            End::Whole { open: true } => Gap::Frame,
-            End::Torn | End::Closed => Gap::Inside,
-            End::Broken => panic!("a broken stream was forwarded"),
-        };
-        assert_eq!(scanner.gap(), expected);
     }
     Some(out)
 }
