@@ -116,3 +116,15 @@ fn claims_are_an_object() {
     let signer = Signer::generate(Algorithm::EdDsa).unwrap();
     assert_eq!(signer.sign(None, &json!([])).unwrap_err(), MintFault::ClaimsNotObject);
 }
+
+#[test]
+fn the_key_pair_of_rfc_8410_section_10() {
+    let pem = "-----BEGIN PRIVATE KEY-----\r\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\r\n\
+               -----END PRIVATE KEY-----\r\n";
+    let signer = Signer::from_pem(Algorithm::EdDsa, pem).unwrap();
+    let spki = data_encoding::BASE64
+        .decode(b"MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=")
+        .unwrap();
+    let x = signer.public_jwks()["keys"][0]["x"].clone();
+    assert_eq!(x, to_base64url(&spki[spki.len() - 32..]));
+}
