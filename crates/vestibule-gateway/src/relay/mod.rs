@@ -11,9 +11,9 @@
 //!
 //! How connections end, towards the client:
 //! - A close frame of either side passes like everything else; the other side has
-//!   [`limits::CLOSE_TIMEOUT`] to answer it. Then TCP ends.
+//!   [`CLOSE_TIMEOUT`](vestibule_core::limits::CLOSE_TIMEOUT) to answer it. Then TCP ends.
 //! - An ordered close is cut in as soon as the frame that is under way is complete, which may take
-//!   [`limits::CUT_WINDOW`]; if that is not enough the client sees TCP end without a close frame.
+//!   [`CUT_WINDOW`](vestibule_core::limits::CUT_WINDOW); if that is not enough the client sees TCP end without a close frame.
 //! - An upstream that breaks the protocol or ends without a close frame: 1014, cut in likewise.
 //! - The client's end of TCP ends everything at once.
 //!
@@ -21,10 +21,21 @@
 //! it must is not the upstream's business) where the stream is between two frames, else the end of
 //! TCP.
 
+mod closing;
+mod pump;
+mod queue;
+mod record;
 mod slab;
+mod turn;
+mod wheel;
+mod wire;
 
-use std::{fmt, io, net::TcpStream, rc::Rc, time::Duration};
+use std::{
+    cell::RefCell, collections::VecDeque, fmt, io, net::TcpStream, os::fd::RawFd, rc::Rc,
+    task::Waker, time::Duration,
+};
 
+use mio::{Interest, Poll, Registry, Token, unix::SourceFd};
 use vestibule_core::{
     rejection::Rejection,
     relay::Reserved,
@@ -33,10 +44,8 @@ use vestibule_core::{
 };
 
 pub use self::slab::Key;
+use self::{record::Record, slab::Slab, wheel::Wheel};
 use crate::drive::Clock;
-
-#[expect(unused_imports, reason = "named in the documentation")]
-use vestibule_core::limits;
 
 /// Decides about one connection. It is asked on the relay's thread, and must not block.
 pub trait Control {
@@ -136,34 +145,69 @@ pub enum EndedBy {
 /// The connections of one thread.
 pub struct Relay<C: Control> {
     clock: Clock,
-    controls: std::cell::RefCell<slab::Slab<C>>,
+    poll: RefCell<Poll>,
+    registry: Registry,
+    records: RefCell<Slab<Record<C>>>,
+    wheel: RefCell<Wheel>,
+    signals: RefCell<VecDeque<(Key, C::Signal)>>,
+    /// Connections that have more to do, by place.
+    ready: RefCell<VecDeque<u32>>,
+    waker: RefCell<Option<Waker>>,
 }
 
 impl<C: Control> Relay<C> {
     /// An empty one. Fails where the system has no epoll set left.
     pub fn new(clock: Clock) -> io::Result<Rc<Self>> {
-        Ok(Rc::new(Self { clock, controls: std::cell::RefCell::default() }))
+        let poll = Poll::new()?;
+        let registry = poll.registry().try_clone()?;
+        Ok(Rc::new(Self {
+            clock,
+            poll: RefCell::new(poll),
+            registry,
+            records: RefCell::default(),
+            wheel: RefCell::new(Wheel::new()),
+            signals: RefCell::default(),
+            ready: RefCell::default(),
+            waker: RefCell::default(),
+        }))
     }
 
     /// Takes over both sockets. What was read already goes first. A socket that cannot be watched
     /// ends the connection at once; [`Control::ended`] tells.
-    pub fn open(&self, pair: Pair, control: C, _now: Now) -> Key {
-        drop(pair);
-        self.controls.borrow_mut().insert(control)
+    pub fn open(&self, pair: Pair, control: C, now: Now) -> Key {
+        let record = Record::new(pair, control, now);
+        let sockets = [record.client.descriptor(), record.upstream.descriptor()];
+        let (key, index) = self.records.borrow_mut().insert(record);
+        let watched = turn::tokens(index)
+            .into_iter()
+            .zip(sockets)
+            .try_for_each(|(token, socket)| self.watch(token, socket));
+        if watched.is_err()
+            && let Some((key, mut record)) = self.records.borrow_mut().take(index)
+        {
+            record.fail();
+            self.records.borrow_mut().put(key, record);
+        }
+        self.ready.borrow_mut().push_back(index);
+        self.wake();
+        key
     }
 
     /// Reports a signal to a connection, soon. A key whose connection is over hits nobody.
-    pub fn signal(&self, _key: Key, _signal: C::Signal) {}
+    pub fn signal(&self, key: Key, signal: C::Signal) {
+        self.signals.borrow_mut().push_back((key, signal));
+        self.wake();
+    }
 
     /// Shows every connection that is open. Called from within a [`Control`], it leaves out the one
-    /// that is being asked.
+    /// that is being asked. `show` must not open connections.
     pub fn each(&self, show: &mut dyn FnMut(Key, &C)) {
-        self.controls.borrow().each(show);
+        self.records.borrow().each(&mut |key, record| show(key, &record.control));
     }
 
     /// How many connections there are, closing ones included.
     pub fn len(&self) -> usize {
-        self.controls.borrow().len()
+        self.records.borrow().len()
     }
 
     /// Whether there are none.
@@ -171,20 +215,25 @@ impl<C: Control> Relay<C> {
         self.len() == 0
     }
 
-    /// Relays for ever; returns only where the system fails. Runs on a current-thread runtime with
-    /// I/O and time, once at a time.
-    pub async fn run(&self) -> io::Result<()> {
-        std::future::pending().await
+    fn watch(&self, token: Token, socket: Option<RawFd>) -> io::Result<()> {
+        let socket = socket.ok_or(io::ErrorKind::NotConnected)?;
+        self.registry.register(
+            &mut SourceFd(&socket),
+            token,
+            Interest::READABLE | Interest::WRITABLE,
+        )
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
     }
 }
 
 impl<C: Control> fmt::Debug for Relay<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { clock, .. } = self;
-        f.debug_struct("Relay")
-            .field("clock", clock)
-            .field("connections", &self.len())
-            .finish_non_exhaustive()
+        f.debug_struct("Relay").field("connections", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -232,3 +281,6 @@ impl fmt::Debug for Pair {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

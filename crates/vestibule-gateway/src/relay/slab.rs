@@ -24,20 +24,20 @@ struct Place<T> {
 }
 
 impl<T> Slab<T> {
-    /// Puts a value into a free place.
-    pub(super) fn insert(&mut self, value: T) -> Key {
+    /// Puts a value into a free place: its key, and the place.
+    pub(super) fn insert(&mut self, value: T) -> (Key, u32) {
         let value = Some(Box::new(value));
         self.len += 1;
         if let Some(index) = self.free.pop()
             && let Some(place) = self.place_mut(index)
         {
             place.value = value;
-            return Key { index, generation: place.generation };
+            return (Key { index, generation: place.generation }, index);
         }
         // There are fewer descriptors than that.
         let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
         self.places.push(Place { generation: 0, value });
-        Key { index, generation: 0 }
+        (Key { index, generation: 0 }, index)
     }
 
     /// Takes a value out, to be put back or removed.

@@ -1,0 +1,353 @@
+//! The path of the bytes. In the common case a message is one read, one scan, one write, and nothing
+//! of it is kept.
+
+use mio::event::Event;
+use vestibule_core::{
+    rejection::Rejection,
+    relay::{Gap, Piece, Seen, ServerScanner},
+    wire::{
+        close::Close,
+        frame::{self, Opcode},
+    },
+};
+
+use super::{
+    Control, EndedBy, Report,
+    record::{Heard, Record, Turn},
+    wire::{BUFFER_BYTES, Got, Readiness, Room, Scratch},
+};
+
+/// Most reads of one side before others have their turn.
+const ROUNDS: u32 = 4;
+/// Most bytes that wait for a client before it loses what the gateway has to tell it.
+const TELL_BYTES: usize = BUFFER_BYTES + 16 * 1024;
+/// What is said of an upstream that breaks the protocol or ends without a close frame.
+pub(super) const LOST: Rejection = Rejection::UpstreamUnavailable;
+
+/// What is to be done with a connection next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Wait for an edge or for its time.
+    Wait,
+    /// Go on with it, after the others.
+    Again,
+    /// Remove it.
+    Over,
+}
+
+impl<C: Control> Record<C> {
+    /// An edge came from the client's socket.
+    pub(super) fn note_client(&mut self, event: &Event, cx: &mut Turn) {
+        self.client.note(event);
+        if self.client.flush().is_err() {
+            self.client_gone(cx);
+        }
+    }
+
+    /// An edge came from the upstream's socket.
+    pub(super) fn note_upstream(&mut self, event: &Event) {
+        self.upstream.note(event);
+        if self.upstream.flush().is_err() {
+            self.upstream.note_broken();
+        }
+    }
+
+    /// Does all that can be done now, within bounds.
+    pub(super) fn drive(&mut self, scratch: &mut Scratch, cx: &mut Turn) -> Outcome {
+        if self.due <= cx.now.mono {
+            self.fire(cx);
+        }
+        if self.rare.is_some() {
+            self.resume(cx);
+        }
+        self.read_client(scratch, cx);
+        self.read_upstream(scratch, cx);
+        if self.rare.is_some() {
+            return self.settle(cx);
+        }
+        if self.has_more() { Outcome::Again } else { Outcome::Wait }
+    }
+
+    /// Sends what waits, where there is room.
+    fn resume(&mut self, cx: &mut Turn) {
+        if let Some((client, upstream)) = self.rare().early.take() {
+            self.carry_down(&upstream, cx);
+            if !client.is_empty() && self.is_relaying() {
+                self.carry_up(&client, cx);
+            }
+        }
+        self.flush_up();
+        self.flush_down(cx);
+        self.tidy();
+    }
+
+    fn read_client(&mut self, scratch: &mut Scratch, cx: &mut Turn) {
+        let mut rounds = ROUNDS;
+        while (self.client.readiness != Readiness::Drained && rounds > 0 && !self.is_client_held())
+            || scratch.is_held()
+        {
+            rounds = rounds.saturating_sub(1);
+            match self.client.read(scratch) {
+                Got::Bytes(count) => {
+                    cx.moved += count;
+                    self.active = cx.now.mono;
+                    let bytes = scratch.plain.get(..count).unwrap_or_default();
+                    if self.is_relaying() {
+                        self.carry_up(bytes, cx);
+                    } else {
+                        self.hear(bytes);
+                    }
+                }
+                Got::Nothing => {}
+                Got::End => self.client_gone(cx),
+            }
+        }
+    }
+
+    fn read_upstream(&mut self, scratch: &mut Scratch, cx: &mut Turn) {
+        let mut rounds = ROUNDS;
+        while (self.upstream.readiness != Readiness::Drained
+            && rounds > 0
+            && !self.is_upstream_held())
+            || scratch.is_held()
+        {
+            rounds = rounds.saturating_sub(1);
+            match self.upstream.read(scratch) {
+                Got::Bytes(count) => {
+                    cx.moved += count;
+                    self.active = cx.now.mono;
+                    let bytes = scratch.plain.get(..count).unwrap_or_default();
+                    if self.is_relaying() {
+                        self.carry_down(bytes, cx);
+                    } else {
+                        self.complete(bytes, cx);
+                    }
+                }
+                Got::Nothing => {}
+                Got::End => self.upstream_gone(cx),
+            }
+        }
+    }
+
+    /// From the client to the upstream.
+    fn carry_up(&mut self, bytes: &[u8], cx: &mut Turn) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match self.up.scan(rest) {
+                Ok(Piece::Forward(count)) => {
+                    let (piece, left) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+                    self.send_up(piece);
+                    rest = left;
+                }
+                Ok(Piece::Taken(count)) => rest = rest.get(count..).unwrap_or_default(),
+                Ok(Piece::Release(held)) => self.send_up(&held),
+                Ok(Piece::Message(count, text)) => {
+                    rest = rest.get(count..).unwrap_or_default();
+                    self.report(Report::Message(&text), cx);
+                    if !self.is_relaying() {
+                        return self.hear(rest);
+                    }
+                }
+                Ok(Piece::Close(count, code)) => {
+                    let (piece, left) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+                    self.send_up(piece);
+                    self.client_closed(code, cx);
+                    rest = left;
+                    if !self.is_relaying() {
+                        return;
+                    }
+                }
+                Err(rejection) => {
+                    self.rare().heard = Heard::Nonsense;
+                    return self.fault(rejection, EndedBy::Gateway, cx);
+                }
+            }
+        }
+    }
+
+    /// From the upstream to the client. What is malformed is not passed on, so that a close frame
+    /// can be understood behind what was.
+    fn carry_down(&mut self, bytes: &[u8], cx: &mut Turn) {
+        let bytes = if self.rare.is_some() { self.tell_first(bytes, cx) } else { bytes };
+        if bytes.is_empty() || self.down.is_closed() || !self.is_relaying() {
+            return;
+        }
+        let before = self.down;
+        match self.down.advance(bytes) {
+            Ok(Seen::Data) => self.send_down(bytes, before, cx),
+            Ok(Seen::Closed(code)) => {
+                let bytes = through_close(before, bytes);
+                self.send_down(bytes, before, cx);
+                self.upstream_closed(code, cx);
+            }
+            Err(_) => {
+                self.down = before;
+                let whole = whole_frames(before, bytes);
+                self.accept_down(whole, cx);
+                self.upstream.abandon();
+                self.fault(LOST, EndedBy::Upstream, cx);
+            }
+        }
+    }
+
+    /// Puts what the gateway has to tell into the first gap between messages: what stands behind it.
+    fn tell_first<'a>(&mut self, bytes: &'a [u8], cx: &mut Turn) -> &'a [u8] {
+        let waits = self.rare.as_ref().is_some_and(|rare| !rare.tells.is_empty());
+        let gap = if waits { self.down.bytes_to(Gap::Message, bytes) } else { None };
+        let Some((before, behind)) = gap.and_then(|gap| bytes.split_at_checked(gap)) else {
+            return bytes;
+        };
+        self.accept_down(before, cx);
+        let tells = std::mem::take(&mut self.rare().tells);
+        self.accept_down(&tells, cx);
+        behind
+    }
+
+    /// Tells the client, at once or at the next gap.
+    pub(super) fn tell(&mut self, text: &str, cx: &mut Turn) {
+        if !self.is_relaying() || self.down.is_closed() {
+            return;
+        }
+        let mut bytes = Vec::new();
+        frame::encode_server(Opcode::Text, text.as_bytes(), &mut bytes);
+        let waiting = self.rare.as_ref().map_or(0, |rare| rare.tells.len() + rare.to_client.len());
+        if waiting + bytes.len() > TELL_BYTES {
+            return;
+        }
+        match self.down.gap() {
+            Gap::Message => self.accept_down(&bytes, cx),
+            Gap::Frame | Gap::Inside => self.rare().tells.append(&mut bytes),
+        }
+    }
+
+    /// Sends the client bytes that are known to be well-formed.
+    pub(super) fn accept_down(&mut self, bytes: &[u8], cx: &mut Turn) {
+        let before = self.down;
+        self.down = behind(before, bytes);
+        self.send_down(bytes, before, cx);
+    }
+
+    /// Sends the client bytes that `down` has passed over; it stood at `before` in front of them.
+    fn send_down(&mut self, bytes: &[u8], before: ServerScanner, cx: &mut Turn) {
+        if let Some(rare) = &mut self.rare
+            && !rare.to_client.is_empty()
+        {
+            return rare.to_client.push(bytes);
+        }
+        match self.client.write(bytes) {
+            Ok(count) => {
+                self.to_client += amount(count);
+                if count < bytes.len() {
+                    let (written, waiting) = bytes.split_at_checked(count).unwrap_or((bytes, &[]));
+                    let rare = self.rare();
+                    rare.written = behind(before, written);
+                    rare.to_client.push(waiting);
+                }
+            }
+            Err(_) => self.client_gone(cx),
+        }
+    }
+
+    /// Sends the upstream bytes that `up` has passed over.
+    pub(super) fn send_up(&mut self, bytes: &[u8]) {
+        if let Some(rare) = &mut self.rare
+            && !rare.to_upstream.is_empty()
+        {
+            return rare.to_upstream.push(bytes);
+        }
+        match self.upstream.write(bytes) {
+            Ok(count) => {
+                self.to_upstream += amount(count);
+                if count < bytes.len() {
+                    let waiting = bytes.get(count..).unwrap_or_default();
+                    self.rare().to_upstream.push(waiting);
+                }
+            }
+            // Its last words may still be there to be read; then its end is seen.
+            Err(_) => self.upstream.note_broken(),
+        }
+    }
+
+    fn flush_down(&mut self, cx: &mut Turn) {
+        let Some(rare) = &mut self.rare else { return };
+        if rare.to_client.is_empty() || self.client.room == Room::Full {
+            return;
+        }
+        match self.client.write(rare.to_client.waiting()) {
+            Ok(count) => {
+                self.to_client += amount(count);
+                let waiting = rare.to_client.waiting();
+                rare.written = behind(rare.written, waiting.get(..count).unwrap_or_default());
+                rare.to_client.consume(count);
+            }
+            Err(_) => self.client_gone(cx),
+        }
+    }
+
+    fn flush_up(&mut self) {
+        let Some(rare) = &mut self.rare else { return };
+        if rare.to_upstream.is_empty() || self.upstream.room == Room::Full {
+            return;
+        }
+        if let Ok(count) = self.upstream.write(rare.to_upstream.waiting()) {
+            self.to_upstream += amount(count);
+            rare.to_upstream.consume(count);
+        } else {
+            rare.to_upstream.clear();
+            self.upstream.note_broken();
+        }
+    }
+
+    /// A side broke the protocol. The control says what the client is told; if it does not, the
+    /// rejection's answer is.
+    fn fault(&mut self, rejection: Rejection, by: EndedBy, cx: &mut Turn) {
+        if !self.is_relaying() {
+            return;
+        }
+        self.begin_end(rejection.answer().code, by);
+        self.report(Report::Fault(rejection), cx);
+        self.cut(&Close::of(rejection, None), cx);
+    }
+}
+
+/// Where a stream stands behind bytes that are known to be well-formed.
+pub(super) fn behind(mut scanner: ServerScanner, bytes: &[u8]) -> ServerScanner {
+    match scanner.advance(bytes) {
+        Ok(Seen::Data | Seen::Closed(_)) | Err(_) => scanner,
+    }
+}
+
+/// What stands in front of the end of a close frame, which is in there.
+fn through_close(before: ServerScanner, bytes: &[u8]) -> &[u8] {
+    let (mut open, mut closed) = (0, bytes.len());
+    while open + 1 < closed {
+        let middle = usize::midpoint(open, closed);
+        if behind(before, bytes.get(..middle).unwrap_or_default()).is_closed() {
+            closed = middle;
+        } else {
+            open = middle;
+        }
+    }
+    bytes.get(..closed).unwrap_or(bytes)
+}
+
+/// What stands in front of the last gap between frames before something is malformed.
+fn whole_frames(before: ServerScanner, bytes: &[u8]) -> &[u8] {
+    let (mut at, mut end, mut scanner) = (0, 0, before);
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let Some(gap) = scanner.bytes_to(Gap::Frame, rest) else { break };
+        end = at + gap;
+        scanner = behind(scanner, rest.get(..gap).unwrap_or_default());
+        let Some(next) = bytes.get(end..=end) else { break };
+        if scanner.advance(next).is_err() {
+            break;
+        }
+        at = end + 1;
+    }
+    bytes.get(..end).unwrap_or_default()
+}
+
+fn amount(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}

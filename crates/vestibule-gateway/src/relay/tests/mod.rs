@@ -1,0 +1,7 @@
+//! Real sockets on a runtime like a worker's: what both peers see, and what the control is told.
+
+mod ends;
+mod flow;
+mod rig;
+mod tells;
+mod tls;
