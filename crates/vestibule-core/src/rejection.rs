@@ -126,6 +126,8 @@ rejections! {
     UpstreamTimeout = "upstream_timeout" => 504, 1014, "upstream_unavailable", BackOff;
     /// The upstream refused the handshake with an HTTP answer of its own.
     UpstreamRefused = "upstream_refused" => 502, 1014, "upstream_unavailable", BackOff;
+    /// The upstream of an open connection went away without a close frame.
+    UpstreamLost = "upstream_lost" => 502, 1014, "upstream_unavailable", BackOff;
     /// A mistake of ours.
     Internal = "internal" => 500, 1011, "internal", BackOff;
 }

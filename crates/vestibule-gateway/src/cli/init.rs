@@ -34,11 +34,11 @@ pub(super) fn run(options: &Options, world: &mut World<'_>) -> Result<Exit, Comm
     let mut how = OpenOptions::new();
     how.write(true).truncate(*force).create(*force).create_new(!*force);
     let written = how.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => {
-            CommandError::file(path, "it is there already; --force overwrites it")
+    written.map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            return CommandError::file(path, &"it is there already; --force overwrites it");
         }
-        _ => CommandError::file(path, error),
+        CommandError::file(path, &error)
     })?;
     writeln!(world.error, "wrote {}; `vestibule check -c {0}` reads it", path.display())?;
     Ok(Exit::Fine)

@@ -9,6 +9,7 @@ mod token;
 
 use std::{
     ffi::OsString,
+    fmt,
     io::{self, BufRead, Write},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -77,8 +78,8 @@ pub struct World<'a> {
     pub colour: Colour,
 }
 
-impl std::fmt::Debug for World<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The environment may hold secrets.
         let Self { environment: _, now, input: _, output: _, error: _, colour } = self;
         f.debug_struct("World").field("now", now).field("colour", colour).finish_non_exhaustive()
@@ -115,7 +116,7 @@ impl CommandError {
         }
     }
 
-    fn file(path: &Path, reason: impl ToString) -> Self {
+    fn file(path: &Path, reason: &dyn fmt::Display) -> Self {
         Self::File { path: path.to_path_buf(), reason: reason.to_string() }
     }
 }
@@ -130,7 +131,7 @@ impl CommandError {
     arg_required_else_help = true
 )]
 struct Line {
-    /// The configuration file; else VESTIBULE_CONFIG, else vestibule.toml
+    /// The configuration file; else that of `VESTIBULE_CONFIG`, else `vestibule.toml`
     #[arg(short, long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -152,7 +153,7 @@ enum Command {
     Demo(demo::Options),
     /// Look at tokens, check them, make them
     #[command(subcommand)]
-    Token(token::Command),
+    Token(Box<token::Command>),
     /// Connect to a WebSocket server and authenticate
     Connect(connect::Arguments),
 }
@@ -205,7 +206,7 @@ impl Command {
             Self::Check => check::run(&Named::of(config, world), world),
             Self::Init(options) => init::run(&options, world),
             Self::Demo(options) => start::demo(&options, world),
-            Self::Token(command) => token::run(command, world),
+            Self::Token(command) => token::run(*command, world),
             Self::Connect(arguments) => start::connect(arguments),
         }
     }

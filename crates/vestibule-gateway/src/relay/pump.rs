@@ -22,7 +22,7 @@ const ROUNDS: u32 = 4;
 /// Most bytes that wait for a client before it loses what the gateway has to tell it.
 const TELL_BYTES: usize = BUFFER_BYTES + 16 * 1024;
 /// What is said of an upstream that breaks the protocol or ends without a close frame.
-pub(super) const LOST: Rejection = Rejection::UpstreamUnavailable;
+pub(super) const LOST: Rejection = Rejection::UpstreamLost;
 
 /// What is to be done with a connection next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

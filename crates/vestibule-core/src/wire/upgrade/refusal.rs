@@ -134,7 +134,8 @@ const fn description(rejection: Rejection) -> &'static str {
         Rejection::UpstreamUnreachable
         | Rejection::UpstreamInvalid
         | Rejection::UpstreamTimeout
-        | Rejection::UpstreamRefused => "the server behind this gateway gave no valid answer",
+        | Rejection::UpstreamRefused
+        | Rejection::UpstreamLost => "the server behind this gateway gave no valid answer",
         Rejection::Internal => "a mistake of this server",
     }
 }
