@@ -4,11 +4,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vestibule_core::wire::{
-    answer::Answer,
-    body::Body,
-    head::ResponseHead,
-    upgrade::{accept, switching_with},
+use vestibule_core::{
+    limits,
+    wire::{
+        answer::Answer,
+        body::Body,
+        head::ResponseHead,
+        upgrade::{accept, switching_with},
+    },
 };
 
 const KEY: [u8; 16] = *b"vestibule-fuzzer";
@@ -24,12 +27,12 @@ fuzz_target!(|input: &[u8]| {
         Ok(Answer::Switching { subprotocol, extensions, fields }) => {
             assert_eq!(head.status(), 101);
             let out = switching_with(&KEY, subprotocol.as_deref(), extensions.as_deref(), &fields);
-            let sent = whole(&out);
+            let Some(sent) = whole(&out) else { return };
             let again = Answer::of(&sent, &KEY, &offered, Some(b"permessage-deflate"));
             assert_eq!(again, Ok(Answer::Switching { subprotocol, extensions, fields }));
         }
         Ok(Answer::Other { head: out, body }) => {
-            let sent = whole(&out);
+            let Some(sent) = whole(&out) else { return };
             let Ok(Answer::Other { body: same, .. }) = Answer::of(&sent, &KEY, &[], None) else {
                 panic!("{}", String::from_utf8_lossy(&out));
             };
@@ -39,10 +42,15 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn whole(bytes: &[u8]) -> ResponseHead {
+fn whole(bytes: &[u8]) -> Option<ResponseHead> {
+    let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+    // With what was added it may be more than is read.
+    if bytes.len() > limits::HEAD_BYTES || lines > limits::HEAD_FIELDS + 2 {
+        return None;
+    }
     let (head, used) = ResponseHead::read(bytes).expect("an answer").expect("all of it");
     assert_eq!(used, bytes.len());
-    head
+    Some(head)
 }
 
 fn follow(body: Body, bytes: &[u8], step: usize) {

@@ -68,7 +68,7 @@ pub fn read(
 fn said<'a>(head: &'a RequestHead, name: &str, proxies: usize) -> Option<&'a [u8]> {
     let entries: Vec<&[u8]> = head.fields().list(name).collect();
     let at = entries.len().saturating_sub(proxies);
-    entries.get(at).copied().filter(|_| proxies > 0)
+    entries.get(at).copied()
 }
 
 fn scheme(value: &[u8]) -> Option<Transport> {
