@@ -258,7 +258,7 @@ impl Scanner {
                         )
                     });
                 }
-                undecided.hold(rest.get(..used).unwrap_or_default())?;
+                undecided.hold_header(rest.get(..used).unwrap_or_default())?;
             }
             Message::Ours(text) => {
                 let held = u64::try_from(text.len()).unwrap_or(u64::MAX);
@@ -303,8 +303,7 @@ impl Scanner {
                     };
                     return Ok(self.release(open, pass(header.length - done)));
                 }
-                undecided.hold(masked)?;
-                undecided.matched += count;
+                undecided.hold_payload(masked);
                 if undecided.matched == PREFIX.len() {
                     let bound = u64::try_from(limits::MESSAGE_BYTES).unwrap_or(0);
                     let before = PREFIX_LENGTH
@@ -376,12 +375,21 @@ fn pass(left: u64) -> Place {
 }
 
 impl Undecided {
-    fn hold(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
-        if self.held.len() + bytes.len() > limits::HELD_BYTES {
+    /// Holds the rest of a header. There is always room for the prefix behind it, so that it does
+    /// not matter in how many pieces that comes.
+    fn hold_header(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
+        let headers = (self.held.len() + bytes.len()).saturating_sub(self.matched);
+        if headers + PREFIX.len() > limits::HELD_BYTES {
             return Err(Rejection::FrameMalformed);
         }
         self.held.extend_from_slice(bytes);
         Ok(())
+    }
+
+    /// Holds payload that goes on with the prefix.
+    fn hold_payload(&mut self, masked: &[u8]) {
+        self.held.extend_from_slice(masked);
+        self.matched += masked.len();
     }
 }
 

@@ -318,6 +318,21 @@ fn empty_fragments_cannot_make_us_hold_much() {
 }
 
 #[test]
+fn how_much_is_held_does_not_depend_on_the_cuts() {
+    for empty in 0..12 {
+        let start = [text(0x01, b"{\"au"), text(0x00, b"").repeat(empty)].concat();
+        for end in [text(0x00, b"tz.."), text(0x80, b"t"), text(0x80, b"th\":1}")] {
+            let bytes = [start.clone(), end].concat();
+            let at_once = scan(Reserved::Yes, &bytes, bytes.len());
+            for step in 1..bytes.len() {
+                let pieces = scan(Reserved::Yes, &bytes, step);
+                assert_eq!((pieces.end, &pieces.ours), (at_once.end, &at_once.ours), "{step}");
+            }
+        }
+    }
+}
+
+#[test]
 fn streams_that_break_section_5_4_are_refused() {
     for bytes in [
         text(0x80, b"continuation of nothing"),
