@@ -168,3 +168,18 @@ fn pace(policy: &FetchPolicy) -> Pace {
         retry: (limits::RETRY_SHORTEST, limits::RETRY_LONGEST),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_system_without_trust_roots_is_told_at_the_start() {
+        let system = Some(RootCertStore::empty());
+        let mut builder = Builder { wake: Arc::default(), system };
+        let policy = FetchPolicy::default();
+        let refused = builder.fetcher(&policy, Scheme::Https);
+        assert!(matches!(refused, Err(TrustError::NoRoots)), "{refused:?}");
+        assert!(builder.fetcher(&policy, Scheme::Http).is_ok());
+    }
+}

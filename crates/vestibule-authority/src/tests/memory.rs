@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
 use tokio::time;
@@ -17,6 +17,21 @@ use crate::{Authority, KeySource};
 /// What is said at another time; never `None`.
 fn later(authority: &Authority, credential: &Credential, wall: UnixTime) -> Said {
     said(authority.check_now(credential, &[0], wall).unwrap())
+}
+
+#[tokio::test]
+async fn a_token_that_comes_again_costs_no_second_verification() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&key])));
+    let authority = at(&provider, patient());
+    let credential = token(&key, "alice");
+    let first = authority.check(&credential, &[0], || NOW).await.unwrap();
+    let again = authority.check_now(&credential, &[0], NOW).unwrap().unwrap();
+    // A second verification would have made a second principal.
+    assert!(Arc::ptr_eq(first.principal(), again.principal()));
+    authority.forget(|_| true);
+    let anew = authority.check_now(&credential, &[0], NOW).unwrap().unwrap();
+    assert!(!Arc::ptr_eq(first.principal(), anew.principal()));
 }
 
 #[tokio::test]

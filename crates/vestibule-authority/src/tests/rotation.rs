@@ -106,24 +106,26 @@ async fn a_client_that_hangs_up_does_not_break_off_the_fetch_of_the_others() {
 }
 
 #[test]
-fn a_thread_that_ends_lets_go_of_those_who_wait_on_others() {
-    let (provider, key) = (Provider::start(), signer());
-    let (open, gate) = watch::channel(false);
-    let answer = Answer::json(&jwks(&[&key]));
-    provider.at("/keys", Answer::Gated(gate, Box::new(answer)));
+fn a_thread_that_ends_costs_those_who_wait_on_others_neither_time_nor_their_turn() {
+    let (provider, old, new) = (Provider::start(), signer(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&old])));
     let authority = at(&provider, patient());
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (first, second) = (runtime(), runtime());
-    let credential = token(&key, "alice");
+    let credential = token(&new, "alice");
+    let (open, gate) = watch::channel(false);
     first.block_on(async {
+        assert_eq!(ask(&authority, &token(&old, "bob")).await, yes("bob"));
+        let answer = Answer::json(&jwks(&[&new]));
+        provider.at("/keys", Answer::Gated(gate, Box::new(answer)));
         tokio::select! {
             _ = ask(&authority, &credential) => panic!("the gate is closed"),
-            () = provider.wait_for("/keys", 1) => {}
+            () = provider.wait_for("/keys", 2) => {}
         }
     });
     let ends = async {
         drop(tokio::task::spawn_blocking(move || drop(first)));
-        provider.wait_for("/keys", 2).await;
+        provider.wait_for("/keys", 3).await;
         open.send_replace(true);
     };
     let alice = async { tokio::join!(ask(&authority, &credential), ends).0 };
