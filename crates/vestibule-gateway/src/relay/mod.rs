@@ -182,11 +182,12 @@ impl<C: Control> Relay<C> {
             .into_iter()
             .zip(sockets)
             .try_for_each(|(token, socket)| self.watch(token, socket));
-        if watched.is_err()
-            && let Some((key, mut record)) = self.records.borrow_mut().take(index)
-        {
-            record.fail();
-            self.records.borrow_mut().put(key, record);
+        if watched.is_err() {
+            let mut records = self.records.borrow_mut();
+            if let Some((key, mut record)) = records.take(index) {
+                record.fail();
+                records.put(key, record);
+            }
         }
         self.ready.borrow_mut().push_back(index);
         self.wake();

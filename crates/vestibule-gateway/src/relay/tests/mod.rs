@@ -4,4 +4,5 @@ mod ends;
 mod flow;
 mod rig;
 mod tells;
+mod times;
 mod tls;

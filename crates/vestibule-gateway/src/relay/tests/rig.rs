@@ -160,6 +160,11 @@ impl Rig {
 }
 
 impl Notes {
+    /// Answers the next report with a close.
+    pub(super) fn close_on_report(&self, code: u16) {
+        self.orders.borrow_mut().push(Order::Close(Close::with_code(code).unwrap()));
+    }
+
     /// Waits for the end of the connection.
     pub(super) async fn over(&self) -> Ended {
         loop {
@@ -203,6 +208,16 @@ pub(super) async fn expect(socket: &mut TcpStream, expected: &[u8]) {
     let mut bytes = vec![0; expected.len()];
     socket.read_exact(&mut bytes).await.unwrap();
     assert!(bytes == expected, "not the bytes that were sent");
+}
+
+/// Reads one close frame of the gateway.
+pub(super) async fn expect_close(client: &mut TcpStream) -> u16 {
+    let mut head = [0; 2];
+    client.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[0], 0x88);
+    let mut payload = vec![0; usize::from(head[1])];
+    client.read_exact(&mut payload).await.unwrap();
+    Close::parse(&payload).unwrap().unwrap().code()
 }
 
 /// Everything up to the end of the stream, whether it is clean or not.

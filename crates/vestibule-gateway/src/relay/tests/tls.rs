@@ -1,1 +1,217 @@
+//! The same through TLS, on either side or both.
 
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use rustls::{
+    ClientConfig, RootCertStore, ServerConfig,
+    pki_types::{PrivatePkcs8KeyDer, ServerName},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
+use vestibule_core::{limits, relay::Reserved, wire::frame::Sender};
+
+use super::{
+    super::{EndedBy, Order, Pair, Wire},
+    rig::{Notes, Probe, Rig, bare, code, connected, frames, masked, run},
+};
+
+/// Both sides under TLS: the gateway is the client's server and the upstream's client.
+struct Sealed {
+    client: client::TlsStream<TcpStream>,
+    upstream: server::TlsStream<TcpStream>,
+    key: super::super::Key,
+    notes: std::rc::Rc<Notes>,
+}
+
+fn configs() -> (TlsConnector, TlsAcceptor) {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let server = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key.into())
+        .unwrap();
+    (TlsConnector::from(Arc::new(client)), TlsAcceptor::from(Arc::new(server)))
+}
+
+async fn handshake() -> (client::TlsStream<TcpStream>, server::TlsStream<TcpStream>) {
+    let (connector, acceptor) = configs();
+    let (near, far) = connected().await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let (near, far) = tokio::join!(connector.connect(name, near), acceptor.accept(far));
+    (near.unwrap(), far.unwrap())
+}
+
+async fn sealed(rig: &Rig) -> Sealed {
+    let (client, front) = handshake().await;
+    let (back, upstream) = handshake().await;
+    let (socket, connection) = front.into_inner();
+    let front = Wire::Tls(socket.into_std().unwrap(), Box::new(connection.into()));
+    let (socket, connection) = back.into_inner();
+    let back = Wire::Tls(socket.into_std().unwrap(), Box::new(connection.into()));
+    let pair = Pair {
+        client: front,
+        upstream: back,
+        client_read: Vec::new(),
+        upstream_read: Vec::new(),
+        reserved: Reserved::Yes,
+        idle: None,
+    };
+    let notes = std::rc::Rc::new(Notes::default());
+    let key = rig.relay.open(pair, Probe(std::rc::Rc::clone(&notes)), rig.clock.now());
+    Sealed { client, upstream, key, notes }
+}
+
+async fn pass(
+    from: &mut (impl AsyncWriteExt + Unpin),
+    to: &mut (impl AsyncReadExt + Unpin),
+    bytes: &[u8],
+) {
+    let mut seen = vec![0; bytes.len()];
+    let sending = async {
+        from.write_all(bytes).await.unwrap();
+        from.flush().await.unwrap();
+    };
+    let (read, ()) = tokio::join!(to.read_exact(&mut seen), sending);
+    read.unwrap();
+    assert!(seen == bytes, "not the bytes that were sent");
+}
+
+#[test]
+fn frames_pass_both_ways_as_they_are() {
+    run(async |rig| {
+        let Sealed { mut client, mut upstream, notes, .. } = sealed(&rig).await;
+        for length in [0, 1, 125, 16_384, 65_536, 2_000_000] {
+            pass(&mut client, &mut upstream, &masked(0x82, &vec![1; length])).await;
+            pass(&mut upstream, &mut client, &bare(0x82, &vec![2; length])).await;
+        }
+        client.shutdown().await.unwrap();
+        let mut end = Vec::new();
+        upstream.read_to_end(&mut end).await.unwrap_or_default();
+        assert_eq!(notes.over().await.by, EndedBy::Client);
+    });
+}
+
+#[test]
+fn one_side_may_be_plain() {
+    run(async |rig| {
+        let (client, front) = handshake().await;
+        let (socket, connection) = front.into_inner();
+        let mut client = client;
+        let mut both = rig
+            .open_with(|pair, _| {
+                let socket = socket.into_std().unwrap();
+                pair.client = Wire::Tls(socket, Box::new(connection.into()));
+            })
+            .await;
+        for length in [3, 300_000] {
+            pass(&mut client, &mut both.upstream, &masked(0x82, &vec![1; length])).await;
+            pass(&mut both.upstream, &mut client, &bare(0x82, &vec![2; length])).await;
+        }
+    });
+}
+
+#[test]
+fn messages_are_told_and_closes_cut_in() {
+    run(async |rig| {
+        let Sealed { mut client, mut upstream, key, notes } = sealed(&rig).await;
+        notes.orders.borrow_mut().push(Order::Tell("answer".into()));
+        client.write_all(&masked(0x81, b"{\"auth\":1}")).await.unwrap();
+        let mut bytes = vec![0; 8];
+        client.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(bytes, bare(0x81, b"answer"));
+        rig.close(key, 4401);
+        let mut bytes = vec![0; 4];
+        client.read_exact(&mut bytes).await.unwrap();
+        assert_eq!(code(&frames(&bytes, Sender::Server)[0]), 4401);
+        client.write_all(&masked(0x88, &4401_u16.to_be_bytes())).await.unwrap();
+        // The end is a clean one of TLS, not a cut.
+        assert_eq!(client.read(&mut bytes).await.unwrap(), 0);
+        let mut away = vec![0; 8];
+        upstream.read_exact(&mut away).await.unwrap();
+        assert_eq!(code(&frames(&away, Sender::Client)[0]), 1001);
+        drop((client, upstream));
+        assert_eq!(notes.over().await.code, 4401);
+    });
+}
+
+#[test]
+fn a_close_behind_much_that_is_not_read_ends_in_time() {
+    run(async |rig| {
+        let Sealed { client, mut upstream, key, notes } = sealed(&rig).await;
+        let piece = bare(0x82, &vec![7; 100_000]);
+        let flooding = async {
+            loop {
+                if upstream.write_all(&piece).await.is_err() {
+                    return;
+                }
+            }
+        };
+        let stuck = async {
+            while rig.waiting(key).0 == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = flooding => {}
+            () = stuck => {}
+        }
+        let began = std::time::Instant::now();
+        rig.close(key, 4401);
+        assert_eq!(notes.over().await.by, EndedBy::Gateway);
+        assert!(began.elapsed() < (limits::CUT_WINDOW + limits::CLOSE_TIMEOUT) * 2);
+        drop(client);
+    });
+}
+
+#[test]
+fn noise_instead_of_tls_ends_the_connection() {
+    run(async |rig| {
+        let Sealed { client, mut upstream, notes, .. } = sealed(&rig).await;
+        let (mut socket, _) = client.into_inner();
+        socket.write_all(b"this is not a record of TLS").await.unwrap();
+        assert_eq!(notes.over().await.by, EndedBy::Client);
+        let mut end = Vec::new();
+        upstream.read_to_end(&mut end).await.unwrap_or_default();
+        assert_eq!(end, b"");
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn any_lengths_in_any_pieces_arrive(
+        lengths in prop::collection::vec(prop_oneof![0_usize..300, 0_usize..200_000], 1..8),
+        cut in 100_usize..100_000,
+    ) {
+        let bytes: Vec<u8> = (0..).zip(&lengths).flat_map(|(byte, &length)| bare(0x82, &vec![byte; length])).collect();
+        run(async |rig| {
+            let Sealed { mut client, mut upstream, .. } = sealed(&rig).await;
+            let sending = async {
+                for piece in bytes.chunks(cut) {
+                    upstream.write_all(piece).await.unwrap();
+                    upstream.flush().await.unwrap();
+                    tokio::task::yield_now().await;
+                }
+            };
+            let mut seen = vec![0; bytes.len()];
+            let (read, ()) = tokio::join!(client.read_exact(&mut seen), sending);
+            read.unwrap();
+            assert!(seen == bytes);
+        });
+    }
+}
