@@ -7,6 +7,9 @@ use annotate_snippets::{
     Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet, renderer::DecorStyle,
 };
 
+/// Most faults that are shown.
+const SHOWN: usize = 64;
+
 /// Where something was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -19,6 +22,13 @@ pub enum Place {
 }
 
 impl Place {
+    fn touches(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(two)) => one.start <= two.end && two.start <= one.end,
+            (Self::File(_) | Self::Variable(..) | Self::Whole, _) => false,
+        }
+    }
+
     fn order(&self) -> (u8, usize, &str) {
         match self {
             Self::File(span) => (0, span.start, ""),
@@ -87,6 +97,8 @@ impl Fault {
 pub struct Report {
     name: String,
     text: String,
+    /// Faults of syntax, until [`Report::sort`].
+    syntax: Vec<Fault>,
     faults: Vec<Fault>,
 }
 
@@ -101,7 +113,8 @@ pub enum Colour {
 
 impl Report {
     pub(super) fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), text: text.into(), faults: Vec::new() }
+        let (syntax, faults) = (Vec::new(), Vec::new());
+        Self { name: name.into(), text: text.into(), syntax, faults }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -111,6 +124,11 @@ impl Report {
     /// The same text without a fault.
     pub(super) fn emptied(&self) -> Self {
         Self { faults: Vec::new(), ..self.clone() }
+    }
+
+    /// A fault of syntax: about the same place there is nothing more to say.
+    pub(super) fn push_syntax(&mut self, fault: Fault) {
+        self.syntax.push(fault);
     }
 
     pub(super) fn push(&mut self, fault: Fault) {
@@ -140,7 +158,11 @@ impl Report {
         place.clone()
     }
 
+    /// Brings the report into the order of the file.
     pub(super) fn sort(&mut self) {
+        let syntax = std::mem::take(&mut self.syntax);
+        self.faults.retain(|fault| !syntax.iter().any(|broken| broken.place.touches(&fault.place)));
+        self.faults.extend(syntax);
         self.faults.sort_by(|a, b| a.place.order().cmp(&b.place.order()));
         self.faults.dedup();
     }
@@ -177,9 +199,14 @@ impl Report {
             Colour::Styled => Renderer::styled().decor_style(DecorStyle::Ascii),
         };
         let mut out = String::new();
-        for fault in &self.faults {
+        for fault in self.faults.iter().take(SHOWN) {
             out.push_str(&renderer.render(&[self.group(fault)]));
             out.push_str("\n\n");
+        }
+        if let Some(more) = self.faults.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            out.push_str("… and ");
+            out.push_str(&more.to_string());
+            out.push_str(" more\n\n");
         }
         out
     }
@@ -223,7 +250,7 @@ impl Report {
 // The text may hold what nobody should read; a rendered report hides it.
 impl std::fmt::Debug for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, text: _, faults } = self;
+        let Self { name, text: _, syntax: _, faults } = self;
         f.debug_struct("Report").field("name", name).field("faults", faults).finish_non_exhaustive()
     }
 }

@@ -98,7 +98,8 @@ fn described(
         check_algorithms(reader, source, algorithms);
     }
     let audiences = reader.list("audiences", word("an audience"));
-    if audiences.as_ref().is_none_or(Vec::is_empty) {
+    // What could not be read was reported.
+    if audiences.as_ref().map_or(reader.node("audiences").is_none(), Vec::is_empty) {
         let message = "`aud` is not looked at: a token that this issuer made for another service \
                        is let in";
         let fault = Fault::warning(message, reader.place_of("audiences"));

@@ -60,7 +60,7 @@ pub use self::{
 use self::{
     files::Files,
     issuers::IssuerWritten,
-    raw::{Node, Table, Value},
+    raw::{Node, Reading, TABLES, Table, Value},
     read::{Reader, Written},
     routes::RouteWritten,
     server::ServerWritten,
@@ -142,9 +142,12 @@ impl RawConfig {
     }
 
     fn weigh(self) -> (Option<Config>, Report, Files) {
-        let Self { root, mut report } = self;
+        let Self { root, mut report, reading } = self;
         let mut files = Files::beside(Path::new(report.name()));
-        let config = understand(&root, &mut files, &mut report);
+        let config = match reading {
+            Reading::Whole => understand(&root, &mut files, &mut report),
+            Reading::Broken => None,
+        };
         (config, report, files)
     }
 }
@@ -226,6 +229,11 @@ fn many<'a>(root: &'a Table, section: Section, report: &mut Report) -> &'a [Node
     let header = section.header();
     let node = root.get(section.name());
     match node.map(|node| (&node.value, &node.place)) {
+        Some((Value::List(items), place)) if items.len() > TABLES => {
+            let message = format!("there are more than {TABLES} {header}");
+            report.push(Fault::new(message, place.clone()));
+            &[]
+        }
         Some((Value::List(items), _)) if !items.is_empty() => items,
         None | Some((Value::List(_), _)) => {
             let place = node.map_or(Place::Whole, |node| node.place.clone());

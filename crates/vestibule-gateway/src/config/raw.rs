@@ -17,8 +17,8 @@ use super::{
 pub const FILE_BYTES: usize = 1024 * 1024;
 /// Most faults of syntax that are reported.
 const SYNTAX_FAULTS: usize = 16;
-/// Most tables of one array that the environment can add.
-const TABLES: usize = 1024;
+/// Most tables of one array.
+pub(super) const TABLES: usize = 1024;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -86,6 +86,16 @@ impl Table {
 pub struct RawConfig {
     pub(super) root: Table,
     pub(super) report: Report,
+    pub(super) reading: Reading,
+}
+
+/// Whether the tree is what was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// It is, but for single values.
+    Whole,
+    /// Nobody knows where its keys belong.
+    Broken,
 }
 
 impl RawConfig {
@@ -96,14 +106,21 @@ impl RawConfig {
             let message = format!("the file is longer than {FILE_BYTES} bytes");
             report = Report::new(name, "");
             report.push(Fault::new(message, Place::Whole));
-            return Self { root: Table::default(), report };
+            return Self { root: Table::default(), report, reading: Reading::Broken };
         }
         let (tree, errors) = DeTable::parse_recoverable(text);
+        let mut reading = Reading::Whole;
         for error in errors.iter().take(SYNTAX_FAULTS) {
-            let place = error.span().map_or(Place::Whole, Place::File);
-            report.push(Fault::new(error.message(), place));
+            let span = error.span();
+            // Below a broken header, keys end up in the wrong table: more would be said than is so.
+            let before = span.as_ref().and_then(|span| text.get(..span.start));
+            let line = before.and_then(|before| before.rsplit('\n').next());
+            if line.is_none_or(|line| line.trim_start().starts_with('[') || line.is_empty()) {
+                reading = Reading::Broken;
+            }
+            report.push_syntax(Fault::new(error.message(), span.map_or(Place::Whole, Place::File)));
         }
-        Self { root: table(tree.get_ref()), report }
+        Self { root: table(tree.get_ref()), report, reading }
     }
 
     /// Puts the values of `VESTIBULE_SECTION__KEY` variables in the place of the file's. Variables

@@ -1,0 +1,168 @@
+//! The second step: the files that a configuration names.
+
+use std::fs;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tempfile::TempDir;
+
+use super::*;
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.0.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+
+    /// What is said about these lines of an issuer, and these of `[server]`.
+    fn check(&self, issuer: &str, server: &str) -> Vec<String> {
+        let text = format!(
+            "[server]\n{server}\n[[issuers]]\nname = 'a'\nissuer = 'a'\naudiences = ['a']\n{issuer}\n{ROUTE}"
+        );
+        self.write("vestibule.toml", text);
+        let (config, report) = Config::check(&self.0.path().join("vestibule.toml"), []);
+        assert_eq!(config.is_some(), !report.is_fatal());
+        let folder = self.0.path().display().to_string();
+        said(&report).iter().map(|line| line.replace(&folder, "…")).collect()
+    }
+}
+
+#[test]
+fn secrets_have_a_least_length() {
+    let folder = Folder::new();
+    for (bytes, algorithm, expected) in [
+        (32, "HS256", None),
+        (
+            31,
+            "HS256",
+            Some("7:15 the secret has 31 bytes, and must have at least 32 (RFC 7518 section 3.2)"),
+        ),
+        (
+            63,
+            "HS512",
+            Some("7:15 the secret has 63 bytes, and must have at least 64 (RFC 7518 section 3.2)"),
+        ),
+    ] {
+        folder.write("s", format!("{}\n", "x".repeat(bytes)));
+        let said = folder.check(&format!("secret_file = 's'\nalgorithms = ['{algorithm}']"), "");
+        assert_eq!(said, expected.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn one_newline_is_not_the_secrets() {
+    assert_eq!(without_newline(b"a\n"), b"a");
+    assert_eq!(without_newline(b"a\n\n"), b"a\n");
+    assert_eq!(without_newline(b"a\r\n"), b"a\r");
+    assert_eq!(without_newline(b"a"), b"a");
+    assert_eq!(without_newline(b""), b"");
+}
+
+#[test]
+fn a_file_must_be_there() {
+    let folder = Folder::new();
+    assert_eq!(folder.check("jwks_file = 'nowhere'", ""), ["7:13 cannot read …/nowhere"]);
+    assert_eq!(folder.check("jwks_file = '.'", ""), ["7:13 cannot read …/."]);
+    let (config, report) = Config::check(&folder.0.path().join("nothing.toml"), []);
+    assert!(config.is_none());
+    assert!(report.to_string().contains("vestibule init"), "{report}");
+}
+
+#[test]
+fn a_key_set_must_have_a_key() {
+    let folder = Folder::new();
+    for (json, expected) in [
+        ("{", "7:13 the file is no usable JWK set"),
+        ("{\"keys\":[]}", "7:13 the JWK set has no key that can be used"),
+        (
+            "{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}]}",
+            "7:13 the JWK set has no key that can be used",
+        ),
+    ] {
+        folder.write("keys", json);
+        let said = folder.check("jwks_file = 'keys'", "");
+        assert!(said.len() == 1 && said[0].starts_with(expected), "{said:?}");
+    }
+    let signer = vestibule_verify::mint::Signer::generate(Algorithm::EdDsa).unwrap();
+    folder.write("keys", signer.public_jwks().to_string());
+    assert_eq!(folder.check("jwks_file = 'keys'", ""), Vec::<String>::new());
+}
+
+#[test]
+fn a_certificate_and_its_key_belong_together() {
+    let folder = Folder::new();
+    folder.write("s", "x".repeat(32));
+    let make = || generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let (CertifiedKey { cert, signing_key }, other) = (make(), make());
+    folder.write("cert", cert.pem());
+    folder.write("key", signing_key.serialize_pem());
+    folder.write("other", other.signing_key.serialize_pem());
+    folder.write("empty", "");
+    folder.write("bad", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let check = |cert: &str, key: &str| {
+        folder.check("secret_file = 's'", &format!("tls = {{ cert = '{cert}', key = '{key}' }}"))
+    };
+    assert_eq!(check("cert", "key"), Vec::<String>::new());
+    for (cert, key, expected) in [
+        ("cert", "other", "2:31 the certificate and the key cannot be used"),
+        ("cert", "cert", "2:31 the file has no private key"),
+        ("empty", "key", "2:16 the file has no certificate"),
+        ("bad", "key", "2:29 the certificate and the key cannot be used"),
+        ("key", "key", "2:16 the file has no certificate"),
+    ] {
+        let said = check(cert, key);
+        let found = said.iter().any(|line| {
+            line.split_once(' ').unwrap().1.starts_with(expected.split_once(' ').unwrap().1)
+        });
+        assert!(found, "{cert} {key}: {said:?}");
+    }
+    let roots = |name: &str| {
+        let text = format!("{ISSUER}{ROUTE}ca = '{name}'\n").replace("ws://127", "wss://127");
+        folder.write("vestibule.toml", text);
+        said(&Config::check(&folder.0.path().join("vestibule.toml"), []).1)
+    };
+    assert_eq!(roots("cert"), Vec::<String>::new());
+    assert_eq!(roots("empty"), ["8:6 the file has no certificate"]);
+    assert!(roots("bad")[0].starts_with("8:6 a certificate cannot be used"), "{:?}", roots("bad"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_everybody_can_read_is_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    folder.write("s", "x".repeat(32));
+    let path = folder.0.path().join("s");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    let said = folder.check("secret_file = 's'", "");
+    assert_eq!(said, ["7:15 warning: everybody on this machine can read …/s"]);
+}
+
+#[test]
+fn what_is_no_text_is_no_configuration() {
+    let folder = Folder::new();
+    folder.write("x.toml", [b'a', 0xff]);
+    let report = Config::read(&folder.0.path().join("x.toml"), []).unwrap_err();
+    assert_eq!(said(&report), ["- the file is not UTF-8 from byte 1 on"]);
+}
+
+#[test]
+fn a_preflight_says_only_what_is_new() {
+    let folder = Folder::new();
+    let text = format!("{ISSUER}jwks_file = 'nowhere'\nca = 'x'\n{ROUTE}");
+    folder.write("vestibule.toml", text);
+    let loaded = Config::read(&folder.0.path().join("vestibule.toml"), []).unwrap();
+    assert_eq!(loaded.report.count(Severity::Warning), 1);
+    let report = loaded.preflight();
+    assert_eq!((report.count(Severity::Warning), report.count(Severity::Fault)), (0, 2));
+}
