@@ -7,7 +7,7 @@ use aws_lc_rs::{
     hmac, rand,
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _},
 };
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::{Value, json};
 
 /// What kind of key.
@@ -117,6 +117,21 @@ impl Key {
     pub fn header(&self) -> Value {
         json!({"alg": self.algorithm(), "typ": "JWT", "kid": self.kid})
     }
+}
+
+/// Base64url without padding (RFC 4648 section 5).
+pub fn base64url(bytes: &[u8]) -> String {
+    BASE64URL_NOPAD.encode(bytes)
+}
+
+/// The bytes behind base64url without padding.
+pub fn from_base64url(text: &str) -> Result<Vec<u8>> {
+    Ok(BASE64URL_NOPAD.decode(text.as_bytes())?)
+}
+
+/// Base64 with padding (RFC 4648 section 4).
+pub fn base64(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
 }
 
 /// Seconds since 1970, with their fraction.

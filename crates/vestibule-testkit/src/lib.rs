@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use self::{
     frame::{Frame, Opcode, Role},
     head::{Handshake, Head, accept_of},
-    issuer::{Issuer, Key, KeyKind, now_secs, with},
+    issuer::{Issuer, Key, KeyKind, base64, base64url, from_base64url, now_secs, with},
     peer::{Message, Peer, Stream},
     process::{Gateway, Lines, Output, run},
     provider::{Provider, Served},
