@@ -16,7 +16,7 @@ fn a_cookie_opens_a_route_for_an_allowed_page() -> Outcome {
 }
 
 #[test]
-fn a_page_that_is_not_allowed_gets_nothing_by_a_cookie() -> Outcome {
+fn a_cookie_with_a_foreign_missing_or_null_origin_is_refused() -> Outcome {
     for route in [COOKIE, "accept = [\"cookie\", \"message\"]\ncookie = \"session\"\n"] {
         let rig = Rig::new(route)?;
         let with_cookie =

@@ -88,6 +88,17 @@ fn a_bad_token_does_not() -> Outcome {
 }
 
 #[test]
+fn a_token_of_another_issuer_or_audience_is_refused() -> Outcome {
+    let rig = Rig::new(HEADER)?;
+    for (claim, value) in [("iss", "https://id.example.com/"), ("aud", "https://api.example.com/")] {
+        let token = rig.issuer.sign(&with(rig.issuer.claims("alice"), claim, value.into()))?;
+        let mut client = rig.send(&Handshake::to("/ws").bearer(&token))?;
+        assert_eq!(no(&mut client)?, http(401, "invalid_token"), "{claim}");
+    }
+    rig.expect_undialled()
+}
+
+#[test]
 fn the_clock_may_be_wrong_by_the_skew_and_no_more() -> Outcome {
     let tolerant = Issuer::new("https://tolerant.example")?;
     let rig = Rig::with(HEADER, |setup| {
@@ -137,7 +148,7 @@ fn a_route_takes_tokens_of_its_own_issuers_alone() -> Outcome {
 }
 
 #[test]
-fn every_scope_of_the_route_is_wanted() -> Outcome {
+fn a_token_without_the_scope_is_refused() -> Outcome {
     let rig = Rig::new(&format!("{HEADER}\nscopes = [\"chat\", \"read\"]\n"))?;
     for (name, scopes) in [
         ("scope", json!("read chat more")),
@@ -157,7 +168,7 @@ fn every_scope_of_the_route_is_wanted() -> Outcome {
 }
 
 #[test]
-fn two_explicit_credentials_are_refused_even_when_both_are_good() -> Outcome {
+fn two_explicit_credentials_are_refused() -> Outcome {
     let route = "accept = [\"header\", \"query\", \"subprotocol\", \"cookie\", \"message\"]\n\
                  cookie = \"session\"\ndangerous_token_in_query = true\n";
     let rig = Rig::new(route)?;
@@ -205,7 +216,7 @@ fn an_explicit_credential_goes_before_an_ambient_one() -> Outcome {
 }
 
 #[test]
-fn a_credential_by_a_carrier_that_the_route_does_not_take_opens_nothing() -> Outcome {
+fn a_carrier_that_the_route_does_not_take_is_refused() -> Outcome {
     let rig = Rig::new(r#"accept = ["message"]"#)?;
     let token = rig.token()?;
     let bare = Handshake::to("/ws");

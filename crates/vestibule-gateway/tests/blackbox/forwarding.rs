@@ -27,7 +27,7 @@ fn all(head: &Head, name: &str) -> String {
 }
 
 #[test]
-fn a_stranger_s_word_about_where_it_comes_from_is_not_passed_on() -> Outcome {
+fn forwarded_fields_of_a_stranger_are_replaced() -> Outcome {
     let rig = Rig::new(HEADER)?;
     let head = rig.asked(&forged(&rig)?)?;
     assert!(!head.mentions("6.6.6.6") && !head.mentions("forged.example"), "{head}");

@@ -90,6 +90,45 @@ fn a_message_over_the_limit_ends_the_connection() -> Outcome {
 }
 
 #[test]
+fn random_bytes_do_not_end_the_process() -> Outcome {
+    let mut rig = Rig::new(QUICK)?;
+    let mut state = 0x2545_f491_u32;
+    let mut noise = |length: usize| -> Vec<u8> {
+        let next = |_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_be_bytes()[0]
+        };
+        (0..length).map(next).collect()
+    };
+    let (mut honest, mut upstream) = rig.open(&rig.good()?)?;
+    for round in 0..60 {
+        // As a head, as the first frames, and as the frames of both sides of an open connection.
+        let bytes = noise(1 + round * 7);
+        let mut head = rig.gateway.connect()?;
+        head.send(&bytes)?;
+        let mut first = rig.wait_at_the_door()?;
+        first.send(&bytes)?;
+        let (mut client, mut behind) = rig.open(&rig.good()?)?;
+        match round % 2 {
+            0 => client.send(&bytes)?,
+            _ => behind.send(&bytes)?,
+        }
+        for peer in [&mut head, &mut first, &mut client, &mut behind] {
+            peer.finish()?;
+            peer.rest()?;
+        }
+    }
+    crate::rig::converse(&mut honest, &mut upstream, "still here")?;
+    drop((honest, upstream));
+    rig.gateway.terminate()?;
+    assert!(rig.gateway.wait()?.success());
+    assert!(!rig.gateway.log().text().contains("panick"));
+    Ok(())
+}
+
+#[test]
 fn a_head_that_does_not_end_is_cut() -> Outcome {
     let rig = Rig::new(QUICK)?;
     let mut client = rig.gateway.connect()?;

@@ -32,13 +32,30 @@ fn a_page_reads_a_close_code() -> Outcome {
 }
 
 #[test]
-fn a_foreign_page_reads_an_http_status_whatever_the_route_says() -> Outcome {
+fn a_foreign_page_gets_403_whatever_it_presents() -> Outcome {
     let page = Handshake::to("/ws").origin("https://evil.example");
     for style in ["auto", "http", "close"] {
         let route = format!("accept = [\"header\", \"message\"]\nreject = {style:?}\n");
         assert_eq!(refused(&route, &page)?, http(403, "origin_not_allowed"), "{style}");
     }
-    Ok(())
+    let rig = Rig::new("accept = [\"header\", \"subprotocol\", \"message\"]")?;
+    let token = rig.token()?;
+    let mut answers = Vec::new();
+    for handshake in [
+        page.clone(),
+        page.clone().bearer(&token),
+        page.clone().bearer("nonsense"),
+        page.clone().subprotocols(&format!("bearer, {token}")),
+        page.clone().bearer(&token).bearer(&token),
+        page.field("Sec-WebSocket-Extensions", "permessage-deflate"),
+    ] {
+        let mut client = rig.send(&handshake)?;
+        let (head, body) = client.expect_answer(403)?;
+        answers.push((head.to_string(), body));
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+    rig.expect_undialled()
 }
 
 #[test]

@@ -140,7 +140,8 @@ pub(crate) fn no(client: &mut Peer) -> anyhow::Result<No> {
     if head.status() == 101 {
         return closed(client);
     }
-    ensure!(head.one("connection") == Some("close"), "stays open: {head}");
+    let connection = head.one("connection").unwrap_or_default();
+    ensure!(connection.ends_with("close"), "stays open: {head}");
     ensure!(head.one("content-type") == Some("application/json"), "not JSON: {head}");
     let body = client.body(&head)?;
     let body: Value = serde_json::from_str(&body)?;

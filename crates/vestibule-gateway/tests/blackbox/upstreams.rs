@@ -52,7 +52,7 @@ fn the_next_upstream_is_tried_where_one_is_down() -> Outcome {
 }
 
 #[test]
-fn an_answer_that_is_no_101_reaches_the_client_as_it_is() -> Outcome {
+fn an_http_answer_of_the_upstream_is_passed_on() -> Outcome {
     let rig = Rig::new(HEADER)?;
     for (answer, status, body) in [
         ("HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\nX-Why: because\r\n\r\nnot you", 403, "not you"),
@@ -115,7 +115,7 @@ fn an_answer_cannot_smuggle_a_second_one() -> Outcome {
 }
 
 #[test]
-fn a_switch_that_breaks_the_rfc_is_a_bad_gateway() -> Outcome {
+fn an_upstream_with_a_wrong_accept_gets_no_tunnel() -> Outcome {
     let rig = Rig::new(HEADER)?;
     type Write = fn(&str) -> String;
     let head = "HTTP/1.1 101 Switching Protocols\r\n";
