@@ -163,9 +163,8 @@ fn data_behind_a_refused_authenticate_is_not_forgiven_by_a_good_one() -> Outcome
 fn everything_may_come_byte_by_byte() -> Outcome {
     let rig = Rig::new(ALL)?;
     let token = rig.token()?;
-    let authenticate = format!(
-        r#"{{"auth":{{"type":"authenticate","mechanism":"bearer","token":"{token}"}}}}"#
-    );
+    let authenticate =
+        format!(r#"{{"auth":{{"type":"authenticate","mechanism":"bearer","token":"{token}"}}}}"#);
     let bytes = [Handshake::to("/ws").bytes(), text(&authenticate), text("hello")].concat();
     let mut client = rig.gateway.connect()?;
     for byte in bytes {

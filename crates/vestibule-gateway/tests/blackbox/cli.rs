@@ -58,7 +58,16 @@ fn token_verify_says_what_the_gateway_would() -> Outcome {
     let jwks = setup.file("keys.json", issuer.jwks().to_string())?.display().to_string();
     let check = |tokens: &str| {
         vestibule(
-            &["token", "verify", "--jwks", &jwks, "--issuer", &issuer.url, "--audience", &issuer.audience],
+            &[
+                "token",
+                "verify",
+                "--jwks",
+                &jwks,
+                "--issuer",
+                &issuer.url,
+                "--audience",
+                &issuer.audience,
+            ],
             tokens,
         )
     };
@@ -71,7 +80,10 @@ fn token_verify_says_what_the_gateway_would() -> Outcome {
     let lines: Vec<Value> =
         mixed.stdout.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     assert_eq!((&lines[0]["valid"], &lines[1]["valid"]), (&true.into(), &false.into()));
-    assert_eq!((&lines[1]["error"], &lines[1]["label"]), (&"invalid_token".into(), &"token_signature".into()));
+    assert_eq!(
+        (&lines[1]["error"], &lines[1]["label"]),
+        (&"invalid_token".into(), &"token_signature".into())
+    );
     let expired = check(&issuer.token_for("alice", -90.0)?)?;
     assert!(expired.stdout.contains("token_expired"), "{expired:?}");
     assert_eq!(check("nonsense\n")?.code, 2);
@@ -81,14 +93,21 @@ fn token_verify_says_what_the_gateway_would() -> Outcome {
 #[test]
 fn a_minted_token_opens_a_route() -> Outcome {
     let secret = Issuer::with_key("https://hmac.example", Key::generate(KeyKind::Secret, "s")?)?;
-    let rig = Rig::with(r#"accept = ["header"]"#, |setup| {
-        setup.issuer("hmac", &secret, "").unwrap()
-    })?;
+    let rig =
+        Rig::with(r#"accept = ["header"]"#, |setup| setup.issuer("hmac", &secret, "").unwrap())?;
     let file = rig.setup.folder().join("hmac.secret").display().to_string();
     let minted = vestibule(
         &[
-            "token", "mint", "--secret", &file, "--subject", "alice", "--issuer", &secret.url,
-            "--audience", &secret.audience,
+            "token",
+            "mint",
+            "--secret",
+            &file,
+            "--subject",
+            "alice",
+            "--issuer",
+            &secret.url,
+            "--audience",
+            &secret.audience,
         ],
         "",
     )?;

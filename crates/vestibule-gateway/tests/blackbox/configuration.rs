@@ -54,7 +54,10 @@ cookie = \"session\"
         let said = &output.stderr;
         // All of them at once, each with its place.
         for place in [":2:", ":3:", ":10:", ":11:", ":13:"] {
-            assert!(said.contains(&format!("faulty.toml{place}")), "{command}: no {place} in {said}");
+            assert!(
+                said.contains(&format!("faulty.toml{place}")),
+                "{command}: no {place} in {said}"
+            );
         }
         assert!(said.contains("listen"), "no suggestion in {said}");
         assert!(output.stdout.is_empty(), "{output:?}");
@@ -66,9 +69,15 @@ cookie = \"session\"
 fn every_single_fault_is_found() -> Outcome {
     let setup = fine()?;
     let good = setup.text();
-    let route = |lines: &str| good.replace("upstream = \"ws://127.0.0.1:9/x\"\n", &format!("upstream = \"ws://127.0.0.1:9/x\"\n{lines}\n"));
+    let route = |lines: &str| {
+        good.replace(
+            "upstream = \"ws://127.0.0.1:9/x\"\n",
+            &format!("upstream = \"ws://127.0.0.1:9/x\"\n{lines}\n"),
+        )
+    };
     let server = |lines: &str| good.replace("workers = 1\n", &format!("workers = 1\n{lines}\n"));
-    let issuer = |lines: &str| good.replace("name = \"idp\"\n", &format!("name = \"idp\"\n{lines}\n"));
+    let issuer =
+        |lines: &str| good.replace("name = \"idp\"\n", &format!("name = \"idp\"\n{lines}\n"));
     let faults = [
         ("not TOML", "[server\n".to_owned()),
         ("an unknown table", format!("{good}[surprise]\n")),
@@ -80,7 +89,10 @@ fn every_single_fault_is_found() -> Outcome {
         ("an unknown issuer", route("issuers = [\"nobody\"]")),
         ("an unknown dialect", route("dialect = \"klingon\"")),
         ("a cookie without its name", route("accept = [\"cookie\"]")),
-        ("a cookie for every page", route("accept = [\"cookie\"]\ncookie = \"s\"\norigins = [\"*\"]")),
+        (
+            "a cookie for every page",
+            route("accept = [\"cookie\"]\ncookie = \"s\"\norigins = [\"*\"]"),
+        ),
         ("an origin with a path", route("origins = [\"https://a.example/\"]")),
         ("a query without the danger", route("accept = [\"query\"]")),
         ("a duration without a unit", route("auth_deadline = 5")),
@@ -92,9 +104,19 @@ fn every_single_fault_is_found() -> Outcome {
         ("half of a certificate", server("tls = { cert = \"cert.pem\" }")),
         ("a certificate that is not there", server("tls = { cert = \"c.pem\", key = \"k.pem\" }")),
         ("two sources of keys", issuer("jwks_url = \"https://id.example.com/keys\"")),
-        ("keys without TLS", good.replace("jwks_file", "jwks_url").replace(&format!("{}/idp.jwks", setup.folder().display()), "http://id.example.com/keys")),
+        (
+            "keys without TLS",
+            good.replace("jwks_file", "jwks_url").replace(
+                &format!("{}/idp.jwks", setup.folder().display()),
+                "http://id.example.com/keys",
+            ),
+        ),
         ("an algorithm that is none", issuer("algorithms = [\"none\"]")),
-        ("no issuer", good[..good.find("[[issuers]]").unwrap()].to_owned() + &good[good.find("[[routes]]").unwrap()..]),
+        (
+            "no issuer",
+            good[..good.find("[[issuers]]").unwrap()].to_owned()
+                + &good[good.find("[[routes]]").unwrap()..],
+        ),
         ("no route", good[..good.find("[[routes]]").unwrap()].to_owned()),
         ("the same route twice", format!("{good}{}", &good[good.find("[[routes]]").unwrap()..])),
         ("an upstream that is none", good.replace("ws://127.0.0.1:9/x", "tcp://127.0.0.1:9")),
@@ -161,7 +183,8 @@ fn a_dangerous_switch_is_named_at_the_start() -> Outcome {
 fn an_address_that_is_taken_is_a_failure_and_not_a_fault() -> Outcome {
     let taken = Upstream::start()?;
     let setup = fine()?;
-    let text = setup.text().replace("127.0.0.1:0\"\nworkers", &format!("{}\"\nworkers", taken.address()));
+    let text =
+        setup.text().replace("127.0.0.1:0\"\nworkers", &format!("{}\"\nworkers", taken.address()));
     let config = setup.file("vestibule.toml", text)?;
     let output = vestibule(&["serve"], &config)?;
     assert_eq!(output.code, 1, "{output:?}");
@@ -172,7 +195,8 @@ fn an_address_that_is_taken_is_a_failure_and_not_a_fault() -> Outcome {
 #[test]
 fn a_secret_in_a_faulty_configuration_is_not_repeated() -> Outcome {
     let setup = fine()?;
-    let text = setup.text().replace("name = \"idp\"\n", "name = \"idp\"\nsecret = \"hunter2-hunter2\"\n");
+    let text =
+        setup.text().replace("name = \"idp\"\n", "name = \"idp\"\nsecret = \"hunter2-hunter2\"\n");
     let config = setup.file("vestibule.toml", text)?;
     let output = vestibule(&["check"], &config)?;
     assert_eq!(output.code, 78, "{output:?}");

@@ -2,7 +2,7 @@
 
 use vestibule_testkit::Handshake;
 
-use crate::rig::{No, Outcome, PAGE, Rig, close, http, no};
+use crate::rig::{No, OWN_HOST, Outcome, PAGE, Rig, close, http, no};
 
 const COOKIE: &str = "accept = [\"cookie\"]\ncookie = \"session\"\n";
 
@@ -54,7 +54,7 @@ fn a_cookie_with_a_foreign_missing_or_null_origin_is_refused() -> Outcome {
 
 #[test]
 fn by_default_only_the_own_host_is_allowed() -> Outcome {
-    let rig = Rig::new(&format!("{COOKIE}origins = []\n"))?;
+    let rig = Rig::new(&format!("{COOKIE}{OWN_HOST}"))?;
     let with_cookie = Handshake::to("/ws")
         .with("Host", "ws.example.com:8080")
         .field("Cookie", &format!("session={}", rig.token()?));
@@ -65,7 +65,8 @@ fn by_default_only_the_own_host_is_allowed() -> Outcome {
         let mut client = rig.send(&with_cookie.clone().origin(origin))?;
         assert_eq!(no(&mut client)?, http(403, "origin_not_allowed"), "{origin}");
     }
-    let cross = with_cookie.origin("http://ws.example.com:8080").field("Sec-Fetch-Site", "cross-site");
+    let cross =
+        with_cookie.origin("http://ws.example.com:8080").field("Sec-Fetch-Site", "cross-site");
     let mut client = rig.send(&cross)?;
     assert_eq!(no(&mut client)?, http(403, "origin_not_allowed"));
     Ok(())
@@ -94,7 +95,8 @@ fn the_same_cookie_twice_opens_nothing() -> Outcome {
         page.clone().field("Cookie", &format!("session={good}; session={other}")),
         page.clone().field("Cookie", &format!("session={good}; session={good}")),
         page.clone().field("Cookie", &format!("session={good}; session=")),
-        page.field("Cookie", &format!("session={good}")).field("Cookie", &format!("session={other}")),
+        page.field("Cookie", &format!("session={good}"))
+            .field("Cookie", &format!("session={other}")),
     ] {
         let mut client = rig.send(&handshake)?;
         let said = no(&mut client)?;

@@ -1,6 +1,5 @@
 //! Which tokens open a route, and that two of them never do.
 
-
 use serde_json::json;
 use vestibule_testkit::{Handshake, Issuer, Key, KeyKind, base64url, now_secs, with};
 
@@ -35,9 +34,8 @@ fn a_bad_token_does_not() -> Outcome {
         claims.as_object_mut().unwrap().remove(name);
         issuer.sign(&claims)
     };
-    let header = |name: &str, value| {
-        issuer.key.token(&with(issuer.key.header(), name, value), &claims())
-    };
+    let header =
+        |name: &str, value| issuer.key.token(&with(issuer.key.header(), name, value), &claims());
     let good = issuer.token("alice")?;
     let [head, body, signature] = good.split('.').collect::<Vec<_>>()[..] else { panic!() };
     let none = base64url(json!({"alg": "none"}).to_string().as_bytes());
@@ -90,7 +88,8 @@ fn a_bad_token_does_not() -> Outcome {
 #[test]
 fn a_token_of_another_issuer_or_audience_is_refused() -> Outcome {
     let rig = Rig::new(HEADER)?;
-    for (claim, value) in [("iss", "https://id.example.com/"), ("aud", "https://api.example.com/")] {
+    for (claim, value) in [("iss", "https://id.example.com/"), ("aud", "https://api.example.com/")]
+    {
         let token = rig.issuer.sign(&with(rig.issuer.claims("alice"), claim, value.into()))?;
         let mut client = rig.send(&Handshake::to("/ws").bearer(&token))?;
         assert_eq!(no(&mut client)?, http(401, "invalid_token"), "{claim}");
@@ -105,7 +104,8 @@ fn the_clock_may_be_wrong_by_the_skew_and_no_more() -> Outcome {
         setup.issuer("tolerant", &tolerant, "clock_skew = \"60s\"").unwrap()
     })?;
     rig.asked(&Handshake::to("/ws").bearer(&tolerant.token_for("alice", -20.0)?))?;
-    let mut client = rig.send(&Handshake::to("/ws").bearer(&tolerant.token_for("alice", -90.0)?))?;
+    let mut client =
+        rig.send(&Handshake::to("/ws").bearer(&tolerant.token_for("alice", -90.0)?))?;
     assert_eq!(no(&mut client)?, http(401, "token_expired"));
     Ok(())
 }
@@ -187,7 +187,8 @@ fn two_explicit_credentials_are_refused() -> Outcome {
     ] {
         let mut client = rig.send(&handshake)?;
         let said = no(&mut client)?;
-        let fits = said == http(400, "ambiguous_credential") || said == http(400, "invalid_request");
+        let fits =
+            said == http(400, "ambiguous_credential") || said == http(400, "invalid_request");
         assert!(fits, "{said:?} to {}", String::from_utf8_lossy(&handshake.bytes()));
         let mut client = rig.send(&handshake.origin(PAGE))?;
         let said = no(&mut client)?;
@@ -227,7 +228,12 @@ fn a_carrier_that_the_route_does_not_take_is_refused() -> Outcome {
     ] {
         let mut client = rig.send(&handshake)?;
         let said = no(&mut client)?;
-        assert_eq!(said, http(403, "mechanism_not_allowed"), "{}", String::from_utf8_lossy(&handshake.bytes()));
+        assert_eq!(
+            said,
+            http(403, "mechanism_not_allowed"),
+            "{}",
+            String::from_utf8_lossy(&handshake.bytes())
+        );
     }
     rig.expect_undialled()
 }

@@ -80,7 +80,8 @@ fn a_node_with_nobody_inside_goes_at_once() -> Outcome {
 fn a_peer_that_never_reads_cannot_hold_a_node() -> Outcome {
     let mut rig = quick(r#"accept = ["header"]"#)?;
     let (_client, mut upstream): (Peer, Peer) = rig.open(&rig.good()?)?;
-    let bytes = Frame::whole(Opcode::Binary, vec![1; 50_000]).bytes(vestibule_testkit::Role::Server);
+    let bytes =
+        Frame::whole(Opcode::Binary, vec![1; 50_000]).bytes(vestibule_testkit::Role::Server);
     upstream.send_until_stalled(&bytes, 64 << 20, std::time::Duration::from_secs(1))?;
     rig.gateway.terminate()?;
     assert_eq!(rig.gateway.wait()?.code(), Some(0));

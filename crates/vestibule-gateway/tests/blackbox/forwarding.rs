@@ -2,14 +2,16 @@
 
 use vestibule_testkit::{Handshake, Head};
 
-use crate::rig::{Outcome, PAGE, Rig, http, no};
+use crate::rig::{OWN_HOST, Outcome, PAGE, Rig, http, no};
 
 const HEADER: &str = r#"accept = ["header", "cookie"]
 cookie = "session"
 "#;
 
 fn behind_a_proxy(route: &str) -> anyhow::Result<Rig> {
-    Rig::with(route, |setup| setup.server("workers = 1\ntrusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\"]"))
+    Rig::with(route, |setup| {
+        setup.server("workers = 1\ntrusted_proxies = [\"127.0.0.0/8\", \"10.0.0.0/8\"]")
+    })
 }
 
 fn forged(rig: &Rig) -> anyhow::Result<Handshake> {
@@ -75,7 +77,7 @@ fn only_the_last_address_that_no_trusted_proxy_wrote_counts() -> Outcome {
 
 #[test]
 fn the_own_host_is_the_one_that_the_trusted_proxy_was_asked_for() -> Outcome {
-    let rig = behind_a_proxy(&format!("{HEADER}origins = []\n"))?;
+    let rig = behind_a_proxy(&format!("{HEADER}{OWN_HOST}"))?;
     let with_cookie = Handshake::to("/ws")
         .field("Cookie", &format!("session={}", rig.token()?))
         .field("X-Forwarded-Host", "ws.example.com")
@@ -89,7 +91,7 @@ fn the_own_host_is_the_one_that_the_trusted_proxy_was_asked_for() -> Outcome {
 
 #[test]
 fn a_stranger_cannot_make_its_page_the_own_host() -> Outcome {
-    let rig = Rig::new(&format!("{HEADER}origins = []\n"))?;
+    let rig = Rig::new(&format!("{HEADER}{OWN_HOST}"))?;
     let handshake = Handshake::to("/ws")
         .field("Cookie", &format!("session={}", rig.token()?))
         .field("X-Forwarded-Host", "evil.example")
@@ -145,7 +147,8 @@ fn what_is_between_two_hops_stays_there() -> Outcome {
         .field("TE", "trailers")
         .field("Trailer", "X");
     let head = rig.asked(&handshake)?;
-    for name in ["x-hop", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer"] {
+    for name in ["x-hop", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer"]
+    {
         assert_eq!(head.all(name), Vec::<&str>::new(), "{head}");
     }
     assert_eq!(head.one("connection").map(str::to_ascii_lowercase).as_deref(), Some("upgrade"));

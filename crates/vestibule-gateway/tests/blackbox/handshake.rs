@@ -259,12 +259,17 @@ fn noise_is_answered_or_dropped_and_harms_nobody() -> Outcome {
     let tls_hello = [0x16, 0x03, 0x01, 0x00, 0xa5, 0x01, 0x00, 0x00, 0xa1, 0x03, 0x03];
     let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let proxy = b"PROXY TCP4 203.0.113.1 127.0.0.1 1 2\r\n";
-    for noise in [&tls_hello[..], http2, proxy, b"\r\n\r\n\r\n\r\n", b"\0\0\0\0", b"\xff\xfe\r\n\r\n"] {
+    for noise in
+        [&tls_hello[..], http2, proxy, b"\r\n\r\n\r\n\r\n", b"\0\0\0\0", b"\xff\xfe\r\n\r\n"]
+    {
         let mut client = rig.gateway.connect()?;
         client.send([noise, &rig.good()?.bytes()].concat())?;
         let answer = client.rest()?;
         let text = String::from_utf8_lossy(&answer);
-        assert!(text.is_empty() || text.starts_with("HTTP/1.1 4") || text.starts_with("HTTP/1.1 5"), "{text}");
+        assert!(
+            text.is_empty() || text.starts_with("HTTP/1.1 4") || text.starts_with("HTTP/1.1 5"),
+            "{text}"
+        );
     }
     let mut nothing: Peer = rig.gateway.connect()?;
     nothing.finish()?;

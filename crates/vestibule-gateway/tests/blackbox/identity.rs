@@ -80,12 +80,14 @@ fn a_client_cannot_send_identity_fields() -> Outcome {
     ];
     for preset in ["vestibule", "oauth2-proxy", "authelia", "none"] {
         let rig = Rig::new(&format!("{HEADER}\nidentity = {preset:?}\n"))?;
-        let mut handshake = rig.good()?;
-        for name in names {
-            handshake = handshake.field(name, "mallory").field(name, "mallory-again");
+        for some in names.chunks(10) {
+            let mut handshake = rig.good()?;
+            for name in some {
+                handshake = handshake.field(name, "mallory").field(name, "mallory-again");
+            }
+            let head = rig.asked(&handshake)?;
+            assert!(!head.mentions("mallory"), "{preset}: {head}");
         }
-        let head = rig.asked(&handshake)?;
-        assert!(!head.mentions("mallory"), "{preset}: {head}");
     }
     Ok(())
 }
@@ -145,7 +147,10 @@ fn an_assertion_verifies_with_the_published_keys() -> Outcome {
 
     let keys = public_keys(&rig)?;
     let key = keys.iter().find(|key| key["kid"] == header["kid"]).unwrap();
-    assert_eq!((&key["kty"], &key["crv"], &key["d"]), (&json!("OKP"), &json!("Ed25519"), &Value::Null));
+    assert_eq!(
+        (&key["kty"], &key["crv"], &key["d"]),
+        (&json!("OKP"), &json!("Ed25519"), &Value::Null)
+    );
     let public = bytes_of(key["x"].as_str().unwrap())?;
     let signed = token.rsplit_once('.').unwrap().0;
     UnparsedPublicKey::new(&ED25519, public)

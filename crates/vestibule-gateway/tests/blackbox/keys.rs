@@ -47,7 +47,10 @@ impl Fetching {
         eventually("the keys are there", || Ok(self.gateway.ask("/readyz")?.0 == 200))
     }
 
-    fn open(&self, token: &str) -> anyhow::Result<(vestibule_testkit::Peer, vestibule_testkit::Peer)> {
+    fn open(
+        &self,
+        token: &str,
+    ) -> anyhow::Result<(vestibule_testkit::Peer, vestibule_testkit::Peer)> {
         let mut client = self.gateway.connect()?;
         client.send(Handshake::to("/ws").bearer(token).bytes())?;
         let (upstream, _) = self.upstream.switch("")?;
@@ -97,10 +100,7 @@ fn a_discovery_that_names_another_issuer_is_not_believed() -> Outcome {
     });
     provider.serve("/.well-known/openid-configuration", Served::Json(document));
     provider.serve("/.well-known/oauth-authorization-server", Served::Status(404));
-    assert_eq!(
-        rig.refused(&rig.issuer.token("alice")?)?,
-        http(503, "temporarily_unavailable")
-    );
+    assert_eq!(rig.refused(&rig.issuer.token("alice")?)?, http(503, "temporarily_unavailable"));
     assert_eq!(provider.asked("/jwks"), 0);
     Ok(())
 }

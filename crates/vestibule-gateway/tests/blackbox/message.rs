@@ -81,7 +81,10 @@ fn a_token_without_the_scopes_of_the_route_is_refused_for_good() -> Outcome {
     let mut client = rig.wait_at_the_door()?;
     client.authenticate(&rig.token()?)?;
     let rejected = client.expect_auth("rejected")?;
-    assert_eq!((&rejected["error"], &rejected["retry"]), (&"insufficient_scope".into(), &false.into()));
+    assert_eq!(
+        (&rejected["error"], &rejected["retry"]),
+        (&"insufficient_scope".into(), &false.into())
+    );
     assert_eq!(closed(&mut client)?, close(4403, "insufficient_scope"));
     rig.expect_undialled()
 }
@@ -98,7 +101,10 @@ fn other_messages_than_authenticate_come_too_early() -> Outcome {
         (with("authenticate", "hope"), close(4403, "mechanism_not_allowed")),
         (with("Authenticate", "bearer"), close(4400, "invalid_request")),
         (r#"{"auth":{"type":"logout"}}"#.to_owned(), close(4410, "logged_out")),
-        (with("authenticate", "bearer").replace("}}", "},\"data\":1}"), close(4400, "invalid_request")),
+        (
+            with("authenticate", "bearer").replace("}}", "},\"data\":1}"),
+            close(4400, "invalid_request"),
+        ),
     ] {
         let mut client = rig.wait_at_the_door()?;
         client.send_text(&text)?;

@@ -52,7 +52,8 @@ fn metrics_count_what_happens() -> Outcome {
 fn metrics_name_no_subject() -> Outcome {
     let rig = Rig::new(ALL)?;
     let token = rig.issuer.token("mallory-the-subject")?;
-    let (mut client, mut upstream) = rig.open(&Handshake::to("/ws/secret-path?secret=query").bearer(&token))?;
+    let (mut client, mut upstream) =
+        rig.open(&Handshake::to("/ws/secret-path?secret=query").bearer(&token))?;
     converse(&mut client, &mut upstream, "hello")?;
     let mut nowhere = rig.send(&Handshake::to("/nowhere-at-all"))?;
     no(&mut nowhere)?;
@@ -129,7 +130,8 @@ fn the_admin_listener_only_tells() -> Outcome {
     let rig = Rig::new(ALL)?;
     for method in ["POST", "PUT", "DELETE"] {
         let mut admin = Peer::connect(rig.gateway.admin())?;
-        admin.send(format!("{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"))?;
+        admin
+            .send(format!("{method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"))?;
         assert_eq!(admin.head()?.status(), 405, "{method}");
     }
     Ok(())

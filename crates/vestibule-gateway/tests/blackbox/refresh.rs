@@ -10,7 +10,7 @@ const SHORT: f64 = 3.0;
 
 #[test]
 fn a_refresh_carries_a_connection_over_the_end_of_its_first_credential() -> Outcome {
-    let rig = Rig::new(AT_ONCE)?;
+    let rig = Rig::new(&format!("{AT_ONCE}expiry_warning = \"0s\"\n"))?;
     let token = rig.issuer.token_for("alice", SHORT)?;
     let (mut client, mut upstream) = rig.open_by_message(&token)?;
     client.refresh(&rig.token()?)?;
@@ -54,7 +54,10 @@ fn a_refresh_for_another_subject_ends_the_connection() -> Outcome {
     client.refresh(&rig.issuer.token("bob")?)?;
     client.send_text("as bob")?;
     let rejected = client.expect_auth("rejected")?;
-    assert_eq!((&rejected["error"], &rejected["retry"]), (&"identity_changed".into(), &false.into()));
+    assert_eq!(
+        (&rejected["error"], &rejected["retry"]),
+        (&"identity_changed".into(), &false.into())
+    );
     assert_eq!(closed(&mut client)?, close(4403, "identity_changed"));
     while let Some(frame) = upstream.frame_or_end()? {
         assert_eq!(frame.opcode, Opcode::Close, "{frame:?}");
@@ -86,10 +89,12 @@ fn a_refresh_that_fails_leaves_the_lease_as_it_was() -> Outcome {
         client.refresh(&bad)?;
         let mut rejected = client.message()?;
         // `expiring` may come at any time now.
-        while matches!(&rejected, vestibule_testkit::Message::Text(text) if text.contains("expiring")) {
+        while matches!(&rejected, vestibule_testkit::Message::Text(text) if text.contains("expiring"))
+        {
             rejected = client.message()?;
         }
-        let expected = format!(r#"{{"auth":{{"type":"rejected","error":"{error}","retry":true}}}}"#);
+        let expected =
+            format!(r#"{{"auth":{{"type":"rejected","error":"{error}","retry":true}}}}"#);
         assert_eq!(rejected, vestibule_testkit::Message::Text(expected));
     }
     client.send_text("still here")?;
@@ -145,7 +150,10 @@ fn a_control_message_never_reaches_the_upstream_however_it_is_cut() -> Outcome {
     loop {
         let frame = upstream.frame()?;
         if frame.opcode != Opcode::Ping {
-            assert_eq!(frame, Frame::whole(Opcode::Text, "the first message that the upstream hears"));
+            assert_eq!(
+                frame,
+                Frame::whole(Opcode::Text, "the first message that the upstream hears")
+            );
             return Ok(());
         }
     }

@@ -25,7 +25,8 @@ fn every_frame() -> Vec<Frame> {
 #[test]
 fn every_frame_passes_in_both_directions_as_it_is() -> Outcome {
     let rig = Rig::new(ALL)?;
-    for (mut client, mut upstream) in [rig.open(&rig.good()?)?, rig.open_by_message(&rig.token()?)?] {
+    for (mut client, mut upstream) in [rig.open(&rig.good()?)?, rig.open_by_message(&rig.token()?)?]
+    {
         for frame in every_frame() {
             client.send_frame(&frame)?;
             assert_eq!(upstream.frame()?, frame);
@@ -40,23 +41,38 @@ fn every_frame_passes_in_both_directions_as_it_is() -> Outcome {
 fn bytes_pass_one_by_one() -> Outcome {
     let rig = Rig::new(ALL)?;
     let (mut client, mut upstream) = rig.open_by_message(&rig.token()?)?;
-    let frames = [
-        Frame::whole(Opcode::Text, r#"{"au"#),
-        Frame::whole(Opcode::Text, r#"{"auth"}"#),
-        Frame::part(Opcode::Text, "{"),
-        Frame::whole(Opcode::Continuation, r#""auth"}"#),
-        Frame::whole(Opcode::Binary, vec![1; 126]),
-        Frame::whole(Opcode::Ping, "?"),
+    let groups = [
+        vec![Frame::whole(Opcode::Text, r#"{"au"#)],
+        vec![Frame::whole(Opcode::Text, r#"{"auth"}"#)],
+        // It is not known yet whose message begins with these.
+        vec![
+            Frame::part(Opcode::Text, "{"),
+            Frame::part(Opcode::Continuation, ""),
+            Frame::part(Opcode::Continuation, r#""aut"#),
+            Frame::whole(Opcode::Ping, "?"),
+            Frame::whole(Opcode::Continuation, r#"h"}"#),
+        ],
+        vec![Frame::whole(Opcode::Binary, vec![1; 126])],
     ];
-    for frame in frames {
-        for byte in frame.bytes(Role::Client) {
+    for frames in groups {
+        for byte in frames.iter().flat_map(|frame| frame.bytes(Role::Client)) {
             client.send([byte])?;
         }
-        assert_eq!(upstream.frame()?, frame);
-        for byte in frame.bytes(Role::Server) {
+        for byte in frames.iter().flat_map(|frame| frame.bytes(Role::Server)) {
             upstream.send([byte])?;
         }
-        assert_eq!(client.frame()?, frame);
+        for peer in [&mut upstream, &mut client] {
+            let mut seen = Vec::new();
+            for _ in &frames {
+                seen.push(peer.frame()?);
+            }
+            // A control frame may overtake what is held back.
+            let data = |frames: &[Frame]| {
+                frames.iter().filter(|f| !f.opcode.is_control()).cloned().collect::<Vec<_>>()
+            };
+            assert_eq!(data(&seen), data(&frames));
+            assert_eq!(seen.len(), frames.len());
+        }
     }
     Ok(())
 }

@@ -12,6 +12,9 @@ pub(crate) type Outcome = anyhow::Result<()>;
 /// The page that every route of a rig allows, beside its own host.
 pub(crate) const PAGE: &str = "https://app.example.com";
 
+/// A line for a route that allows the pages of its own host alone, which is the default.
+pub(crate) const OWN_HOST: &str = "# the own host\n";
+
 /// The binary under test.
 pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_vestibule"))
@@ -34,13 +37,10 @@ impl Rig {
     }
 
     /// With these lines in the route, and a setup that was changed.
-    pub(crate) fn with(
-        route: &str,
-        change: impl FnOnce(Setup) -> Setup,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn with(route: &str, change: impl FnOnce(Setup) -> Setup) -> anyhow::Result<Self> {
         let issuer = Issuer::new("https://id.example.com")?;
         let upstream = Upstream::start()?;
-        let origins = if route.contains("origins") {
+        let origins = if route.contains("origins") || route.contains(OWN_HOST) {
             String::new()
         } else {
             format!("origins = [{PAGE:?}]\n")

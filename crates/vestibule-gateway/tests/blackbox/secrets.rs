@@ -55,9 +55,8 @@ fn everything(client: &mut Peer) -> String {
 #[test]
 fn no_credential_is_in_any_output_or_upstream_request() -> Outcome {
     let shared = Issuer::with_key("https://hmac.example", Key::generate(KeyKind::Secret, "s")?)?;
-    let mut rig = Rig::with(EVERY, |setup| {
-        setup.level("trace").issuer("hmac", &shared, "").unwrap()
-    })?;
+    let mut rig =
+        Rig::with(EVERY, |setup| setup.level("trace").issuer("hmac", &shared, "").unwrap())?;
     let mut secrets = Secrets::default();
     secrets.add("the shared secret", shared.key.secret());
     let mut token = |name: &str, token: anyhow::Result<String>| -> anyhow::Result<String> {
@@ -72,7 +71,8 @@ fn no_credential_is_in_any_output_or_upstream_request() -> Outcome {
     let expired = token("an expired token", issuer.token_for("alice", -90.0))?;
     let foreign = with(issuer.claims("alice"), "aud", "https://elsewhere.example".into());
     let foreign = token("a token for somebody else", issuer.sign(&foreign))?;
-    let garbage = token("garbage", Ok("this-is-a-password.not-a-token.at-all-it-is-not".to_owned()))?;
+    let garbage =
+        token("garbage", Ok("this-is-a-password.not-a-token.at-all-it-is-not".to_owned()))?;
     let refresh = token("a refresh", issuer.token("alice"))?;
     let other = token("a refresh of somebody else", issuer.token("bob"))?;
 
@@ -87,7 +87,10 @@ fn no_credential_is_in_any_output_or_upstream_request() -> Outcome {
             page.clone().field("Cookie", &format!("a=1; session={token}")),
             Handshake::to(&format!("/ws?access_token={token}&x=1")).origin(PAGE),
             page.clone().subprotocols(&format!("chat, vestibule.bearer.{token}")),
-            page.clone().subprotocols(&format!("chat, base64url.bearer.phx.{}", base64url(token.as_bytes()))),
+            page.clone().subprotocols(&format!(
+                "chat, base64url.bearer.phx.{}",
+                base64url(token.as_bytes())
+            )),
             page.clone().subprotocols(&format!("bearer, {token}")),
         ] {
             let mut client = rig.send(&handshake)?;
@@ -137,7 +140,9 @@ fn no_credential_is_in_any_output_or_upstream_request() -> Outcome {
     secrets.check("a close", &everything(&mut client))?;
     secrets.check("the upstream's stream", &everything(&mut upstream))?;
     for text in [
-        format!(r#"{{"auth":{{"type":"authenticate","mechanism":"bearer","token":"{good}","x":1}}}}"#),
+        format!(
+            r#"{{"auth":{{"type":"authenticate","mechanism":"bearer","token":"{good}","x":1}}}}"#
+        ),
         format!(r#"{{"auth":{{"type":"authenticate","mechanism":"{good}","token":"x"}}}}"#),
         format!(r#"{{"auth":{{"type":"{good}"}}}}"#),
         good.clone(),
@@ -177,7 +182,6 @@ fn no_credential_is_in_what_the_commands_print() -> Outcome {
         &["connect", &url, "--token-file", &token, "--once", "x"],
         &["connect", &url, "--token", &forged, "--once", "x"],
         &["connect", &url, "--token", &forged, "--carrier", "nonsense"],
-        &["check", "-c", &token],
     ] {
         let mut command = std::process::Command::new(binary());
         command.args(arguments);

@@ -11,7 +11,8 @@ const CARRIER: &str = r#"accept = ["subprotocol"]"#;
 fn open(rig: &Rig, offered: &str, chosen: Option<&str>) -> anyhow::Result<(Head, Head)> {
     let handshake = Handshake::to("/ws").origin(PAGE).subprotocols(offered);
     let mut client = rig.send(&handshake)?;
-    let field = chosen.map_or_else(String::new, |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+    let field =
+        chosen.map_or_else(String::new, |name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
     let (mut upstream, asked) = rig.upstream.switch(&field)?;
     let answer = client.expect_switch()?;
     converse(&mut client, &mut upstream, "hello")?;

@@ -12,7 +12,7 @@ use rustls::{
 };
 use vestibule_testkit::{Frame, Handshake, Opcode, Peer, Role, either_way};
 
-use crate::rig::{Outcome, PAGE, Rig, close, closed, converse, http, no};
+use crate::rig::{OWN_HOST, Outcome, PAGE, Rig, close, closed, converse, http, no};
 
 const ALL: &str = "accept = [\"header\", \"message\", \"cookie\"]\ncookie = \"session\"\n";
 
@@ -109,7 +109,7 @@ fn a_refusal_over_tls_is_read_to_its_end() -> Outcome {
 
 #[test]
 fn over_tls_a_page_that_came_without_is_foreign() -> Outcome {
-    let (rig, pair) = secure(&format!("{ALL}origins = []\n"))?;
+    let (rig, pair) = secure(&format!("{ALL}{OWN_HOST}"))?;
     let cookie = format!("session={}", rig.token()?);
     let ask = |origin: &str| -> anyhow::Result<Peer> {
         let mut client = connect(rig.gateway.address(), &pair.cert)?;

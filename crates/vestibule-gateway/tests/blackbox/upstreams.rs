@@ -18,7 +18,11 @@ fn nobody() -> anyhow::Result<String> {
 fn an_upstream_that_is_down_is_a_bad_gateway() -> Outcome {
     let url = nobody()?;
     let rig = Rig::with(HEADER, |setup| {
-        setup.route("/down", &url, "accept = [\"header\", \"message\"]\norigins = [\"https://app.example.com\"]")
+        setup.route(
+            "/down",
+            &url,
+            "accept = [\"header\", \"message\"]\norigins = [\"https://app.example.com\"]",
+        )
     })?;
     let handshake = Handshake::to("/down").bearer(&rig.token()?);
     let mut client = rig.send(&handshake)?;
@@ -55,7 +59,11 @@ fn the_next_upstream_is_tried_where_one_is_down() -> Outcome {
 fn an_http_answer_of_the_upstream_is_passed_on() -> Outcome {
     let rig = Rig::new(HEADER)?;
     for (answer, status, body) in [
-        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\nX-Why: because\r\n\r\nnot you", 403, "not you"),
+        (
+            "HTTP/1.1 403 Forbidden\r\nContent-Length: 7\r\nX-Why: because\r\n\r\nnot you",
+            403,
+            "not you",
+        ),
         (
             "HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\nX-Why: because\r\n\r\n\
              3\r\nnot\r\n4\r\n now\r\n0\r\n\r\n",
@@ -64,8 +72,16 @@ fn an_http_answer_of_the_upstream_is_passed_on() -> Outcome {
         ),
         ("HTTP/1.1 404 Not Found\r\nX-Why: because\r\n\r\nuntil the end", 404, "until the end"),
         ("HTTP/1.1 200 OK\r\nX-Why: because\r\nContent-Length: 0\r\n\r\n", 200, ""),
-        ("HTTP/1.1 302 Found\r\nLocation: /login\r\nX-Why: because\r\nContent-Length: 0\r\n\r\n", 302, ""),
-        ("HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nX-Why: because\r\nContent-Length: 0\r\n\r\n", 401, ""),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: /login\r\nX-Why: because\r\nContent-Length: 0\r\n\r\n",
+            302,
+            "",
+        ),
+        (
+            "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nX-Why: because\r\nContent-Length: 0\r\n\r\n",
+            401,
+            "",
+        ),
     ] {
         let mut client = rig.send(&rig.good()?)?;
         let (mut upstream, _) = rig.upstream.request()?;
@@ -136,7 +152,9 @@ fn an_upstream_with_a_wrong_accept_gets_no_tunnel() -> Outcome {
             format!("Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Extensions: x-foo\r\n")
         }),
         ("unasked compression", |accept| {
-            format!("Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n")
+            format!(
+                "Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
+            )
         }),
         ("another upgrade", |accept| format!("Sec-WebSocket-Accept: {accept}\r\nUpgrade: h2c\r\n")),
         ("lower-case accept", |accept| {
@@ -146,7 +164,9 @@ fn an_upstream_with_a_wrong_accept_gets_no_tunnel() -> Outcome {
         ("a folded field", |accept| format!("Sec-WebSocket-Accept:\r\n {accept}\r\n")),
         ("a bare line feed", |accept| format!("Sec-WebSocket-Accept: {accept}\nX: y\r\n")),
         ("a field name with a space", |accept| format!("Sec-WebSocket-Accept : {accept}\r\n")),
-        ("a field without a colon", |accept| format!("Sec-WebSocket-Accept: {accept}\r\nnonsense\r\n")),
+        ("a field without a colon", |accept| {
+            format!("Sec-WebSocket-Accept: {accept}\r\nnonsense\r\n")
+        }),
     ];
     for (what, write) in cases {
         let mut client = rig.send(&rig.good()?)?;
@@ -162,7 +182,11 @@ fn an_upstream_with_a_wrong_accept_gets_no_tunnel() -> Outcome {
 #[test]
 fn a_switch_without_its_fields_is_a_bad_gateway() -> Outcome {
     let rig = Rig::new(HEADER)?;
-    for fields in ["Upgrade: websocket\r\n", "Connection: Upgrade\r\n", "Upgrade: h2c\r\nConnection: Upgrade\r\n"] {
+    for fields in [
+        "Upgrade: websocket\r\n",
+        "Connection: Upgrade\r\n",
+        "Upgrade: h2c\r\nConnection: Upgrade\r\n",
+    ] {
         let mut client = rig.send(&rig.good()?)?;
         let (mut upstream, asked) = rig.upstream.request()?;
         let accept = accept_of(asked.one("sec-websocket-key").unwrap());
@@ -186,7 +210,9 @@ fn a_subprotocol_that_was_not_offered_is_a_bad_gateway() -> Outcome {
 #[test]
 fn an_upstream_that_hangs_up_is_a_bad_gateway() -> Outcome {
     let rig = Rig::new(HEADER)?;
-    for partial in ["", "HTTP/1.1 101 Swi", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"] {
+    for partial in
+        ["", "HTTP/1.1 101 Swi", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"]
+    {
         let mut client = rig.send(&rig.good()?)?;
         let (mut upstream, _) = rig.upstream.request()?;
         upstream.send(partial)?;
