@@ -99,7 +99,7 @@ fn described(
     }
     let audiences = reader.list("audiences", word("an audience"));
     // What could not be read was reported.
-    if audiences.as_ref().map_or(reader.node("audiences").is_none(), Vec::is_empty) {
+    if audiences.as_ref().map_or_else(|| reader.node("audiences").is_none(), Vec::is_empty) {
         let message = "`aud` is not looked at: a token that this issuer made for another service \
                        is let in";
         let fault = Fault::warning(message, reader.place_of("audiences"));

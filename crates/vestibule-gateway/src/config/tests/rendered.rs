@@ -14,7 +14,7 @@ fn check(text: &str, environment: &[(&str, &str)], expected: &str) {
 #[test]
 fn a_key_that_there_is_not() {
     check(
-        r#"[server]
+        r"[server]
 lsiten = '127.0.0.1:8080'
 [[issuers]]
 name = 'idp'
@@ -23,7 +23,7 @@ audiences = ['a']
 [[routes]]
 path = '/'
 upstream = 'ws://127.0.0.1:9000'
-"#,
+",
         &[],
         r#"error: there is no key "lsiten" in [server]
  --> vestibule.toml:2:1
@@ -40,7 +40,7 @@ upstream = 'ws://127.0.0.1:9000'
 #[test]
 fn a_key_of_another_section() {
     check(
-        r#"[[issuers]]
+        r"[[issuers]]
 name = 'idp'
 issuer = 'https://idp.example'
 audiences = ['a']
@@ -48,7 +48,7 @@ audiences = ['a']
 path = '/'
 upstream = 'ws://127.0.0.1:9000'
 trusted_proxies = ['10.0.0.0/8']
-"#,
+",
         &[],
         r#"error: there is no key "trusted_proxies" in [[routes]]
  --> vestibule.toml:8:1
@@ -191,7 +191,7 @@ issuers = ["ipd"]
 #[test]
 fn two_of_a_kind() {
     check(
-        r#"[[issuers]]
+        r"[[issuers]]
 name = 'idp'
 issuer = 'https://idp.example'
 audiences = ['a']
@@ -202,7 +202,7 @@ upstream = 'ws://127.0.0.1:9000'
 [[routes]]
 path = '/'
 upstream = 'ws://127.0.0.1:9000'
-"#,
+",
         &[],
         r#"error: there are two routes for "/"
   --> vestibule.toml:10:8
@@ -255,13 +255,13 @@ path = '/'
 upstream = 'ws://127.0.0.1:9000'
 "#,
         &[],
-        r#"error: an address here has no user and no password
+        r"error: an address here has no user and no password
  --> vestibule.toml:5:12
   |
 5 | jwks_url = **************************************
   |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-"#,
+",
     );
 }
 
@@ -295,14 +295,14 @@ hosts = ["a.example"]
 #[test]
 fn a_variable_with_a_wrong_value() {
     check(
-        r#"[[issuers]]
+        r"[[issuers]]
 name = 'idp'
 issuer = 'https://idp.example'
 audiences = ['a']
 [[routes]]
 path = '/'
 upstream = 'ws://127.0.0.1:9000'
-"#,
+",
         &[("VESTIBULE_ROUTES__0__HOSTS", "ws.example.com, b c")],
         r#"error: "b c" is no host
  --> environment:1:44
@@ -319,14 +319,14 @@ upstream = 'ws://127.0.0.1:9000'
 #[test]
 fn a_variable_that_means_nothing() {
     check(
-        r#"[[issuers]]
+        r"[[issuers]]
 name = 'idp'
 issuer = 'https://idp.example'
 audiences = ['a']
 [[routes]]
 path = '/'
 upstream = 'ws://127.0.0.1:9000'
-"#,
+",
         &[("VESTIBULE_SERVER__TOKEN", "hunter2")],
         r#"error: there is no key "token" in [server]
  --> environment:1:1
@@ -343,10 +343,10 @@ upstream = 'ws://127.0.0.1:9000'
 #[test]
 fn nothing_at_all() {
     check(
-        r#"# nothing
-"#,
+        r"# nothing
+",
         &[],
-        r#"error: there is no [[issuers]]
+        r"error: there is no [[issuers]]
 --> vestibule.toml
  = help: `vestibule init` writes a file to begin with
 
@@ -354,7 +354,7 @@ error: there is no [[routes]]
 --> vestibule.toml
  = help: `vestibule init` writes a file to begin with
 
-"#,
+",
     );
 }
 
