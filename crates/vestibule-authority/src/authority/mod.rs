@@ -280,13 +280,15 @@ impl Member {
         if !newer_keys_could_help(&refused) {
             return Opinion::Bad(refused);
         }
-        if source.can(Want::Newer, now) {
-            return Opinion::Doubtful(refused, Want::Newer);
-        }
-        match (refused.rejection, source.fault()) {
+        let refused = match (refused.rejection, source.fault()) {
             // Perhaps a key that we could not get: the client should come again, not give up.
-            (Rejection::TokenKeyUnknown, Some(_)) => Opinion::Bad(self.without_keys()),
-            _ => Opinion::Bad(refused),
+            (Rejection::TokenKeyUnknown, Some(_)) => self.without_keys(),
+            _ => refused,
+        };
+        if source.can(Want::Newer, now) {
+            Opinion::Doubtful(refused, Want::Newer)
+        } else {
+            Opinion::Bad(refused)
         }
     }
 

@@ -102,6 +102,27 @@ async fn metadata_are_believed_for_an_hour_and_asked_for_again_when_the_keys_hav
     time::resume();
     assert_eq!(ask(&authority, &of(&provider, &new, "bob")).await, yes("bob"));
     assert_eq!(provider.hits(OPENID), 3);
+
+    // They answer, and call themselves something else: that is no outage, and nothing is fetched.
+    provider
+        .at(OPENID, Answer::json(&json!({ "issuer": "x", "jwks_uri": elsewhere.url("/keys") })));
+    elsewhere.at("/keys", Answer::json(&jwks(&[&old])));
+    time::pause();
+    time::advance(Duration::from_hours(1)).await;
+    time::resume();
+    let said = ask(&authority, &of(&provider, &old, "alice")).await;
+    assert_eq!(said, Err(Rejection::Unavailable));
+}
+
+#[tokio::test]
+async fn an_outage_at_the_first_address_is_no_reason_to_ask_at_the_second() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at(OPENID, Answer::Raw(Vec::new()));
+    provider.at(OAUTH, metadata(&provider, &provider));
+    let authority = discovered(&provider, patient());
+    let said = ask(&authority, &of(&provider, &key, "alice")).await;
+    assert_eq!(said, Err(Rejection::Unavailable));
+    assert_eq!(provider.hits(OAUTH), 0);
 }
 
 #[tokio::test]

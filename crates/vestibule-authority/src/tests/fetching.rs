@@ -7,7 +7,9 @@ use super::provider::{Answer, Provider};
 use crate::{
     address::{Address, DangerousHttp},
     fetch::{self, FetchPolicy, Fetcher},
-    limits, words,
+    limits,
+    origin::Origin,
+    words,
 };
 
 fn policy() -> FetchPolicy {
@@ -42,6 +44,17 @@ async fn a_document_arrives_as_it_is() {
     assert_eq!(ask(Answer::json(&"{}")).await.unwrap(), b"{}");
     let chunked = raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n");
     assert_eq!(ask(chunked).await.unwrap(), b"{}");
+}
+
+#[tokio::test]
+async fn a_key_set_comes_with_its_freshness() {
+    let provider = Provider::start();
+    let fields = "cache-control: max-age=600\r\nage: 60\r\n";
+    provider.at("/keys", Answer::with("200 OK", fields, r#"{"keys":[]}"#));
+    let keys = Address::parse(&provider.url("/keys"), DangerousHttp::Refused).unwrap();
+    let fetcher = Fetcher::new(&policy(), RootCertStore::empty()).unwrap();
+    let loaded = Origin::Url { keys, fetcher }.load().await.unwrap();
+    assert_eq!(loaded.max_age, Some(Duration::from_mins(9)));
 }
 
 #[tokio::test]
