@@ -176,18 +176,19 @@ fn a_frame_under_way_is_completed_before_a_close_and_nothing_follows_it() {
         both.upstream.write_all(head).await.unwrap();
         expect(&mut both.client, head).await;
         rig.close(both.key, 4401);
-        let mut upstream = both.upstream;
+        let (mut client, mut upstream) = (both.client, both.upstream);
         let sending = async {
             upstream.write_all(tail).await.unwrap();
             upstream.write_all(&bare(0x80, b"not any more")).await.unwrap();
         };
         let reading = async {
-            expect(&mut both.client, tail).await;
-            assert_eq!(expect_close(&mut both.client).await, 4401);
-            both.client.write_all(&masked(0x88, &closing(4401))).await.unwrap();
-            assert_eq!(rest(&mut both.client).await, b"");
+            expect(&mut client, tail).await;
+            assert_eq!(expect_close(&mut client).await, 4401);
+            client.write_all(&masked(0x88, &closing(4401))).await.unwrap();
+            assert_eq!(rest(&mut client).await, b"");
         };
         tokio::join!(sending, reading);
+        drop((client, upstream));
         assert_eq!(ended_of(&both.notes).await.0, 4401);
     });
 }
@@ -216,7 +217,7 @@ fn peers_that_never_answer_are_left_in_time() {
         let mut by_upstream = rig.open().await;
         let mut stuck = rig.open().await;
         let key = stuck.key;
-        fill(&mut stuck.upstream, &bare(0x82, &[7; 70_000]), || rig.waiting(key).0 > 0).await;
+        fill(&mut stuck.upstream, &bare(0x82, &vec![7; 70_000]), || rig.waiting(key).0 > 0).await;
         let began = Instant::now();
         rig.close(ordered.key, 4401);
         rig.close(stuck.key, 4401);

@@ -101,7 +101,7 @@ fn messages_of_the_in_band_protocol_stay_here() {
 fn a_reader_that_never_reads_stops_its_sender_and_costs_one_buffer() {
     run(async |rig| {
         let (mut both, mut stuck) = (rig.open().await, rig.open().await);
-        let (up, down) = (masked(0x82, &[7; 50_000]), bare(0x82, &[7; 50_000]));
+        let (up, down) = (masked(0x82, &vec![7; 50_000]), bare(0x82, &vec![7; 50_000]));
         let mut most = 0;
         let written = fill(&mut stuck.upstream, &down, || {
             most = most.max(rig.waiting(stuck.key).0);
@@ -218,7 +218,7 @@ proptest! {
             let (mut client, mut client_out) = both.client.into_split();
             let (mut upstream, mut upstream_out) = both.upstream.into_split();
             let (mut seen_up, mut seen_down) = (vec![0; up.len()], vec![0; down.len()]);
-            let (_, _, read_up, read_down) = tokio::join!(
+            let ((), (), read_up, read_down) = tokio::join!(
                 send_in_pieces(&mut client_out, &up, &cuts),
                 send_in_pieces(&mut upstream_out, &down, &cuts),
                 upstream.read_exact(&mut seen_up),

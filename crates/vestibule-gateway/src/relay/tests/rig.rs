@@ -28,7 +28,7 @@ use super::super::{Control, Ended, Key, Order, Pair, Relay, Report, Wire};
 use crate::drive::Clock;
 
 /// Longer than anything takes; only a hanging test gets there.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(super) struct Rig {
     pub(super) relay: Rc<Relay<Probe>>,
@@ -44,9 +44,11 @@ pub(super) struct Notes {
     /// What to order on the next report that is not a signal.
     pub(super) orders: RefCell<Vec<Order>>,
     /// To be sent, from within the control, to other connections.
-    pub(super) pass_on: RefCell<Vec<(Rc<Relay<Probe>>, Key, Order)>>,
+    pub(super) pass_on: RefCell<Vec<PassOn>>,
     pub(super) changed: Notify,
 }
+
+type PassOn = (Rc<Relay<Probe>>, Key, Order);
 
 pub(super) struct Probe(pub(super) Rc<Notes>);
 
