@@ -46,6 +46,8 @@ pub const FILE_COOL_DOWN: Duration = Duration::from_secs(1);
 
 /// Most issuers that are tried for one token.
 pub const ISSUERS_TRIED: usize = 8;
+/// How often newer keys are tried that came while others were tried.
+pub const OVERTAKEN: usize = 3;
 /// How often one check may wait for keys: once for a fetch that was already under way and may have
 /// been answered too early, once for its own, and once because somebody else's came between.
 pub const WAITS: usize = 3;

@@ -24,7 +24,7 @@ use crate::{
     memory::{Fingerprint, Memory},
     readiness::Readiness,
     schedule::Want,
-    source::Source,
+    source::{Snapshot, Source},
     words,
 };
 
@@ -262,9 +262,44 @@ impl Drop for Authority {
 }
 
 impl Member {
+    /// What the keys say that count. While they were tried, somebody else's fetch may have landed,
+    /// and have spent the turn of all: then the newer ones are tried.
     fn opinion(&self, token: &Unverified, wall: UnixTime, now: Instant) -> Opinion {
+        self.opinion_from(self.source.current(now), token, wall, now)
+    }
+
+    fn opinion_from(
+        &self,
+        mut current: Option<Arc<Snapshot>>,
+        token: &Unverified,
+        wall: UnixTime,
+        now: Instant,
+    ) -> Opinion {
+        let mut opinion = self.opinion_by(current.as_deref(), token, wall, now);
+        for _ in 0..limits::OVERTAKEN {
+            // After the opinion: keys that came before it asked for a fetch are seen here.
+            let latest = self.source.current(now);
+            let version = |keys: &Option<Arc<Snapshot>>| keys.as_ref().map(|keys| keys.version);
+            match &opinion {
+                Opinion::Bad(refused)
+                    if newer_keys_could_help(refused) && version(&current) != version(&latest) => {}
+                Opinion::Bad(_) | Opinion::Good(_, _, _) | Opinion::Doubtful(_, _) => break,
+            }
+            opinion = self.opinion_by(latest.as_deref(), token, wall, now);
+            current = latest;
+        }
+        opinion
+    }
+
+    fn opinion_by(
+        &self,
+        current: Option<&Snapshot>,
+        token: &Unverified,
+        wall: UnixTime,
+        now: Instant,
+    ) -> Opinion {
         let Self { expectations, source } = self;
-        let Some(current) = source.current(now) else {
+        let Some(current) = current else {
             let refused = self.without_keys();
             return if source.can(Want::Any, now) {
                 Opinion::Doubtful(refused, Want::Any)
@@ -305,7 +340,8 @@ impl Member {
 /// A name that is not in the set may be new; so may be the key behind a known name. Neither costs a
 /// stranger anything to claim, which is why both share one cool-down.
 fn newer_keys_could_help(refused: &Refused) -> bool {
-    matches!(refused.rejection, Rejection::TokenKeyUnknown | Rejection::TokenSignature)
+    let mendable = [Rejection::TokenKeyUnknown, Rejection::TokenSignature, Rejection::Unavailable];
+    mendable.contains(&refused.rejection)
 }
 
 /// Of several issuers' refusals the one that says most is told: that of an issuer whose key fits,
@@ -314,3 +350,6 @@ fn weight(refused: &Refused) -> usize {
     let least = [Rejection::TokenKeyUnknown, Rejection::TokenSignature, Rejection::Unavailable];
     least.iter().position(|rejection| *rejection == refused.rejection).unwrap_or(least.len())
 }
+
+#[cfg(test)]
+mod tests;

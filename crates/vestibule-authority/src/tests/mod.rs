@@ -5,6 +5,6 @@ mod fetching;
 mod files;
 mod log;
 mod memory;
-mod provider;
-mod rig;
+pub(crate) mod provider;
+pub(crate) mod rig;
 mod rotation;

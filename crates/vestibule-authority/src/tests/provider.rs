@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// What is said at a path.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// These bytes, then the end.
     Raw(Vec<u8>),
     /// Nothing, for ever.
@@ -31,15 +31,15 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    pub(super) fn json(text: &impl ToString) -> Self {
+    pub(crate) fn json(text: &impl ToString) -> Self {
         Self::with("200 OK", "content-type: application/json\r\n", text.to_string())
     }
 
-    pub(super) fn status(status: &str) -> Self {
+    pub(crate) fn status(status: &str) -> Self {
         Self::with(status, "", "")
     }
 
-    pub(super) fn with(status: &str, fields: &str, body: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn with(status: &str, fields: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let length = body.len();
         let head = format!(
@@ -55,7 +55,7 @@ struct Shared {
     seen: Mutex<Vec<String>>,
 }
 
-pub(super) struct Provider {
+pub(crate) struct Provider {
     address: SocketAddr,
     scheme: &'static str,
     shared: Arc<Shared>,
@@ -66,12 +66,12 @@ pub(super) struct Provider {
 
 impl Provider {
     /// Answers 404 everywhere.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::run("http", None)
     }
 
     /// The same with TLS for `localhost`, and the certificate (PEM) of whoever vouches for it.
-    pub(super) fn start_tls() -> (Self, String) {
+    pub(crate) fn start_tls() -> (Self, String) {
         let mut ca = CertificateParams::new(Vec::<String>::new()).unwrap();
         ca.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
@@ -111,22 +111,22 @@ impl Provider {
         Self { address, scheme, shared, hits, stop: Some(stop), thread: Some(thread) }
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         let host = if self.scheme == "https" { "localhost" } else { "127.0.0.1" };
         format!("{}://{host}:{}{path}", self.scheme, self.address.port())
     }
 
-    pub(super) fn at(&self, path: &str, answer: Answer) {
+    pub(crate) fn at(&self, path: &str, answer: Answer) {
         self.shared.answers.lock().unwrap().insert(path.to_owned(), answer);
     }
 
     /// How often a path was asked for.
-    pub(super) fn hits(&self, path: &str) -> usize {
+    pub(crate) fn hits(&self, path: &str) -> usize {
         self.shared.seen.lock().unwrap().iter().filter(|seen| *seen == path).count()
     }
 
     /// Waits until the path was asked for so often.
-    pub(super) async fn wait_for(&self, path: &str, hits: usize) {
+    pub(crate) async fn wait_for(&self, path: &str, hits: usize) {
         let mut changes = self.hits.clone();
         while self.hits(path) < hits {
             changes.changed().await.unwrap();
