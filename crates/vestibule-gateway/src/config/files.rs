@@ -12,7 +12,11 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
-use vestibule_verify::jwk::{KeySet, Symmetric};
+use vestibule_verify::{
+    jwk::{KeySet, Symmetric},
+    jwt::Algorithm,
+    mint::Signer,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -30,6 +34,8 @@ pub(super) enum Purpose {
     Certificates,
     /// Its private key.
     PrivateKey,
+    /// The private key that signs assertions.
+    SigningKey,
     /// A JWK set.
     Jwks,
     /// A secret for HMAC, of so many bytes at least.
@@ -100,6 +106,7 @@ impl Files {
                     chain = Some((certificates, place));
                 }),
                 Purpose::PrivateKey => private_key(&bytes, chain.take().map(|chain| chain.0)),
+                Purpose::SigningKey => signs(&bytes),
                 Purpose::Jwks => jwks(&bytes),
                 Purpose::Secret(least) => secret(&bytes, *least),
                 Purpose::TrustRoots => trust_roots(&bytes),
@@ -108,7 +115,9 @@ impl Files {
                 let fault = complaint.at(place, report);
                 report.push(fault.label(path.display().to_string()));
             }
-            if matches!(purpose, Purpose::PrivateKey | Purpose::Secret(_)) && is_open(path) {
+            if matches!(purpose, Purpose::PrivateKey | Purpose::SigningKey | Purpose::Secret(_))
+                && is_open(path)
+            {
                 let message = format!("everybody on this machine can read {}", path.display());
                 let fault = Fault::warning(message, place.clone());
                 report.push(fault.help(format!("chmod o-rwx {}", path.display())));
@@ -157,6 +166,20 @@ fn private_key(pem: &[u8], chain: Option<Vec<CertificateDer<'static>>>) -> Resul
         }),
         None => provider.key_provider.load_private_key(key).map(drop).map_err(Complaint::from),
     }
+}
+
+/// The key of a PKCS#8 document, for the algorithm that it can do; `None` where it can do neither.
+pub fn signing_key(pem: &[u8]) -> Option<Signer> {
+    let text = std::str::from_utf8(pem).ok()?;
+    let algorithms = [Algorithm::EdDsa, Algorithm::Es256];
+    algorithms.into_iter().find_map(|algorithm| Signer::from_pem(algorithm, text).ok())
+}
+
+fn signs(pem: &[u8]) -> Result<(), Complaint> {
+    signing_key(pem).map(drop).ok_or_else(|| {
+        Complaint::new("the file has no private key of Ed25519 or P-256")
+            .help("make one: openssl genpkey -algorithm ED25519 -out assertion.pem")
+    })
 }
 
 fn trust_roots(pem: &[u8]) -> Result<(), Complaint> {

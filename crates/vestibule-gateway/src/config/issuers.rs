@@ -90,7 +90,13 @@ fn described(
     let issuer = reader.parsed("issuer", word("an issuer"));
     let algorithms = reader.some("algorithms", algorithm);
     let http = match reader.flag("dangerous_allow_http") {
-        Some(true) => DangerousHttp::Allowed,
+        Some(true) => {
+            let message = "`dangerous_allow_http`: whoever sits on the way to this issuer can make \
+                           keys of his own count";
+            let place = reader.place_of("dangerous_allow_http");
+            reader.report.push(Fault::warning(message, place));
+            DangerousHttp::Allowed
+        }
         Some(false) | None => DangerousHttp::Refused,
     };
     let source = source(reader, issuer.as_ref(), algorithms.as_deref(), http, files);

@@ -196,6 +196,9 @@ keys! {
         "Most connections of one address (IPv6: of one /64) that are not authenticated yet.";
     "pending" Integer, Value("4096"), "4096",
         "Most connections in all that are not authenticated yet.";
+    "assertion_key" File, Words("a new key at each start"), "\"assertion.pem\"",
+        "The private key (PKCS#8, PEM; Ed25519 or P-256) that signs `X-Vestibule-Assertion`. Give \
+         every node the same one, or an upstream must ask each for its own key set.";
 
     Tls:
     "cert" File, Required, "\"cert.pem\"",

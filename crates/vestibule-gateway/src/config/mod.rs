@@ -48,7 +48,7 @@ use std::{
 
 pub use self::{
     fault::{Colour, Fault, Place, Report, Severity},
-    files::{NAMED_FILE_BYTES, without_newline},
+    files::{NAMED_FILE_BYTES, signing_key, without_newline},
     init::{example, reference},
     keys::{Absent, KEYS, Key, Kind, Section, Shape},
     model::{

@@ -40,6 +40,8 @@ pub struct Server {
     pub pending_per_address: u32,
     /// Most connections in all that are not authenticated yet.
     pub pending: u32,
+    /// The private key that signs assertions (PKCS#8, PEM); `None` makes one at each start.
+    pub assertion_key: Option<PathBuf>,
 }
 
 /// A certificate and its key, both PEM files.

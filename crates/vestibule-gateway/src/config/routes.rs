@@ -251,7 +251,13 @@ fn carriers(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
             let fault = Fault::new(message, reader.place_of("dangerous_token_in_query"));
             reader.report.push(fault.help("add `\"query\"` to `accept`, or leave this out"));
         }
-        (Some(_), true) => policy.token_in_query = TokenInQuery::Taken,
+        (Some(_), true) => {
+            let message = "`dangerous_token_in_query`: tokens end up in logs and histories, and \
+                           whoever reads those can use them";
+            let place = reader.place_of("dangerous_token_in_query");
+            reader.report.push(Fault::warning(message, place));
+            policy.token_in_query = TokenInQuery::Taken;
+        }
         (None, false) => {}
     }
     policy.cookie = cookie.map(|cookie| cookie.value);

@@ -42,6 +42,7 @@ impl Default for ServerWritten {
             drain: DRAIN,
             pending_per_address: limits::PENDING_PER_ADDRESS,
             pending: limits::PENDING,
+            assertion_key: None,
         };
         Self { server, listen: Vec::new() }
     }
@@ -68,6 +69,7 @@ pub(super) fn server(reader: &mut Reader<'_>, files: &mut Files) -> ServerWritte
     let drain = reader.duration("drain", Duration::ZERO..=Duration::from_hours(1));
     let pending_per_address = reader.integer("pending_per_address", 1..=1_000_000);
     let pending = reader.integer("pending", 1..=10_000_000);
+    let assertion_key = files.read(reader, "assertion_key", Purpose::SigningKey);
     let server = Server {
         listen: if listen.is_empty() {
             vec![LISTEN]
@@ -80,6 +82,7 @@ pub(super) fn server(reader: &mut Reader<'_>, files: &mut Files) -> ServerWritte
         drain: drain.map_or(DRAIN, |drain| drain.value),
         pending_per_address: pending_per_address.unwrap_or(limits::PENDING_PER_ADDRESS),
         pending: pending.unwrap_or(limits::PENDING),
+        assertion_key,
     };
     if server.pending_per_address > server.pending {
         let message = "`pending_per_address` is more than `pending`, so one address can take all";

@@ -39,6 +39,9 @@ pub enum ServeError {
     /// A key set that must be there at the start.
     #[error("cannot use the issuers")]
     Issuers(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The key that signs assertions.
+    #[error("cannot use the key for assertions")]
+    AssertionKey(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The runtime.
     #[error("cannot start")]
     Start(#[from] io::Error),

@@ -3,6 +3,7 @@
 use std::{
     net::IpAddr,
     num::NonZeroU64,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -16,9 +17,16 @@ use vestibule_core::{
     rejection::Rejection,
 };
 use vestibule_verify::{jwt::Algorithm, mint::Signer};
+use zeroize::Zeroizing;
 
 use super::{ServeError, issuers};
-use crate::{config::Config, dial::Dialler, drive::Clock, listen::Acceptor, ops::metrics::Metrics};
+use crate::{
+    config::{Config, signing_key},
+    dial::Dialler,
+    drive::Clock,
+    listen::Acceptor,
+    ops::metrics::Metrics,
+};
 
 /// Where the process is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +63,7 @@ impl Shared {
     pub fn new(config: Config) -> Result<Self, ServeError> {
         let authority = Authority::new(issuers::of(&config))
             .map_err(|error| ServeError::Issuers(error.into()))?;
-        let signer = Signer::generate(Algorithm::EdDsa)
-            .map_err(|error| ServeError::Issuers(error.into()))?;
+        let signer = signer(config.server.assertion_key.as_deref())?;
         let acceptor = config.server.tls.as_ref().map(Acceptor::new).transpose()?;
         let dialler = Dialler::new(&config.routes)?;
         let quota = Quota::new(config.server.pending_per_address, config.server.pending);
@@ -95,6 +102,18 @@ impl Shared {
         self.metrics.pending.inc();
         Ok(Place { shared: Arc::clone(self), address })
     }
+}
+
+/// The configured key, or a new one.
+fn signer(path: Option<&Path>) -> Result<Signer, ServeError> {
+    let Some(path) = path else {
+        return Signer::generate(Algorithm::EdDsa)
+            .map_err(|error| ServeError::AssertionKey(error.into()));
+    };
+    let pem = std::fs::read(path).map(Zeroizing::new);
+    let pem = pem.map_err(|error| ServeError::AssertionKey(error.into()))?;
+    signing_key(&pem)
+        .ok_or_else(|| ServeError::AssertionKey("no private key of Ed25519 or P-256".into()))
 }
 
 /// A place among those who wait for their authentication.

@@ -157,7 +157,11 @@ fn sources_of_keys() {
     );
     issuer("issuer = 'http://localhost:8000'", &[]);
     issuer("issuer = 'http://127.0.0.1:8000'", &[]);
-    issuer("issuer = 'http://idp.example'\ndangerous_allow_http = true", &[]);
+    issuer(
+        "issuer = 'http://idp.example'\ndangerous_allow_http = true",
+        &["5:24 warning: `dangerous_allow_http`: whoever sits on the way to this issuer can make \
+           keys of his own count"],
+    );
     issuer("issuer = 'joe'\njwks_file = 'x'", &[]);
     let unlooked = "1:1 warning: `iss` is not looked at: whatever these keys have signed is let in";
     issuer("jwks_file = 'x'", &[unlooked]);

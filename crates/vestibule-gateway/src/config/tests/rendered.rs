@@ -334,7 +334,7 @@ upstream = 'ws://127.0.0.1:9000'
 1 | VESTIBULE_SERVER__TOKEN=…
   | ^^^^^^^^^^^^^^^^^^^^^^^
   |
-  = help: its keys are `listen`, `tls`, `trusted_proxies`, `workers`, `drain`, `pending_per_address` and `pending`
+  = help: its keys are `listen`, `tls`, `trusted_proxies`, `workers`, `drain`, `pending_per_address`, `pending` and `assertion_key`
 
 "#,
     );
