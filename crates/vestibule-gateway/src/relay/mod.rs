@@ -31,11 +31,11 @@ mod wheel;
 mod wire;
 
 use std::{
-    cell::RefCell, collections::VecDeque, fmt, io, net::TcpStream, os::fd::RawFd, rc::Rc,
-    task::Waker, time::Duration,
+    cell::RefCell, collections::VecDeque, fmt, io, net::TcpStream, rc::Rc, task::Waker,
+    time::Duration,
 };
 
-use mio::{Interest, Poll, Registry, Token, unix::SourceFd};
+use mio::{Poll, Registry};
 use vestibule_core::{
     rejection::Rejection,
     relay::Reserved,
@@ -93,7 +93,7 @@ pub enum Order {
     Close(Close),
 }
 
-/// A socket, plain or TLS. The handshake is over, and `TCP_NODELAY` is the caller's business.
+/// A socket, plain or TLS, after all handshakes. Delays (`TCP_NODELAY`) are the caller's business.
 pub enum Wire {
     /// As it is.
     Plain(TcpStream),
@@ -134,9 +134,9 @@ pub struct Ended {
 /// Who began the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndedBy {
-    /// The client closed or went away.
+    /// The client closed, went away, or broke the protocol.
     Client,
-    /// The upstream closed or went away.
+    /// The upstream closed, went away, or broke the protocol.
     Upstream,
     /// The control ordered it.
     Gateway,
@@ -172,23 +172,22 @@ impl<C: Control> Relay<C> {
         }))
     }
 
-    /// Takes over both sockets. What was read already goes first. A socket that cannot be watched
+    /// Takes over both sockets. What was read already goes first. Edges are waited for, never a
+    /// socket: both are made non-blocking. One that cannot be watched
     /// ends the connection at once; [`Control::ended`] tells.
     pub fn open(&self, pair: Pair, control: C, now: Now) -> Key {
         let record = Record::new(pair, control, now);
-        let sockets = [record.client.descriptor(), record.upstream.descriptor()];
-        let (key, index) = self.records.borrow_mut().insert(record);
-        let watched = turn::tokens(index)
-            .into_iter()
-            .zip(sockets)
-            .try_for_each(|(token, socket)| self.watch(token, socket));
-        if watched.is_err() {
-            let mut records = self.records.borrow_mut();
-            if let Some((key, mut record)) = records.take(index) {
+        let mut records = self.records.borrow_mut();
+        let (key, index) = records.insert(record);
+        if let Some((key, mut record)) = records.take(index) {
+            let [client, upstream] = turn::tokens(index);
+            let watched = record.client.watch(&self.registry, client);
+            if watched.and_then(|()| record.upstream.watch(&self.registry, upstream)).is_err() {
                 record.fail();
-                records.put(key, record);
             }
+            records.put(key, record);
         }
+        drop(records);
         self.ready.borrow_mut().push_back(index);
         self.wake();
         key
@@ -214,15 +213,6 @@ impl<C: Control> Relay<C> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    fn watch(&self, token: Token, socket: Option<RawFd>) -> io::Result<()> {
-        let socket = socket.ok_or(io::ErrorKind::NotConnected)?;
-        self.registry.register(
-            &mut SourceFd(&socket),
-            token,
-            Interest::READABLE | Interest::WRITABLE,
-        )
     }
 
     fn wake(&self) {

@@ -21,7 +21,9 @@ use super::{
 const ROUNDS: u32 = 4;
 /// Most bytes that wait for a client before it loses what the gateway has to tell it.
 const TELL_BYTES: usize = BUFFER_BYTES + 16 * 1024;
-/// What is said of an upstream that breaks the protocol or ends without a close frame.
+/// What is said of an upstream that breaks the protocol.
+const BROKEN: Rejection = Rejection::UpstreamInvalid;
+/// What is said of an upstream that ends without a close frame.
 pub(super) const LOST: Rejection = Rejection::UpstreamLost;
 
 /// What is to be done with a connection next.
@@ -159,7 +161,7 @@ impl<C: Control> Record<C> {
                 }
                 Err(rejection) => {
                     self.rare().heard = Heard::Nonsense;
-                    return self.fault(rejection, EndedBy::Gateway, cx);
+                    return self.fault(rejection, EndedBy::Client, cx);
                 }
             }
         }
@@ -185,7 +187,7 @@ impl<C: Control> Record<C> {
                 let whole = whole_frames(before, bytes);
                 self.accept_down(whole, cx);
                 self.upstream.abandon();
-                self.fault(LOST, EndedBy::Upstream, cx);
+                self.fault(BROKEN, EndedBy::Upstream, cx);
             }
         }
     }
@@ -304,9 +306,12 @@ impl<C: Control> Record<C> {
         if !self.is_relaying() {
             return;
         }
-        self.begin_end(rejection.answer().code, by);
+        let is_first = self.end.is_none();
         self.report(Report::Fault(rejection), cx);
         self.cut(&Close::of(rejection, None), cx);
+        if is_first && let Some((_, who)) = &mut self.end {
+            *who = by;
+        }
     }
 }
 

@@ -11,10 +11,10 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpStream},
-    os::fd::{AsRawFd, RawFd},
+    os::fd::AsRawFd,
 };
 
-use mio::event::Event;
+use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
 
 use super::Wire;
 
@@ -133,11 +133,15 @@ impl Side {
         Self { wire: Some(wire), readiness, room: Room::Free }
     }
 
-    /// The descriptor, while there is one.
-    pub(super) fn descriptor(&self) -> Option<RawFd> {
-        match self.wire.as_ref()? {
-            Wire::Plain(socket) | Wire::Tls(socket, _) => Some(socket.as_raw_fd()),
-        }
+    /// Puts the socket into an epoll set, once and for both directions. The set forgets it when it is
+    /// closed.
+    pub(super) fn watch(&self, registry: &Registry, token: Token) -> io::Result<()> {
+        let Some(Wire::Plain(socket) | Wire::Tls(socket, _)) = &self.wire else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        socket.set_nonblocking(true)?;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        registry.register(&mut SourceFd(&socket.as_raw_fd()), token, interest)
     }
 
     /// Whether the socket was given up.

@@ -249,7 +249,7 @@ fn a_broken_client_is_told_so_and_its_upstream_hears_nothing_of_it() {
         assert_eq!(rest(&mut both.upstream).await, b"");
         assert_eq!(both.notes.heard(1).await, ["frame_malformed"]);
         drop(both.client);
-        assert_eq!(ended_of(&both.notes).await, (1002, EndedBy::Gateway));
+        assert_eq!(ended_of(&both.notes).await, (1002, EndedBy::Client));
     });
 }
 
@@ -272,7 +272,7 @@ fn a_broken_upstream_is_cut_off_behind_its_last_whole_frame() {
             assert_eq!(rest(&mut both.client).await, b"");
             drop(both.client);
             assert_eq!(ended_of(&both.notes).await, (1014, EndedBy::Upstream));
-            assert_eq!(both.notes.heard(1).await.len(), 1);
+            assert_eq!(both.notes.heard(1).await, ["upstream_invalid"]);
         }
     });
 }
@@ -297,5 +297,57 @@ fn a_close_cannot_be_cut_in_twice_nor_behind_another() {
         assert_eq!(rest(&mut both.client).await, b"");
         drop(both.client);
         assert_eq!(ended_of(&both.notes).await, (1000, EndedBy::Upstream));
+    });
+}
+
+#[test]
+fn what_waits_for_a_slow_client_arrives_though_the_upstream_has_gone() {
+    run(async |rig| {
+        let mut both = rig.open().await;
+        let (piece, key) = (bare(0x82, &vec![7; 50_000]), both.key);
+        let written = fill(&mut both.upstream, &piece, || rig.waiting(key).0 > 0).await;
+        let mut upstream = both.upstream;
+        let close = bare(0x88, &closing(4000));
+        let sending = async {
+            upstream.write_all(&piece[written % piece.len()..]).await.unwrap();
+            upstream.write_all(&close).await.unwrap();
+            drop(upstream);
+        };
+        let reading = async {
+            for _ in 0..=written / piece.len() {
+                expect(&mut both.client, &piece).await;
+            }
+            expect(&mut both.client, &close).await;
+            both.client.write_all(&masked(0x88, &closing(4000))).await.unwrap();
+            assert_eq!(rest(&mut both.client).await, b"");
+        };
+        tokio::join!(sending, reading);
+        drop(both.client);
+        assert_eq!(ended_of(&both.notes).await, (4000, EndedBy::Upstream));
+    });
+}
+
+#[test]
+fn a_client_that_vanishes_while_its_upstream_is_stuck_is_not_kept() {
+    run(async |rig| {
+        for resets in [false, true] {
+            let mut both = rig.open().await;
+            let key = both.key;
+            if resets {
+                // Unread bytes make the end a reset.
+                both.upstream.write_all(&bare(0x81, b"unread")).await.unwrap();
+                both.client.readable().await.unwrap();
+            }
+            // Not until the client's socket is full: its end would wait behind what it holds.
+            while rig.waiting(key).1 == 0 {
+                both.client.write_all(&masked(0x82, &vec![7; 50_000])).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            let began = Instant::now();
+            drop(both.client);
+            assert_eq!(ended_of(&both.notes).await, (1006, EndedBy::Client));
+            assert_eq!(began.elapsed() >= limits::CLOSE_TIMEOUT, !resets);
+            drop(both.upstream);
+        }
     });
 }
