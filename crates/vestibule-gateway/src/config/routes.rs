@@ -238,8 +238,17 @@ fn carriers(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
         }
         (Some(_) | None, Some(_) | None) => {}
     }
+    policy.token_in_query = token_in_query(reader, place(Carrier::Query));
+    policy.cookie = cookie.map(|cookie| cookie.value);
+    if let Some(accept) = accept {
+        policy.accept = values(accept);
+    }
+}
+
+/// Whether a token in the query counts; `accepted` is where `query` stands in `accept`.
+fn token_in_query(reader: &mut Reader<'_>, accepted: Option<Place>) -> TokenInQuery {
     let flag = reader.flag("dangerous_token_in_query") == Some(true);
-    match (place(Carrier::Query), flag) {
+    match (accepted, flag) {
         (Some(place), false) => {
             let message = "`query` is for tickets, and those are not available yet";
             let help = "for an access token in the query, which ends up in logs and histories, write \
@@ -256,14 +265,11 @@ fn carriers(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
                            whoever reads those can use them";
             let place = reader.place_of("dangerous_token_in_query");
             reader.report.push(Fault::warning(message, place));
-            policy.token_in_query = TokenInQuery::Taken;
+            return TokenInQuery::Taken;
         }
         (None, false) => {}
     }
-    policy.cookie = cookie.map(|cookie| cookie.value);
-    if let Some(accept) = accept {
-        policy.accept = values(accept);
-    }
+    TokenInQuery::Refused
 }
 
 /// Every span of time.
