@@ -6,6 +6,7 @@ pub mod upgrade;
 
 pub mod answer;
 pub mod body;
+pub mod deflate;
 
 pub mod request;
 
