@@ -21,6 +21,9 @@ pub const MESSAGES_BEFORE_ADMISSION: u32 = 8;
 pub const ATTEMPTS: u32 = 3;
 /// Most bytes of a stream held back while it is not known whose message they begin.
 pub const HELD_BYTES: usize = 64;
+/// The same for a compressed message: of payload, and as many of headers. The longest description of
+/// a code takes 286 (RFC 1951 section 3.2.7), and the text begins behind it.
+pub const HELD_COMPRESSED_BYTES: usize = 512;
 /// Most in-band messages a minute on an authenticated connection.
 pub const MESSAGES_A_MINUTE: u32 = 30;
 

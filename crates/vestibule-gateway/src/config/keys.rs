@@ -303,8 +303,9 @@ keys! {
     "subprotocols" List, Words("the first one offered"), "[\"chat.v1\"]",
         "Subprotocols of the upstream, for handshakes that must be answered before it is asked.";
     "compression" Text, Value("\"auto\""), "\"auto\"",
-        "`auto` lets client and upstream agree on extensions where no in-band message has to be read \
-         or written; `off` never does.";
+        "`auto` lets client and upstream agree on extensions; where in-band messages are accepted, on \
+         compression that lets the gateway read them, and on none where one has to be awaited. `off` \
+         never does.";
     "identity" Text, Value("\"vestibule\""), "\"vestibule\"",
         "The header fields that tell the upstream who is there: `vestibule` (`X-Vestibule-…`), \
          `oauth2-proxy` (`X-Forwarded-User` …), `authelia` (`Remote-User` …), `none`.";

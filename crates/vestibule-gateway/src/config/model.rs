@@ -211,7 +211,7 @@ pub enum Assertion {
 /// Whether extensions, such as compression, may be agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// By client and upstream, where no in-band message has to be read or written.
+    /// By client and upstream, as far as the gateway can still read the messages that are its own.
     Auto,
     /// Never.
     Off,

@@ -68,7 +68,7 @@ impl Guest {
         self.request.presented.marker.as_deref()
     }
 
-    /// Whether control messages are the gateway's on this connection.
+    /// Whether control messages are the gateway's on this connection, before any extension.
     pub fn reserved(&self) -> Reserved {
         self.request.route.reserved()
     }

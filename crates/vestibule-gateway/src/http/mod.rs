@@ -21,7 +21,8 @@ impl Route {
         self.policy.path.as_str()
     }
 
-    /// Whether messages of the in-band protocol are the gateway's.
+    /// Whether messages of the in-band protocol are the gateway's. That they may be compressed is known
+    /// when the upstream has answered.
     pub fn reserved(&self) -> Reserved {
         if self.policy.accept.contains(&Carrier::Message) { Reserved::Yes } else { Reserved::No }
     }

@@ -14,7 +14,13 @@ use vestibule_core::{
     relay::Reserved,
     session::Session,
     time::Now,
-    wire::{answer::Answer, body::Body, request::UpstreamRequest, upgrade},
+    wire::{
+        answer::Answer,
+        body::Body,
+        deflate,
+        request::UpstreamRequest,
+        upgrade::{self, Upgrade},
+    },
 };
 
 use super::{
@@ -50,18 +56,22 @@ pub(super) async fn open(
     };
     let head = &answered.head;
     let answer = Answer::of(head, &answered.key, &asked.subprotocols, asked.extensions.as_deref());
+    let answer = answer.and_then(|answer| agreed(answer, guest.reserved()));
     match (answer, upgraded) {
-        (Ok(Answer::Switching { subprotocol, extensions, fields }), Upgraded::NotYet) => {
+        (
+            Ok((Answer::Switching { subprotocol, extensions, fields }, reserved)),
+            Upgraded::NotYet,
+        ) => {
             let subprotocol = subprotocol.as_deref().or_else(|| guest.marker());
             let key = &guest.request.upgrade.key;
             let bytes = upgrade::switching_with(key, subprotocol, extensions.as_deref(), &fields);
             if guest.link.write(&bytes).await.is_ok() {
-                relay(guest, answered, admission, id);
+                relay(guest, answered, admission, id, reserved);
             }
         }
-        (Ok(Answer::Switching { subprotocol, .. }), Upgraded::Yes) => {
+        (Ok((Answer::Switching { subprotocol, .. }, reserved)), Upgraded::Yes) => {
             if subprotocol.as_deref() == guest.promised() {
-                return relay(guest, answered, admission, id);
+                return relay(guest, answered, admission, id, reserved);
             }
             warn!(
                 connection = id.0,
@@ -73,11 +83,11 @@ pub(super) async fn open(
             );
             fail(guest, Rejection::UpstreamInvalid, &admission, upgraded).await;
         }
-        (Ok(Answer::Other { head, body }), Upgraded::NotYet) => {
+        (Ok((Answer::Other { head, body }, _)), Upgraded::NotYet) => {
             guest.worker.refused(guest.seen(), Rejection::UpstreamRefused);
             forward(guest.link, answered.link, &head, body).await;
         }
-        (Ok(Answer::Other { .. }), Upgraded::Yes) => {
+        (Ok((Answer::Other { .. }, _)), Upgraded::Yes) => {
             let status = answered.head.status();
             warn!(connection = id.0, route = route.name(), status, "the upstream refused");
             fail(guest, Rejection::UpstreamRefused, &admission, upgraded).await;
@@ -114,9 +124,7 @@ impl Asked {
             Upgraded::NotYet => {
                 let extensions = match route.compression {
                     Compression::Off => None,
-                    // A compressed message could not be recognised as the gateway's.
-                    Compression::Auto if guest.reserved() == Reserved::Yes => None,
-                    Compression::Auto => guest.request.upgrade.extensions.clone(),
+                    Compression::Auto => offered(&guest.request.upgrade, guest.reserved()),
                 };
                 (guest.request.presented.subprotocols.clone(), extensions)
             }
@@ -142,9 +150,39 @@ impl Asked {
     }
 }
 
+/// What the upstream is offered of the client's extensions: where messages are the gateway's, those
+/// under which it can read them.
+fn offered(upgrade: &Upgrade, reserved: Reserved) -> Option<Vec<u8>> {
+    let extensions = upgrade.extensions.as_deref()?;
+    match reserved {
+        Reserved::No => Some(extensions.to_vec()),
+        Reserved::Yes | Reserved::Compressed => deflate::offers(extensions),
+    }
+}
+
+/// The answer as the client gets it: under the extensions that the upstream agreed to, its messages
+/// must be readable where some are the gateway's. And how they are then read.
+fn agreed(answer: Answer, reserved: Reserved) -> Result<(Answer, Reserved), Rejection> {
+    Ok(match (answer, reserved) {
+        (
+            Answer::Switching { subprotocol, extensions: Some(extensions), fields },
+            Reserved::Yes | Reserved::Compressed,
+        ) => {
+            let extensions = Some(deflate::answer(&extensions)?);
+            (Answer::Switching { subprotocol, extensions, fields }, Reserved::Compressed)
+        }
+        (answer, reserved) => (answer, reserved),
+    })
+}
+
 /// Hands both sockets to the relay of this thread.
-fn relay(guest: Guest, answered: Answered, admission: Admission, id: ConnectionId) {
-    let reserved = guest.reserved();
+fn relay(
+    guest: Guest,
+    answered: Answered,
+    admission: Admission,
+    id: ConnectionId,
+    reserved: Reserved,
+) {
     let Guest { link, request, worker, place, client, accepted: _ } = guest;
     drop(place);
     let route = request.route;

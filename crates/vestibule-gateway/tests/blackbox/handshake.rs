@@ -2,7 +2,7 @@
 
 use vestibule_testkit::{Handshake, Peer};
 
-use crate::rig::{Outcome, Rig, converse, http, no};
+use crate::rig::{Outcome, Rig, close, closed, converse, http, no};
 
 const HEADER: &str = r#"accept = ["header"]"#;
 
@@ -235,21 +235,47 @@ fn a_request_inside_of_a_connection_is_no_request() -> Outcome {
 }
 
 #[test]
-fn no_extension_is_negotiated_where_messages_are_accepted() -> Outcome {
+fn where_messages_are_accepted_each_one_is_compressed_by_itself() -> Outcome {
     let rig = Rig::new(r#"accept = ["header", "message"]"#)?;
-    let offer = |handshake: Handshake| {
-        handshake.field("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")
-    };
-    let none = Vec::<&str>::new();
+    let offer = "x-other; a=1, permessage-deflate; client_max_window_bits, permessage-deflate; x";
+    let offer = |handshake: Handshake| handshake.field("Sec-WebSocket-Extensions", offer);
     let mut by_header = rig.send(&offer(rig.good()?))?;
-    let (_upstream, asked) = rig.upstream.switch("")?;
-    assert_eq!(asked.all("sec-websocket-extensions"), none);
-    assert_eq!(by_header.expect_switch()?.all("sec-websocket-extensions"), none);
+    let agreed = "permessage-deflate; client_max_window_bits=12";
+    let (_upstream, asked) =
+        rig.upstream.switch(&format!("Sec-WebSocket-Extensions: {agreed}\r\n"))?;
+    let asked = asked.one("sec-websocket-extensions");
+    assert_eq!(asked, Some("permessage-deflate; client_max_window_bits"));
+    let told = format!("{agreed}; client_no_context_takeover");
+    assert_eq!(by_header.expect_switch()?.one("sec-websocket-extensions"), Some(&*told));
+    // An upstream that agrees to nothing.
+    let mut declined = rig.send(&offer(rig.good()?))?;
+    let (_upstream, _asked) = rig.upstream.switch("")?;
+    let none = Vec::<&str>::new();
+    assert_eq!(declined.expect_switch()?.all("sec-websocket-extensions"), none);
+    // A client that waits is answered before the upstream is asked.
     let mut by_message = rig.send(&offer(Handshake::to("/ws")))?;
     assert_eq!(by_message.expect_switch()?.all("sec-websocket-extensions"), none);
     by_message.authenticate(&rig.token()?)?;
     let (_upstream, asked) = rig.upstream.switch("")?;
     assert_eq!(asked.all("sec-websocket-extensions"), none);
+    Ok(())
+}
+
+#[test]
+fn compression_that_was_not_agreed_on_ends_the_connection() -> Outcome {
+    let rig = Rig::new(r#"accept = ["header", "message"]"#)?;
+    let offer = rig.good()?.field("Sec-WebSocket-Extensions", "permessage-deflate");
+    let mut client = rig.send(&offer)?;
+    let answer = "Sec-WebSocket-Extensions: permessage-deflate; x-unknown\r\n";
+    let (_upstream, _asked) = rig.upstream.switch(answer)?;
+    assert_eq!(no(&mut client)?, http(502, "upstream_unavailable"));
+    let (mut client, _upstream) = rig.open(&rig.good()?)?;
+    client.send_frame(&vestibule_testkit::Frame {
+        flags: vestibule_testkit::Frame::FIN | vestibule_testkit::Frame::RSV1,
+        opcode: vestibule_testkit::Opcode::Text,
+        payload: vec![0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00],
+    })?;
+    assert_eq!(closed(&mut client)?, close(1002, "protocol_error"));
     Ok(())
 }
 

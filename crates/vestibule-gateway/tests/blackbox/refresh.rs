@@ -159,6 +159,52 @@ fn a_control_message_never_reaches_the_upstream_however_it_is_cut() -> Outcome {
     }
 }
 
+/// A text in a block that is stored (RFC 7692 section 7.2.3.3).
+fn stored(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap();
+    let [low, high] = length.to_le_bytes();
+    [&[0, low, high, !low, !high], text.as_bytes(), &[0]].concat()
+}
+
+#[test]
+fn a_compressed_control_message_is_heard_and_never_reaches_the_upstream() -> Outcome {
+    let rig = Rig::new(AT_ONCE)?;
+    let offer = rig.good()?.field("Sec-WebSocket-Extensions", "permessage-deflate");
+    let mut client = rig.send(&offer)?;
+    let answer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let (mut upstream, _asked) = rig.upstream.switch(answer)?;
+    client.expect_switch()?;
+    let refresh = stored(&format!(
+        r#"{{"auth":{{"type":"refresh","mechanism":"bearer","token":"{}"}}}}"#,
+        rig.token()?
+    ));
+    // "Hello" of RFC 7692 section 7.2.3.2, which is the application's, and as it is.
+    let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    for step in [1, 3, 13, 100, 4000] {
+        for message in [&refresh[..], &hello] {
+            let count = message.len().div_ceil(step);
+            for (number, piece) in message.chunks(step).enumerate() {
+                client.send_frame(&Frame {
+                    flags: if number + 1 == count { Frame::FIN } else { 0 }
+                        | if number == 0 { Frame::RSV1 } else { 0 },
+                    opcode: if number == 0 { Opcode::Text } else { Opcode::Continuation },
+                    payload: piece.to_vec(),
+                })?;
+            }
+        }
+        client.expect_auth("accepted")?;
+        let mut heard = upstream.frame()?;
+        assert_eq!(heard.flags & Frame::RSV1, Frame::RSV1);
+        while !heard.is_last() {
+            let more = upstream.frame()?;
+            heard.flags |= more.flags;
+            heard.payload.extend(more.payload);
+        }
+        assert_eq!((heard.opcode, &heard.payload[..]), (Opcode::Text, &hello[..]));
+    }
+    Ok(())
+}
+
 #[test]
 fn only_the_exact_beginning_makes_a_control_message() -> Outcome {
     let rig = Rig::new(AT_ONCE)?;

@@ -2,23 +2,38 @@
 //! message that begins with exactly `{"auth":` is the gateway's, and not a byte of it goes on.
 //!
 //! Whether it does is known after eight bytes of payload; no more than those are unmasked. Until
-//! then the bytes are held: at most [`limits::HELD_BYTES`], however they are fragmented. Control frames
+//! then the bytes are held: at most [`HELD_BYTES`], however they are fragmented. Control frames
 //! between the fragments go ahead of what is held, which RFC 6455 section 5.4 allows.
+//!
+//! A compressed message is known after eight bytes of text. Mostly the first bytes show that it is the
+//! application's ([`glance`]); otherwise it is inflated until it differs, and at most
+//! [`HELD_COMPRESSED_BYTES`] of it are held. What passes is never changed.
+//!
+//! A message that cannot be inflated by itself passes as well. A client can hide a control message in
+//! one, by referring to earlier messages although it agreed not to; then its own refresh or logout is
+//! not heard, its credential reaches the upstream, and nobody gains anything.
+//!
+//! [`HELD_BYTES`]: crate::limits::HELD_BYTES
+//! [`HELD_COMPRESSED_BYTES`]: crate::limits::HELD_COMPRESSED_BYTES
+
+mod glance;
+mod inflate;
+mod message;
 
 use core::mem;
 
 use zeroize::Zeroizing;
 
+use self::message::{Message, Ours, Undecided, Verdict};
 use super::{
     Gap,
-    boundary::{Boundary, CloseFrame, CloseTaken, Open, Run},
+    boundary::{Boundary, CloseFrame, CloseTaken, Run},
     partial::Partial,
 };
 use crate::{
     authn::message::PREFIX,
-    limits,
     rejection::Rejection,
-    wire::frame::{self, Fin, Header, Opcode, Sender},
+    wire::frame::{Fin, Header, Opcode, Sender},
 };
 
 /// Whether messages of the in-band protocol are the gateway's on this route.
@@ -26,9 +41,11 @@ use crate::{
 pub enum Reserved {
     /// Everything is the application's.
     No,
-    /// They are; no extension was negotiated, so a reserved bit breaks the protocol (a compressed
-    /// message could not be recognised).
+    /// They are; no extension was negotiated, so a reserved bit breaks the protocol.
     Yes,
+    /// They are, and may be compressed: permessage-deflate was negotiated, with
+    /// `client_no_context_takeover` (RFC 7692 section 7.1.1.2), and nothing else.
+    Compressed,
 }
 
 /// What to do with the next bytes.
@@ -62,7 +79,8 @@ impl ClientScanner {
     pub fn new(reserved: Reserved) -> Self {
         Self(match reserved {
             Reserved::No => Kind::Open(Boundary::new(Sender::Client)),
-            Reserved::Yes => Kind::Reserved(Scanner::default()),
+            Reserved::Yes => Kind::Reserved(Scanner::new(Deflate::Off)),
+            Reserved::Compressed => Kind::Reserved(Scanner::new(Deflate::On)),
         })
     }
 
@@ -87,11 +105,34 @@ impl ClientScanner {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Scanner {
     place: Place,
     message: Message,
+    deflate: Deflate,
 }
+
+/// Whether RSV1 has a meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deflate {
+    Off,
+    On,
+}
+
+impl Deflate {
+    /// RSV1 stands on the first frame of a compressed message, and nowhere else (RFC 7692 section
+    /// 6). The other bits mean nothing.
+    fn check(self, header: Header) -> Result<(), Rejection> {
+        match (self, header.reserved, header.opcode) {
+            (Self::Off | Self::On, 0, _) | (Self::On, RSV1, Opcode::Text | Opcode::Binary) => {
+                Ok(())
+            }
+            (Self::Off | Self::On, _, _) => Err(Rejection::FrameMalformed),
+        }
+    }
+}
+
+const RSV1: u8 = 0b100;
 
 /// Where in a frame.
 #[derive(Debug)]
@@ -111,24 +152,11 @@ impl Default for Place {
     }
 }
 
-/// Which message is open.
-#[derive(Debug, Default)]
-enum Message {
-    #[default]
-    Nothing,
-    Application,
-    Undecided(Box<Undecided>),
-    Ours(Zeroizing<Vec<u8>>),
-}
-
-/// A message whose payload so far is a beginning of the prefix.
-#[derive(Debug)]
-struct Undecided {
-    held: Vec<u8>,
-    matched: usize,
-}
-
 impl Scanner {
+    fn new(deflate: Deflate) -> Self {
+        Self { place: Place::default(), message: Message::default(), deflate }
+    }
+
     fn scan(&mut self, input: &[u8]) -> Result<Piece, Rejection> {
         let mut passed = 0;
         loop {
@@ -182,9 +210,7 @@ impl Scanner {
 
     /// A frame that goes on whatever it holds.
     fn pass(&mut self, header: Header) -> Result<(), Rejection> {
-        if header.reserved != 0 {
-            return Err(Rejection::FrameMalformed);
-        }
+        self.deflate.check(header)?;
         match header.opcode {
             Opcode::Close if header.length == 0 => self.place = Place::Closed,
             Opcode::Close => self.place = Place::Close(CloseFrame::new(header)),
@@ -207,16 +233,21 @@ impl Scanner {
             return Ok(None);
         }
         let Some(header) = Header::parse(rest, Sender::Client)? else { return Ok(None) };
+        self.deflate.check(header)?;
         let payload = rest.get(header.size..).unwrap_or_default();
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
-        let short = header.fin == Fin::Last && length < PREFIX.len();
-        let differs = payload
+        let mut unmasked = payload
             .iter()
             .take(length)
             .zip(header.mask.iter().cycle())
-            .zip(PREFIX)
-            .any(|((byte, key), wanted)| byte ^ key != *wanted);
-        if !short && !differs {
+            .map(|(byte, key)| byte ^ key);
+        let is_short = Undecided::new(header).ends_short(header);
+        let is_application = is_short
+            || match header.reserved {
+                0 => unmasked.zip(PREFIX).any(|(byte, wanted)| byte != *wanted),
+                _ => glance::shows_application(&mut unmasked),
+            };
+        if !is_application {
             return Ok(None);
         }
         self.pass(header)?;
@@ -231,24 +262,16 @@ impl Scanner {
         let Some((header, used)) = partial.complete(rest, Sender::Client)? else {
             return Ok(Piece::Taken(rest.len()));
         };
-        if header.reserved != 0 {
-            return Err(Rejection::FrameMalformed);
+        self.deflate.check(header)?;
+        if let Message::Nothing = self.message {
+            self.message = Message::Undecided(Box::new(Undecided::new(header)));
         }
-        match &mut self.message {
-            Message::Nothing | Message::Application => {
-                let undecided = Undecided { held: before, matched: 0 };
-                self.message = Message::Undecided(Box::new(undecided));
-            }
-            Message::Undecided(undecided) => undecided.held.extend_from_slice(&before),
-            Message::Ours(_) => {}
-        }
-        let header_left = u64::try_from(used).unwrap_or(0);
         match &mut self.message {
             Message::Undecided(undecided) => {
-                let matched = u64::try_from(undecided.matched).unwrap_or(0);
-                let short = matched.saturating_add(header.length) < PREFIX_LENGTH;
-                if header.fin == Fin::Last && short {
+                undecided.hold(&before);
+                if undecided.ends_short(header) {
                     // What is held ends with a whole frame: this one is looked at again.
+                    let header_left = u64::try_from(used).unwrap_or(0);
                     return Ok(if begun == 0 {
                         self.release(Message::Application, Place::default())
                     } else {
@@ -260,87 +283,52 @@ impl Scanner {
                 }
                 undecided.hold_header(rest.get(..used).unwrap_or_default())?;
             }
-            Message::Ours(text) => {
-                let held = u64::try_from(text.len()).unwrap_or(u64::MAX);
-                let bound = u64::try_from(limits::MESSAGE_BYTES).unwrap_or(0);
-                if held.saturating_add(header.length) > bound {
-                    return Err(Rejection::MessageTooLarge);
-                }
-            }
+            Message::Ours(ours) => ours.expect(header.length)?,
             Message::Nothing | Message::Application => return Err(Rejection::Internal),
         }
-        if header.length > 0 {
-            self.place = Place::Keep(header, 0);
-            return Ok(Piece::Taken(used));
-        }
-        self.place = Place::default();
-        match (&mut self.message, header.fin) {
-            (Message::Ours(text), Fin::Last) => {
-                let text = mem::take(text);
-                self.message = Message::Nothing;
-                Ok(Piece::Message(used, text))
-            }
-            (_, Fin::Last | Fin::More) => Ok(Piece::Taken(used)),
-        }
+        self.kept(header, 0, used)
     }
 
     /// Payload of a frame that may not go on.
     fn keep_payload(&mut self, rest: &[u8], header: Header, done: u64) -> Result<Piece, Rejection> {
         let left = usize::try_from(header.length - done).unwrap_or(usize::MAX);
-        match &mut self.message {
+        let masked = rest.get(..left.min(rest.len())).unwrap_or_default();
+        let count = match &mut self.message {
             Message::Undecided(undecided) => {
-                let count = left.min(rest.len()).min(PREFIX.len() - undecided.matched);
-                let masked = rest.get(..count).unwrap_or_default();
-                let mut bytes = [0; PREFIX.len()];
-                let bytes = bytes.get_mut(..count).unwrap_or_default();
-                bytes.copy_from_slice(masked);
-                frame::unmask(bytes, header.mask, done);
-                let wanted = PREFIX.get(undecided.matched..undecided.matched + count);
-                if wanted != Some(&*bytes) {
-                    let open = match header.fin {
-                        Fin::Last => Message::Nothing,
-                        Fin::More => Message::Application,
-                    };
-                    return Ok(self.release(open, pass(header.length - done)));
-                }
-                undecided.hold_payload(masked);
-                if undecided.matched == PREFIX.len() {
-                    let bound = u64::try_from(limits::MESSAGE_BYTES).unwrap_or(0);
-                    let before = PREFIX_LENGTH
-                        - done.saturating_add(u64::try_from(count).unwrap_or(0)).min(PREFIX_LENGTH);
-                    if header.length.saturating_add(before) > bound {
-                        return Err(Rejection::MessageTooLarge);
+                let (count, verdict) = undecided.read(masked, header, done)?;
+                match verdict {
+                    Verdict::Open => {}
+                    Verdict::Application => {
+                        let open = match header.fin {
+                            Fin::Last => Message::Nothing,
+                            Fin::More => Message::Application,
+                        };
+                        return Ok(self.release(open, pass(header.length - done)));
                     }
-                    self.message = Message::Ours(Zeroizing::new(PREFIX.to_vec()));
+                    Verdict::Ours(ours) => self.message = Message::Ours(ours),
                 }
-                Ok(self.kept(header, done, count))
+                count
             }
-            Message::Ours(text) => {
-                let count = left.min(rest.len());
-                let from = text.len();
-                text.extend_from_slice(rest.get(..count).unwrap_or_default());
-                frame::unmask(text.get_mut(from..).unwrap_or_default(), header.mask, done);
-                Ok(self.kept(header, done, count))
-            }
-            Message::Nothing | Message::Application => Err(Rejection::Internal),
-        }
+            Message::Ours(ours) => ours.read(masked, header, done)?,
+            Message::Nothing | Message::Application => return Err(Rejection::Internal),
+        };
+        self.kept(header, done.saturating_add(u64::try_from(count).unwrap_or(0)), count)
     }
 
-    /// So many more bytes of the payload were taken.
-    fn kept(&mut self, header: Header, done: u64, count: usize) -> Piece {
-        let done = done.saturating_add(u64::try_from(count).unwrap_or(0));
+    /// So many bytes were taken, and the payload of the frame is there up to `done`.
+    fn kept(&mut self, header: Header, done: u64, taken: usize) -> Result<Piece, Rejection> {
         if done < header.length {
             self.place = Place::Keep(header, done);
-            return Piece::Taken(count);
+            return Ok(Piece::Taken(taken));
         }
         self.place = Place::default();
         match (&mut self.message, header.fin) {
-            (Message::Ours(text), Fin::Last) => {
-                let text = mem::take(text);
+            (Message::Ours(ours), Fin::Last) => {
+                let ours = mem::replace(ours, Ours::Plain(Zeroizing::default()));
                 self.message = Message::Nothing;
-                Piece::Message(count, text)
+                Ok(Piece::Message(taken, ours.finish()?))
             }
-            (_, Fin::Last | Fin::More) => Piece::Taken(count),
+            (_, Fin::Last | Fin::More) => Ok(Piece::Taken(taken)),
         }
     }
 
@@ -348,7 +336,7 @@ impl Scanner {
     fn release(&mut self, open: Message, place: Place) -> Piece {
         self.place = place;
         match mem::replace(&mut self.message, open) {
-            Message::Undecided(undecided) => Piece::Release(undecided.held),
+            Message::Undecided(undecided) => Piece::Release(undecided.into_held()),
             Message::Nothing | Message::Application | Message::Ours(_) => {
                 Piece::Release(Vec::new())
             }
@@ -368,53 +356,6 @@ impl Scanner {
     }
 }
 
-const PREFIX_LENGTH: u64 = 8;
-
 fn pass(left: u64) -> Place {
     if left == 0 { Place::default() } else { Place::Pass(left) }
-}
-
-impl Undecided {
-    /// Holds the rest of a header. There is always room for the prefix behind it, so that it does
-    /// not matter in how many pieces that comes.
-    fn hold_header(&mut self, bytes: &[u8]) -> Result<(), Rejection> {
-        let headers = (self.held.len() + bytes.len()).saturating_sub(self.matched);
-        if headers + PREFIX.len() > limits::HELD_BYTES {
-            return Err(Rejection::FrameMalformed);
-        }
-        self.held.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    /// Holds payload that goes on with the prefix.
-    fn hold_payload(&mut self, masked: &[u8]) {
-        self.held.extend_from_slice(masked);
-        self.matched += masked.len();
-    }
-}
-
-impl Message {
-    /// Whether a frame that begins with this byte must be kept: it begins a text message, or goes
-    /// on with one that is the gateway's or may be.
-    fn keeps(&self, first: u8) -> bool {
-        match (self, first & 0x0f) {
-            (Self::Nothing, 0x1) => true,
-            (Self::Undecided(_) | Self::Ours(_), 0x0) => true,
-            (Self::Nothing | Self::Application | Self::Undecided(_) | Self::Ours(_), _) => false,
-        }
-    }
-
-    /// What is open behind a data frame that goes on.
-    fn after(&self, header: Header) -> Result<Self, Rejection> {
-        let open = match self {
-            Self::Nothing => Open::Nothing,
-            Self::Application => Open::Message,
-            // A new message inside of one that is held.
-            Self::Undecided(_) | Self::Ours(_) => return Err(Rejection::FrameMalformed),
-        };
-        Ok(match open.after(header)? {
-            Open::Nothing => Self::Nothing,
-            Open::Message => Self::Application,
-        })
-    }
 }
