@@ -180,10 +180,10 @@ impl Gateway {
 
     /// The value of one line of `/metrics`; 0 where there is none. `series` is the name with its
     /// labels, as it is written there.
-    pub fn metric(&self, series: &str) -> Result<f64> {
+    pub fn metric(&self, series: &str) -> Result<u64> {
         let (_, text) = self.ask("/metrics")?;
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        Ok(value.map_or(Ok(0.0), str::parse)?)
+        Ok(value.map_or(Ok(0), str::parse)?)
     }
 
     /// Memory in use, in KiB (`VmRSS`).

@@ -57,7 +57,7 @@ fn those_at_the_door_are_told_too() -> Outcome {
     let mut waiting = rig.wait_at_the_door()?;
     let mut half = rig.gateway.connect()?;
     half.send("GET /ws HTTP/1.1\r\n")?;
-    eventually("both are seen", || Ok(rig.gateway.metric("vestibule_pending")? >= 2.0))?;
+    eventually("both are seen", || Ok(rig.gateway.metric("vestibule_pending")? >= 2))?;
     rig.gateway.terminate()?;
     if let Some(frame) = waiting.frame_or_end()? {
         assert_eq!(frame.payload.get(..2), Some(&1001_u16.to_be_bytes()[..]), "{frame:?}");

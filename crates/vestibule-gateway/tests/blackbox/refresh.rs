@@ -137,9 +137,10 @@ fn a_control_message_never_reaches_the_upstream_however_it_is_cut() -> Outcome {
         let pieces: Vec<_> = text.as_bytes().chunks(step).collect();
         for (number, piece) in pieces.iter().enumerate() {
             let opcode = if number == 0 { Opcode::Text } else { Opcode::Continuation };
-            let frame = match number + 1 == pieces.len() {
-                true => Frame::whole(opcode, *piece),
-                false => Frame::part(opcode, *piece),
+            let frame = if number + 1 == pieces.len() {
+                Frame::whole(opcode, *piece)
+            } else {
+                Frame::part(opcode, *piece)
             };
             client.send_frame(&frame)?;
             client.send_frame(&Frame::whole(Opcode::Ping, [7]))?;

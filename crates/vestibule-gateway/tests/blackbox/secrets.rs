@@ -1,7 +1,7 @@
 //! No credential in anything that the gateway writes, to whomever (invariant 3).
 
 use vestibule_testkit::{
-    Handshake, Head, Issuer, Key, KeyKind, Message, Peer, base64, base64url, eventually, with,
+    Handshake, Issuer, Key, KeyKind, Message, Peer, base64, base64url, eventually, with,
 };
 
 use crate::rig::{Outcome, PAGE, Rig, binary};
@@ -52,68 +52,112 @@ fn everything(client: &mut Peer) -> String {
     String::from_utf8_lossy(&client.rest().unwrap_or_default()).into_owned()
 }
 
+/// Tokens of every fate.
+struct Tokens {
+    good: String,
+    hmac: String,
+    forged: String,
+    expired: String,
+    foreign: String,
+    garbage: String,
+    refresh: String,
+    other: String,
+}
+
+impl Tokens {
+    fn new(rig: &Rig, shared: &Issuer) -> anyhow::Result<Self> {
+        let issuer = &rig.issuer;
+        let elsewhere = with(issuer.claims("alice"), "aud", "https://elsewhere.example".into());
+        let again = with(issuer.claims("alice"), "jti", "again".into());
+        Ok(Self {
+            good: issuer.token("alice")?,
+            hmac: shared.token("alice")?,
+            forged: issuer.forged("alice")?,
+            expired: issuer.token_for("alice", -90.0)?,
+            foreign: issuer.sign(&elsewhere)?,
+            garbage: "this-is-a-password.not-a-token.at-all-it-is-not".to_owned(),
+            refresh: issuer.sign(&again)?,
+            other: issuer.token("bob")?,
+        })
+    }
+
+    fn secrets(&self, shared: &Issuer) -> Secrets {
+        let Self { good, hmac, forged, expired, foreign, garbage, refresh, other } = self;
+        let mut secrets = Secrets::default();
+        secrets.add("the shared secret", shared.key.secret());
+        secrets.add("a good token", good);
+        secrets.add("a good HMAC token", hmac);
+        secrets.add("a forged token", forged);
+        secrets.add("an expired token", expired);
+        secrets.add("a token for somebody else", foreign);
+        secrets.add("garbage", garbage);
+        secrets.add("a refresh", refresh);
+        secrets.add("a refresh of somebody else", other);
+        secrets
+    }
+}
+
 #[test]
 fn no_credential_is_in_any_output_or_upstream_request() -> Outcome {
     let shared = Issuer::with_key("https://hmac.example", Key::generate(KeyKind::Secret, "s")?)?;
     let mut rig =
         Rig::with(EVERY, |setup| setup.level("trace").issuer("hmac", &shared, "").unwrap())?;
-    let mut secrets = Secrets::default();
-    secrets.add("the shared secret", shared.key.secret());
-    let mut token = |name: &str, token: anyhow::Result<String>| -> anyhow::Result<String> {
-        let token = token?;
-        secrets.add(name, &token);
-        Ok(token)
-    };
-    let issuer = &rig.issuer;
-    let good = token("a good token", issuer.token("alice"))?;
-    let hmac = token("a good HMAC token", shared.token("alice"))?;
-    let forged = token("a forged token", issuer.forged("alice"))?;
-    let expired = token("an expired token", issuer.token_for("alice", -90.0))?;
-    let foreign = with(issuer.claims("alice"), "aud", "https://elsewhere.example".into());
-    let foreign = token("a token for somebody else", issuer.sign(&foreign))?;
-    let garbage =
-        token("garbage", Ok("this-is-a-password.not-a-token.at-all-it-is-not".to_owned()))?;
-    let refresh = token("a refresh", issuer.token("alice"))?;
-    let other = token("a refresh of somebody else", issuer.token("bob"))?;
+    let tokens = Tokens::new(&rig, &shared)?;
+    let secrets = tokens.secrets(&shared);
+    every_carrier_with_every_token(&rig, &tokens, &secrets)?;
+    requests_that_break(&rig, &tokens, &secrets)?;
+    messages_before_and_after_admission(&rig, &tokens, &secrets)?;
+    messages_that_break(&rig, &tokens, &secrets)?;
+    eventually("everybody is gone", || Ok(rig.gateway.metric("vestibule_connections")? == 0))?;
+    for path in ["/metrics", "/readyz"] {
+        secrets.check(path, &rig.gateway.ask(path)?.1)?;
+    }
+    rig.gateway.terminate()?;
+    rig.gateway.wait()?;
+    let log = rig.gateway.log().text();
+    assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\""), "too quiet to tell");
+    secrets.check("the log", &log)?;
+    secrets.check("standard output", &rig.gateway.output().text())
+}
 
+/// Some get in, some do not.
+fn every_carrier_with_every_token(rig: &Rig, tokens: &Tokens, secrets: &Secrets) -> Outcome {
+    let Tokens { good, hmac, forged, expired, foreign, garbage, .. } = tokens;
     let page = Handshake::to("/ws").origin(PAGE);
-    let mut heads: Vec<Head> = Vec::new();
-    // Every carrier with every token; some get in, some do not.
-    for token in [&good, &hmac, &forged, &expired, &foreign, &garbage] {
-        let gets_in = token == &good || token == &hmac;
+    for token in [good, hmac, forged, expired, foreign, garbage] {
+        let encoded = base64url(token.as_bytes());
         for handshake in [
             page.clone().bearer(token),
             Handshake::to("/ws").bearer(token),
             page.clone().field("Cookie", &format!("a=1; session={token}")),
             Handshake::to(&format!("/ws?access_token={token}&x=1")).origin(PAGE),
             page.clone().subprotocols(&format!("chat, vestibule.bearer.{token}")),
-            page.clone().subprotocols(&format!(
-                "chat, base64url.bearer.phx.{}",
-                base64url(token.as_bytes())
-            )),
+            page.clone().subprotocols(&format!("chat, base64url.bearer.phx.{encoded}")),
             page.clone().subprotocols(&format!("bearer, {token}")),
         ] {
             let mut client = rig.send(&handshake)?;
-            if gets_in {
-                let (upstream, head) = rig.upstream.switch("")?;
-                heads.push(head);
-                drop(upstream);
+            if token == good || token == hmac {
+                let (_upstream, head) = rig.upstream.switch("")?;
+                secrets.check("a request to the upstream", &head.to_string())?;
             } else {
                 // A cookie that fails counts as none: the client may wait, and leaves.
                 client.finish()?;
             }
-            let heard = everything(&mut client);
-            secrets.check("an answer to a client", &heard)?;
+            secrets.check("an answer to a client", &everything(&mut client))?;
         }
     }
-    // Requests that break in the middle of a secret.
+    Ok(())
+}
+
+fn requests_that_break(rig: &Rig, tokens: &Tokens, secrets: &Secrets) -> Outcome {
+    let good = &tokens.good;
     for bytes in [
         format!("GET /ws HTTP/1.1\r\nAuthorization: Bearer {good}\r\nHost: a b\r\n\r\n"),
         format!("GET /ws HTTP/1.1\r\nHost: x\r\nAuthorization Bearer {good}\r\n\r\n"),
         format!("GET /ws?access_token={good} HTTP/1.1\r\nHost: x\r\n\r\n"),
         format!("GET /ws?access_token={good} HTTP/9.9\r\nHost: x\r\n\r\n"),
         format!("GET /nowhere?access_token={good} HTTP/1.1\r\nHost: x\r\n\r\n"),
-        format!("GET /ws/{good} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {good}\r\n\r\n"),
+        format!("GET /{good} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {good}\r\n\r\n"),
         format!("{good}\r\n\r\n"),
     ] {
         let mut client = rig.gateway.connect()?;
@@ -121,51 +165,43 @@ fn no_credential_is_in_any_output_or_upstream_request() -> Outcome {
         client.finish()?;
         secrets.check("an answer to a broken request", &everything(&mut client))?;
     }
-    // Messages, before and after admission.
+    Ok(())
+}
+
+fn messages_before_and_after_admission(rig: &Rig, tokens: &Tokens, secrets: &Secrets) -> Outcome {
     let mut client = rig.wait_at_the_door()?;
-    for token in [&forged, &expired] {
+    for token in [&tokens.forged, &tokens.expired] {
         client.authenticate(token)?;
         client.expect_auth("rejected")?;
     }
-    client.authenticate(&good)?;
+    client.authenticate(&tokens.good)?;
     let (mut upstream, head) = rig.upstream.switch("")?;
-    heads.push(head);
+    secrets.check("a request to the upstream", &head.to_string())?;
     client.expect_auth("accepted")?;
-    for token in [&refresh, &forged, &foreign, &garbage] {
+    for token in [&tokens.refresh, &tokens.forged, &tokens.foreign, &tokens.garbage] {
         client.refresh(token)?;
         let Message::Text(said) = client.message()? else { panic!() };
         secrets.check("a message", &said)?;
     }
-    client.refresh(&other)?;
+    client.refresh(&tokens.other)?;
     secrets.check("a close", &everything(&mut client))?;
-    secrets.check("the upstream's stream", &everything(&mut upstream))?;
-    for text in [
-        format!(
-            r#"{{"auth":{{"type":"authenticate","mechanism":"bearer","token":"{good}","x":1}}}}"#
-        ),
-        format!(r#"{{"auth":{{"type":"authenticate","mechanism":"{good}","token":"x"}}}}"#),
-        format!(r#"{{"auth":{{"type":"{good}"}}}}"#),
-        good.clone(),
+    secrets.check("the upstream's stream", &everything(&mut upstream))
+}
+
+fn messages_that_break(rig: &Rig, tokens: &Tokens, secrets: &Secrets) -> Outcome {
+    let good = &tokens.good;
+    for auth in [
+        format!(r#""type":"authenticate","mechanism":"bearer","token":"{good}","x":1"#),
+        format!(r#""type":"authenticate","mechanism":"{good}","token":"x""#),
+        format!(r#""type":"{good}""#),
+        format!(r#""{good}":1"#),
     ] {
         let mut client = rig.wait_at_the_door()?;
-        client.send_text(&text)?;
+        client.send_text(&format!(r#"{{"auth":{{{auth}}}}}"#))?;
         client.finish()?;
         secrets.check("an answer to a bad message", &everything(&mut client))?;
     }
-
-    for head in &heads {
-        secrets.check("a request to the upstream", &head.to_string())?;
-    }
-    eventually("everybody is gone", || Ok(rig.gateway.metric("vestibule_connections")? == 0.0))?;
-    for path in ["/metrics", "/readyz"] {
-        secrets.check(path, &rig.gateway.ask(path)?.1)?;
-    }
-    rig.gateway.terminate()?;
-    rig.gateway.wait()?;
-    let log = rig.gateway.log().text();
-    assert!(log.contains("\"TRACE\"") || log.contains("\"DEBUG\""), "the log is too quiet to tell");
-    secrets.check("the log", &log)?;
-    secrets.check("standard output", &rig.gateway.output().text())
+    Ok(())
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::rig::{No, Outcome, PAGE, Rig, close, converse, http, no};
 
 const HEADER: &str = r#"accept = ["header"]"#;
 
+/// What stands behind the first fields of an answer, given the right `Sec-WebSocket-Accept`.
+type Write = fn(&str) -> String;
+
 /// An address at which nobody listens.
 fn nobody() -> anyhow::Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
@@ -133,7 +136,6 @@ fn an_answer_cannot_smuggle_a_second_one() -> Outcome {
 #[test]
 fn an_upstream_with_a_wrong_accept_gets_no_tunnel() -> Outcome {
     let rig = Rig::new(HEADER)?;
-    type Write = fn(&str) -> String;
     let head = "HTTP/1.1 101 Switching Protocols\r\n";
     let good = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
     let cases: [(&str, Write); 14] = [

@@ -1,0 +1,101 @@
+//! `cargo xtask test`: the quick and cheap first, so that a mistake is told early.
+
+use std::{env, path::Path, thread};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    step::{Reach, Steps, works},
+    tidy, tools,
+};
+
+/// Runs everything.
+pub(crate) fn run(root: &Path, reach: Reach) -> Result<()> {
+    let mut steps = Steps::new(root);
+    steps.step("tidy", tidy::run)?;
+    lints(&mut steps)?;
+    tests(&mut steps, reach)?;
+    steps.command("interop", &["python3", "interop/run"], &[])?;
+    fuzz(&mut steps, reach)?;
+    let deny = tools::cargo_deny(&mut steps)?;
+    let line = [&*deny, "check", "licenses", "bans", "sources"];
+    steps.command("dependencies", &line, &[])?;
+    if reach == Reach::Full {
+        steps.command("Autobahn", &["python3", "interop/autobahn/run"], &[])?;
+    }
+    steps.finish();
+    Ok(())
+}
+
+/// Formatting and lints. A Rust without rustfmt or clippy can still run the tests; but what is to
+/// be merged must have passed them.
+fn lints(steps: &mut Steps) -> Result<()> {
+    let components: [(&str, &[&str], &[&str]); 2] = [
+        ("rustfmt", &["cargo", "fmt", "--version"], &["cargo", "fmt", "--all", "--check"]),
+        (
+            "clippy",
+            &["cargo", "clippy", "--version"],
+            &[
+                "cargo",
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--locked",
+                "--",
+                "-D",
+                "warnings",
+            ],
+        ),
+    ];
+    for (name, question, line) in components {
+        if works(question) {
+            steps.command(name, line, &[])?;
+            continue;
+        }
+        let why = format!("this Rust has no {name}: `rustup component add {name}` installs it");
+        if env::var_os("CI").is_some() {
+            bail!("{why}");
+        }
+        steps.skip(name, &why);
+    }
+    Ok(())
+}
+
+fn tests(steps: &mut Steps, reach: Reach) -> Result<()> {
+    // The black-box tests wait more than they work.
+    let threads = (thread::available_parallelism()?.get() * 3).to_string();
+    let mut variables = vec![("RUST_TEST_THREADS", &*threads), ("NEXTEST_TEST_THREADS", &*threads)];
+    if reach == Reach::Full {
+        variables.push(("PROPTEST_CASES", "20000"));
+    }
+    if works(&["cargo", "nextest", "--version"]) {
+        let line = ["cargo", "nextest", "run", "--workspace", "--locked", "--no-fail-fast"];
+        steps.command("tests", &line, &variables)?;
+    } else {
+        let line = [
+            "cargo",
+            "test",
+            "--workspace",
+            "--locked",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--no-fail-fast",
+        ];
+        steps.command("tests", &line, &variables)?;
+    }
+    let line = ["cargo", "test", "--workspace", "--locked", "--doc"];
+    steps.command("examples in the documentation", &line, &[])
+}
+
+fn fuzz(steps: &mut Steps, reach: Reach) -> Result<()> {
+    let seconds = match reach {
+        Reach::Usual => "5",
+        Reach::Full => "600",
+    };
+    if !works(&["c++", "--version"]) {
+        steps.skip("fuzzing", "there is no C++ compiler, which libFuzzer is built with");
+        return Ok(());
+    }
+    steps.command("fuzzing", &["fuzz/run", seconds], &[])
+}
