@@ -89,9 +89,9 @@ impl Steps {
 /// Runs a command, and fails with what to repeat.
 pub(crate) fn run(root: &Path, line: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let [program, arguments @ ..] = line else { bail!("no command") };
-    let assigned: String =
-        variables.iter().map(|(name, value)| format!("{name}={value} ")).collect();
-    let shown = format!("{assigned}{}", line.join(" "));
+    let assigned = variables.iter().map(|(name, value)| format!("{name}={value}"));
+    let shown = assigned.chain(line.iter().map(|&word| word.to_owned()));
+    let shown = shown.collect::<Vec<_>>().join(" ");
     say(&format!("    {shown}\n"));
     let status = Command::new(program)
         .args(arguments)

@@ -22,6 +22,8 @@ pub enum Served {
     Status(u16),
     /// Nothing: the connection ends without an answer.
     Nothing,
+    /// Nothing: the connection stays open without an answer.
+    Silence,
     /// The bytes as they are.
     Raw(Vec<u8>),
 }
@@ -114,6 +116,11 @@ fn answer(tcp: TcpStream, shared: &Shared) {
             Served::Json(document) => (200, document.to_string()),
             Served::Status(status) => (status, String::new()),
             Served::Nothing => return,
+            Served::Silence => {
+                // Until the other side has had enough.
+                either_way(peer.rest());
+                return;
+            }
             Served::Raw(bytes) => {
                 // The other side may hang up on what it does not like.
                 either_way(peer.send(bytes));

@@ -53,7 +53,7 @@ cookie = \"session\"
         assert_eq!(output.code, 78, "{output:?}");
         let said = &output.stderr;
         // All of them at once, each with its place.
-        for place in [":2:", ":3:", ":10:", ":11:", ":13:"] {
+        for place in [":2:1", ":3:11", ":10:8", ":11:12", ":13:21"] {
             assert!(
                 said.contains(&format!("faulty.toml{place}")),
                 "{command}: no {place} in {said}"

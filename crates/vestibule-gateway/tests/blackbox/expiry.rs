@@ -9,7 +9,9 @@ use std::{
     thread,
 };
 
-use vestibule_testkit::{Frame, Handshake, Message, Opcode, Peer, Role, either_way, eventually};
+use vestibule_testkit::{
+    Frame, Handshake, Message, Opcode, Peer, Role, accept_of, either_way, eventually,
+};
 
 use crate::rig::{Outcome, Rig, close, closed, converse, http, no};
 
@@ -150,6 +152,43 @@ fn a_connection_outlives_its_credential_by_the_grace_and_no_longer() -> Outcome 
     // Nobody new gets in by it.
     let mut late = graced.send(&Handshake::to("/ws").bearer(&token))?;
     assert_eq!(no(&mut late)?, http(401, "token_expired"));
+    Ok(())
+}
+
+#[test]
+fn a_credential_that_ends_while_the_upstream_thinks_opens_nothing() -> Outcome {
+    let rig = Rig::new(AT_ONCE)?;
+    let token = rig.issuer.token_for("alice", SHORT)?;
+    let mut by_header = rig.send(&Handshake::to("/ws").bearer(&token))?;
+    let (mut first, first_head) = rig.upstream.request()?;
+    let mut by_message = rig.wait_at_the_door()?;
+    by_message.authenticate(&token)?;
+    by_message.send_text("early")?;
+    let (mut second, second_head) = rig.upstream.request()?;
+    let (mut witness, _other) = rig.open(&Handshake::to("/ws").bearer(&token))?;
+    assert_eq!(closed(&mut witness)?, close(4401, "token_expired"));
+    for (upstream, head) in [(&mut first, first_head), (&mut second, second_head)] {
+        let accept = accept_of(head.one("sec-websocket-key").unwrap());
+        let text = Frame::whole(Opcode::Text, "too late").bytes(Role::Server);
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
+        either_way(upstream.send([answer.as_bytes(), &text].concat()));
+    }
+    let said = no(&mut by_header)?;
+    assert!(said == http(401, "token_expired") || said == close(4401, "token_expired"), "{said:?}");
+    let mut message = by_message.message()?;
+    // It may have been `accepted` for no time at all.
+    while matches!(&message, Message::Text(text) if text.starts_with(r#"{"auth":"#)) {
+        message = by_message.message()?;
+    }
+    assert_eq!(message, Message::Close(4401, "token_expired".to_owned()));
+    for upstream in [&mut first, &mut second] {
+        while let Some(frame) = upstream.frame_or_end()? {
+            assert_eq!(frame.opcode, Opcode::Close, "{frame:?}");
+        }
+    }
     Ok(())
 }
 

@@ -160,6 +160,7 @@ fn a_path_that_is_not_canonical_is_refused() -> Outcome {
         "/ws;a=1",
         "/%77s",
         "/ws/%c3%28",
+        "/ws/%0d%0aX-Admin:1",
     ] {
         let mut client = rig.send(&Handshake::to(target).bearer(&token))?;
         assert_eq!(no(&mut client)?, http(400, "invalid_request"), "{target}");

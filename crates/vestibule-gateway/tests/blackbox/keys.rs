@@ -6,6 +6,7 @@ use std::{fs, thread};
 use serde_json::json;
 use vestibule_testkit::{
     Echo, Gateway, Handshake, Issuer, Key, KeyKind, Provider, Served, Setup, Upstream, eventually,
+    with,
 };
 
 use crate::rig::{Outcome, PAGE, binary, close, converse, http, no};
@@ -273,6 +274,38 @@ fn a_key_file_is_read_again() -> Outcome {
     setup.file("idp.jwks", "{\"keys\": [")?;
     assert_eq!(status(&first.token("alice")?)?, 401);
     assert_eq!(status(&token)?, 101);
+    Ok(())
+}
+
+#[test]
+fn an_address_in_a_token_is_never_asked() -> Outcome {
+    let (provider, mallory) = (Provider::start()?, Provider::start()?);
+    let rig = Fetching::by_url(&provider, key("a")?)?;
+    provider.serve_keys(rig.issuer.jwks());
+    rig.ready()?;
+    let forger = key("a")?;
+    mallory.serve_keys(json!({"keys": [forger.jwk()]}));
+    let address = format!("{}/jwks", mallory.url());
+    for name in ["jku", "x5u"] {
+        let header = with(forger.header(), name, address.clone().into());
+        let token = forger.token(&header, &rig.issuer.claims("alice"))?;
+        assert_eq!(rig.refused(&token)?, http(401, "invalid_token"), "{name}");
+    }
+    let elsewhere = with(rig.issuer.claims("alice"), "iss", mallory.url().into());
+    let token = forger.token(&forger.header(), &elsewhere)?;
+    assert_eq!(rig.refused(&token)?, http(401, "invalid_token"));
+    assert_eq!(mallory.asked("/jwks") + mallory.asked("/.well-known/openid-configuration"), 0);
+    Ok(())
+}
+
+#[test]
+fn a_provider_that_says_nothing_cannot_hold_a_client_for_ever() -> Outcome {
+    let provider = Provider::start()?;
+    let rig = Fetching::by_url(&provider, key("a")?)?;
+    provider.serve("/jwks", Served::Silence);
+    let said = rig.refused(&rig.issuer.token("alice")?)?;
+    let fits = said == http(503, "temporarily_unavailable") || said == http(408, "auth_timeout");
+    assert!(fits, "{said:?}");
     Ok(())
 }
 

@@ -25,6 +25,29 @@ fn a_refresh_carries_a_connection_over_the_end_of_its_first_credential() -> Outc
 }
 
 #[test]
+fn a_refresh_is_heard_within_the_grace() -> Outcome {
+    let rig = Rig::new("accept = [\"header\", \"message\"]\nexpiry_grace = \"1m\"\n")?;
+    let strict = Rig::new(AT_ONCE)?;
+    let (mut client, mut upstream) = rig.open_by_message(&rig.issuer.token_for("alice", SHORT)?)?;
+    let later = strict.issuer.token_for("witness", SHORT)?;
+    let (mut witness, _other) = strict.open(&Handshake::to("/ws").bearer(&later))?;
+    assert_eq!(closed(&mut witness)?, close(4401, "token_expired"));
+    client.refresh(&rig.token()?)?;
+    client.expect_auth("accepted")?;
+    converse(&mut client, &mut upstream, "still here")
+}
+
+#[test]
+fn no_refresh_prolongs_the_lifetime() -> Outcome {
+    let rig = Rig::new("accept = [\"message\"]\nmax_lifetime = \"2s\"\n")?;
+    let (mut client, _upstream) = rig.open_by_message(&rig.token()?)?;
+    client.refresh(&rig.token()?)?;
+    client.expect_auth("accepted")?;
+    assert_eq!(closed(&mut client)?, close(1001, "lifetime_reached"));
+    Ok(())
+}
+
+#[test]
 fn a_refresh_can_shorten_a_lease() -> Outcome {
     let rig = Rig::new(AT_ONCE)?;
     let (mut client, _upstream) = rig.open_by_message(&rig.token()?)?;

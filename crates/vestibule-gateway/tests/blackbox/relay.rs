@@ -1,6 +1,6 @@
 //! After admission bytes pass as they are, in both directions.
 
-use vestibule_testkit::{Echo, Frame, Handshake, Message, Opcode, Role};
+use vestibule_testkit::{Echo, Frame, Handshake, Message, Opcode, Role, either_way};
 
 use crate::rig::{Outcome, Rig, close, closed, converse};
 
@@ -197,6 +197,8 @@ fn a_client_that_breaks_the_framing_is_closed() -> Outcome {
     for bad in [
         Frame::whole(Opcode::Text, "x").bytes(Role::Server),
         vec![0x83, 0x80, 0, 0, 0, 0],
+        // Compressed, which nobody agreed to: a control message could hide in it.
+        vec![0xc1, 0x80, 0, 0, 0, 0],
         vec![0x89, 0xfe, 0x00, 0x7e, 0, 0, 0, 0],
         vec![0x09, 0x80, 0, 0, 0, 0],
     ] {
@@ -209,6 +211,82 @@ fn a_client_that_breaks_the_framing_is_closed() -> Outcome {
             assert_eq!(frame.opcode, Opcode::Close);
         }
     }
+    Ok(())
+}
+
+#[test]
+fn nothing_goes_on_behind_a_close() -> Outcome {
+    let rig = Rig::new(ALL)?;
+    let late = |role| {
+        let close = Frame::close(1000, "").bytes(role);
+        let text = Frame::whole(Opcode::Text, "late").bytes(role);
+        [close, text].concat()
+    };
+    let (mut client, mut upstream) = rig.open(&rig.good()?)?;
+    client.send(late(Role::Client))?;
+    assert_eq!(upstream.message()?, Message::Close(1000, String::new()));
+    upstream.send_frame(&Frame::close(1000, ""))?;
+    upstream.end()?;
+    let (mut client, mut upstream) = rig.open(&rig.good()?)?;
+    upstream.send(late(Role::Server))?;
+    assert_eq!(client.message()?, Message::Close(1000, String::new()));
+    client.send_frame(&Frame::close(1000, ""))?;
+    client.end()
+}
+
+#[test]
+fn an_upstream_that_breaks_the_framing_is_cut_off() -> Outcome {
+    let rig = Rig::new(ALL)?;
+    for bad in [
+        Frame::whole(Opcode::Text, "masked").bytes(Role::Client),
+        vec![0x83, 0x00],
+        vec![0x89, 0x7e, 0x00, 0x7e],
+        vec![0x81, 0x7e, 0x00, 0x01, b'x'],
+        vec![0xf1, 0x00],
+    ] {
+        let (mut client, mut upstream) = rig.open_by_message(&rig.token()?)?;
+        upstream.send_text("good")?;
+        client.expect_text("good")?;
+        upstream.send(&bad)?;
+        match client.frame_or_end()? {
+            None => {}
+            Some(frame) => {
+                assert_eq!(frame.opcode, Opcode::Close, "{bad:02x?}: {frame:?}");
+                either_way(client.send_frame(&frame));
+                client.end()?;
+            }
+        }
+        while upstream.frame_or_end()?.is_some() {}
+    }
+    Ok(())
+}
+
+#[test]
+fn what_the_upstream_says_is_nobody_else_s() -> Outcome {
+    let rig = Rig::new(ALL)?;
+    let (mut client, mut upstream) = rig.open_by_message(&rig.token()?)?;
+    for text in [r#"{"auth":{"type":"logout"}}"#, r#"{"auth":"#, r#"{"auth":{"type":"accepted"}}"#]
+    {
+        upstream.send_text(text)?;
+        client.expect_text(text)?;
+    }
+    converse(&mut client, &mut upstream, "still here")
+}
+
+#[test]
+fn a_message_of_the_gateway_waits_for_the_end_of_the_upstream_s() -> Outcome {
+    let rig = Rig::new(ALL)?;
+    let (mut client, mut upstream) = rig.open_by_message(&rig.token()?)?;
+    let first = Frame::part(Opcode::Text, "the first half, ");
+    let last = Frame::whole(Opcode::Continuation, "the second half");
+    upstream.send_frame(&first)?;
+    assert_eq!(client.frame()?, first);
+    client.refresh(&rig.token()?)?;
+    client.send_text("the refresh was read")?;
+    upstream.expect_text("the refresh was read")?;
+    upstream.send_frame(&last)?;
+    assert_eq!(client.frame()?, last);
+    client.expect_auth("accepted")?;
     Ok(())
 }
 

@@ -114,6 +114,29 @@ fn a_credential_that_is_none_is_refused_and_not_sent_on() -> Outcome {
 }
 
 #[test]
+fn a_token_is_known_whatever_the_case_of_what_stands_before_it() -> Outcome {
+    let rig = Rig::new(CARRIER)?;
+    let token = rig.token()?;
+    for offered in [format!("chat, Vestibule.Bearer.{token}"), format!("chat, BEARER, {token}")] {
+        let (asked, answer) = open(&rig, &offered, Some("chat"))?;
+        assert_eq!(asked.one("sec-websocket-protocol"), Some("chat"));
+        assert!(!answer.mentions(&token));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_list_that_is_too_long_or_repeats_itself_is_refused() -> Outcome {
+    let rig = Rig::new(r#"accept = ["header"]"#)?;
+    let long = (0..33).map(|number| format!("p{number}")).collect::<Vec<_>>().join(", ");
+    for offered in [&long, "chat, chat", "a b", "chat/1", ","] {
+        let mut client = rig.send(&rig.good()?.subprotocols(offered))?;
+        assert_eq!(no(&mut client)?, crate::rig::http(400, "invalid_request"), "{offered}");
+    }
+    rig.expect_undialled()
+}
+
+#[test]
 fn subprotocols_pass_through_where_the_credential_is_elsewhere() -> Outcome {
     let rig = Rig::new(r#"accept = ["header"]"#)?;
     let mut client = rig.send(&rig.good()?.subprotocols("v1.chat, v2.chat"))?;

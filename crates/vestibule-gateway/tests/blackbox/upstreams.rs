@@ -4,7 +4,10 @@ use std::net::TcpListener;
 
 use vestibule_testkit::{Handshake, Message, Upstream, accept_of};
 
-use crate::rig::{No, Outcome, PAGE, Rig, close, converse, http, no};
+use crate::{
+    rig::{No, Outcome, PAGE, Rig, close, converse, http, no},
+    tls,
+};
 
 const HEADER: &str = r#"accept = ["header"]"#;
 
@@ -230,6 +233,18 @@ fn an_upstream_that_never_answers_is_a_gateway_timeout() -> Outcome {
     let mut client = rig.send(&rig.good()?)?;
     let (_silent, _) = rig.upstream.request()?;
     assert_eq!(no(&mut client)?, http(504, "upstream_unavailable"));
+    Ok(())
+}
+
+#[test]
+fn an_upstream_with_an_unknown_certificate_is_refused() -> Outcome {
+    let (trusted, other) = (tls::certificate()?, tls::certificate()?);
+    let rig = tls::to_secure_upstream(&trusted.cert)?;
+    let mut client = rig.send(&Handshake::to("/secure").bearer(&rig.token()?))?;
+    let mut upstream = tls::serve(rig.upstream.accept_tcp()?, &other)?;
+    // It hears nothing of the request.
+    assert!(upstream.head().is_err());
+    assert_eq!(no(&mut client)?, http(502, "upstream_unavailable"));
     Ok(())
 }
 
