@@ -1,0 +1,272 @@
+//! Connections of the load: opening them, and what each does next.
+
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use mio::{Events, Interest, Poll, Token, net::TcpStream};
+
+use super::{By, GUARD, MASK, Options, Task};
+use crate::role::socket::{self, Got};
+
+pub(super) struct Client {
+    pub(super) socket: TcpStream,
+    pub(super) number: u64,
+    pub(super) pending: Vec<u8>,
+    pub(super) stage: Stage,
+    /// Bytes that came back and were not counted as a message yet.
+    pub(super) got: usize,
+    pub(super) partial: Vec<u8>,
+    pub(super) sent: VecDeque<Instant>,
+    pub(super) began: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    Connecting,
+    Upgrading,
+    Authenticating,
+    Open,
+    Closing,
+}
+
+pub(super) struct Fleet {
+    pub(super) options: Options,
+    pub(super) poll: Poll,
+    pub(super) events: Events,
+    pub(super) clients: Vec<Option<Client>>,
+    pub(super) tokens: Vec<String>,
+    pub(super) started: u64,
+    pub(super) frame: Vec<u8>,
+    pub(super) answer: usize,
+    pub(super) buffer: Vec<u8>,
+}
+
+/// What a client has just done.
+pub(super) enum Did {
+    Nothing,
+    Opened,
+    Messages(usize),
+    Ended,
+}
+
+impl Fleet {
+    pub(super) fn new(options: &Options) -> Result<Self> {
+        let tokens = match &options.tokens {
+            None => Vec::new(),
+            Some(path) => std::fs::read_to_string(path)?.lines().map(str::to_owned).collect(),
+        };
+        let payload = vec![b'x'; options.payload];
+        let (frame, answer) = (masked(0x82, &payload), payload.len() + header_bytes(payload.len()));
+        Ok(Self {
+            options: options.clone(),
+            poll: Poll::new()?,
+            events: Events::with_capacity(1024),
+            clients: Vec::new(),
+            tokens,
+            started: 0,
+            frame,
+            answer,
+            buffer: vec![0; socket::BUFFER_BYTES],
+        })
+    }
+
+    /// Begins one connection at this place. Source addresses change, so that there are ports enough.
+    pub(super) fn start(&mut self, at: usize) -> Result<()> {
+        let source = Ipv4Addr::new(127, 0, 1, u8::try_from((self.started / 8192) % 200)? + 1);
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        if matches!(self.options.task, Task::Idle) {
+            socket.bind(&SocketAddr::from((source, 0)).into())?;
+        }
+        socket.set_tcp_nodelay(true)?;
+        let address = SocketAddr::from(([127, 0, 0, 1], self.options.port));
+        match socket.connect(&address.into()) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(115) => {}
+            Err(error) => return Err(error).context("connect"),
+        }
+        let mut socket = TcpStream::from_std(socket.into());
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut socket, Token(at), both)?;
+        self.started += 1;
+        let client = Client {
+            socket,
+            number: self.started,
+            pending: Vec::new(),
+            stage: Stage::Connecting,
+            got: 0,
+            partial: Vec::new(),
+            sent: VecDeque::new(),
+            began: Instant::now(),
+        };
+        if at == self.clients.len() {
+            self.clients.push(Some(client));
+        } else if let Some(place) = self.clients.get_mut(at) {
+            *place = Some(client);
+        }
+        Ok(())
+    }
+
+    /// The token of the client at this place: each is used in turn.
+    fn token(&self, at: usize) -> Option<&str> {
+        let client = self.clients.get(at)?.as_ref()?;
+        let count = u64::try_from(self.tokens.len()).unwrap_or(0);
+        let turn = usize::try_from(client.number.checked_rem(count)?).ok()?;
+        self.tokens.get(turn).map(String::as_str)
+    }
+
+    /// Opens so many, a few at a time.
+    pub(super) fn open(&mut self, wanted: usize) -> Result<()> {
+        let (mut opened, mut begun) = (0, 0);
+        let guard = Instant::now() + GUARD;
+        while opened < wanted {
+            while begun < wanted && begun - opened < 256 {
+                self.start(begun)?;
+                begun += 1;
+            }
+            for at in self.ready(Some(Duration::from_secs(5)))? {
+                match self.step(at)? {
+                    Did::Opened => opened += 1,
+                    Did::Ended => bail!("a connection was refused while opening"),
+                    Did::Nothing | Did::Messages(_) => {}
+                }
+            }
+            ensure!(Instant::now() < guard, "only {opened} of {wanted} connections opened");
+        }
+        Ok(())
+    }
+
+    pub(super) fn ready(&mut self, wait: Option<Duration>) -> Result<Vec<usize>> {
+        self.poll.poll(&mut self.events, wait)?;
+        Ok(self.events.iter().map(|event| event.token().0).collect())
+    }
+
+    pub(super) fn send(&mut self, at: usize) -> Result<()> {
+        if let Some(Some(client)) = self.clients.get_mut(at) {
+            ensure!(
+                socket::write(&mut client.socket, &mut client.pending, &self.frame),
+                "a connection ended early"
+            );
+        }
+        Ok(())
+    }
+
+    /// Does what can be done on one connection.
+    pub(super) fn step(&mut self, at: usize) -> Result<Did> {
+        let head = match self.clients.get(at) {
+            Some(Some(client)) if client.stage == Stage::Connecting => Some(self.head(at)),
+            _ => None,
+        };
+        let message = match self.clients.get(at) {
+            Some(Some(client)) if client.stage == Stage::Upgrading => self.message(at),
+            _ => None,
+        };
+        let Some(Some(client)) = self.clients.get_mut(at) else { return Ok(Did::Nothing) };
+        if let Some(head) = head {
+            client.stage = Stage::Upgrading;
+            socket::write(&mut client.socket, &mut client.pending, head.as_bytes());
+        } else if !client.pending.is_empty() {
+            socket::write(&mut client.socket, &mut client.pending, &[]);
+        }
+        let mut messages = 0;
+        loop {
+            match socket::read(&mut client.socket, &mut self.buffer) {
+                Got::Nothing => break,
+                Got::End => return Ok(Did::Ended),
+                Got::Bytes(count) => {
+                    let bytes = self.buffer.get(..count).unwrap_or_default();
+                    match client.stage {
+                        Stage::Open => client.got += count,
+                        Stage::Closing => {}
+                        Stage::Connecting | Stage::Upgrading | Stage::Authenticating => {
+                            client.partial.extend_from_slice(bytes);
+                        }
+                    }
+                    if count < self.buffer.len() {
+                        break;
+                    }
+                }
+            }
+        }
+        if client.stage == Stage::Upgrading
+            && let Some(end) = socket::head_end(&client.partial)
+        {
+            let status = client.partial.get(9..12).unwrap_or_default();
+            ensure!(status == b"101", "refused: {}", String::from_utf8_lossy(&client.partial));
+            client.partial.drain(..end);
+            let Some(message) = message else { return Ok(opened(client)) };
+            client.stage = Stage::Authenticating;
+            socket::write(&mut client.socket, &mut client.pending, &message);
+        }
+        if client.stage == Stage::Authenticating && client.partial.ends_with(b"}}") {
+            let said = String::from_utf8_lossy(&client.partial).into_owned();
+            ensure!(said.contains("\"accepted\""), "not accepted: {said}");
+            return Ok(opened(client));
+        }
+        while client.stage == Stage::Open && client.got >= self.answer {
+            client.got -= self.answer;
+            messages += 1;
+        }
+        Ok(if messages > 0 { Did::Messages(messages) } else { Did::Nothing })
+    }
+
+    /// The message that authenticates, where one does.
+    fn message(&self, at: usize) -> Option<Vec<u8>> {
+        let token = match self.options.by {
+            By::Message => self.token(at)?,
+            By::Header => return None,
+        };
+        let text = format!(
+            r#"{{"auth":{{"type":"authenticate","mechanism":"bearer","token":"{token}"}}}}"#
+        );
+        Some(masked(0x81, text.as_bytes()))
+    }
+
+    fn head(&self, at: usize) -> String {
+        let authorization = match (self.options.by, self.token(at)) {
+            (By::Header, Some(token)) => format!("Authorization: Bearer {token}\r\n"),
+            (By::Header | By::Message, _) => String::new(),
+        };
+        format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+             {authorization}\r\n"
+        )
+    }
+}
+
+fn opened(client: &mut Client) -> Did {
+    client.stage = Stage::Open;
+    client.partial = Vec::new();
+    Did::Opened
+}
+
+pub(super) fn header_bytes(payload: usize) -> usize {
+    match payload {
+        0..=125 => 2,
+        126..=65535 => 4,
+        _ => 10,
+    }
+}
+
+pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short @ 0..=125), _) => frame.push(0x80 | short),
+        (_, Ok(medium)) => {
+            frame.push(0x80 | 126);
+            frame.extend_from_slice(&medium.to_be_bytes());
+        }
+        (_, Err(_)) => {
+            frame.push(0x80 | 127);
+            frame.extend_from_slice(&u64::try_from(payload.len()).unwrap_or(0).to_be_bytes());
+        }
+    }
+    frame.extend_from_slice(&MASK);
+    frame.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
+    frame
+}

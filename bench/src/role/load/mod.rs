@@ -1,0 +1,160 @@
+//! Clients: they open, authenticate, and then say the same message again and again, as often as is
+//! asked. What is sent was prepared before; what comes back is counted, not parsed.
+
+mod fleet;
+mod tasks;
+
+use std::{
+    io::{BufRead, Write as _},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use self::fleet::Fleet;
+
+/// What to do.
+#[derive(Clone, Debug, Args)]
+pub struct Options {
+    /// Port of 127.0.0.1 to connect to.
+    #[arg(long)]
+    port: u16,
+    /// What is measured.
+    #[arg(long, value_enum)]
+    task: Task,
+    /// Connections that are open at once.
+    #[arg(long, default_value_t = 1)]
+    connections: usize,
+    /// Bytes of each message.
+    #[arg(long, default_value_t = 64)]
+    payload: usize,
+    /// Messages of a connection that are on their way at once.
+    #[arg(long, default_value_t = 1)]
+    in_flight: usize,
+    /// Messages, or handshakes, in all.
+    #[arg(long, default_value_t = 1000)]
+    count: u64,
+    /// Messages a second in all, for `latency`.
+    #[arg(long, default_value_t = 10_000)]
+    rate: u64,
+    /// A file with tokens, one a line, used in turn.
+    #[arg(long)]
+    tokens: Option<PathBuf>,
+    /// Where the token travels.
+    #[arg(long, value_enum, default_value_t = By::Header)]
+    by: By,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    /// As many messages as `count`, as fast as they come back.
+    Relay,
+    /// Messages at a fixed rate, each with the time it took.
+    Latency,
+    /// Connect, upgrade, authenticate, one message, close.
+    Handshake,
+    /// Open, and stay until told to end, or until all were closed from the other side.
+    Idle,
+}
+
+/// Where a token travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// `Authorization`.
+    Header,
+    /// The first message.
+    Message,
+}
+
+impl By {
+    /// As the option wants it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// What came of it, as one line of JSON.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    count: u64,
+    seconds: f64,
+    /// Microseconds: median, 99 %, 99.9 %, the longest.
+    p50: f64,
+    p99: f64,
+    p999: f64,
+    max: f64,
+    /// Connections that the other side closed, and when, in seconds after `go`.
+    closed: u64,
+    first_closed: f64,
+    last_closed: f64,
+}
+
+const MASK: [u8; 4] = [0x21, 0x43, 0x65, 0x87];
+const GUARD: Duration = Duration::from_mins(2);
+
+/// Opens, says `ready`, waits for a line, measures, and says what came of it.
+pub fn run(options: &Options) -> Result<()> {
+    let mut fleet = Fleet::new(options)?;
+    let outcome = match options.task {
+        Task::Handshake => {
+            say("ready")?;
+            hear()?;
+            fleet.handshakes()?
+        }
+        Task::Relay => {
+            fleet.open(options.connections)?;
+            say("ready")?;
+            hear()?;
+            fleet.relay()?
+        }
+        Task::Latency => {
+            fleet.open(options.connections)?;
+            say("ready")?;
+            hear()?;
+            fleet.latency()?
+        }
+        Task::Idle => {
+            fleet.open(options.connections)?;
+            say("ready")?;
+            hear()?;
+            fleet.closes()?
+        }
+    };
+    say(&serde_json::to_string(&outcome)?)
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+fn hear() -> Result<()> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(())
+}
+
+fn quantiles(mut times: Vec<Duration>, began: Instant) -> Outcome {
+    times.sort_unstable();
+    let at = |thousandth: usize| {
+        let place = (times.len() * thousandth / 1000).min(times.len().saturating_sub(1));
+        times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+    };
+    Outcome {
+        count: u64::try_from(times.len()).unwrap_or(0),
+        seconds: began.elapsed().as_secs_f64(),
+        p50: at(500),
+        p99: at(990),
+        p999: at(999),
+        max: at(1000),
+        ..Outcome::default()
+    }
+}

@@ -1,0 +1,149 @@
+//! What the load does with its connections.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+
+use super::{
+    GUARD, Outcome,
+    fleet::{Did, Fleet, Stage, masked},
+    hear, quantiles,
+};
+use crate::role::socket;
+
+impl Fleet {
+    pub(super) fn relay(&mut self) -> Result<Outcome> {
+        let began = Instant::now();
+        let mut left = self.options.count;
+        let places = self.clients.len();
+        for _ in 0..self.options.in_flight {
+            for at in 0..places {
+                self.send(at)?;
+            }
+        }
+        let mut done = 0;
+        let flight = u64::try_from(self.options.in_flight * places)?;
+        left = left.saturating_sub(flight);
+        let total = self.options.count.max(flight);
+        while done < total {
+            for at in self.ready(Some(Duration::from_secs(30)))? {
+                match self.step(at)? {
+                    Did::Messages(count) => {
+                        for _ in 0..count {
+                            done += 1;
+                            if left > 0 {
+                                left -= 1;
+                                self.send(at)?;
+                            }
+                        }
+                    }
+                    Did::Ended => bail!("a connection ended while relaying"),
+                    Did::Nothing | Did::Opened => {}
+                }
+            }
+            ensure!(began.elapsed() < GUARD, "only {done} of {total} messages came back");
+        }
+        Ok(Outcome { count: done, seconds: began.elapsed().as_secs_f64(), ..Outcome::default() })
+    }
+
+    pub(super) fn latency(&mut self) -> Result<Outcome> {
+        let began = Instant::now();
+        let mut times = Vec::new();
+        let (mut sent, mut done) = (0_u64, 0);
+        let places = u64::try_from(self.clients.len())?;
+        while done < self.options.count {
+            let due = began.elapsed().as_micros() * u128::from(self.options.rate) / 1_000_000;
+            while u128::from(sent) < due && sent < self.options.count {
+                let at = usize::try_from(sent % places)?;
+                // The time at which it was due counts, not the time at which we got to it.
+                let meant = Duration::from_micros(sent * 1_000_000 / self.options.rate);
+                if let Some(Some(client)) = self.clients.get_mut(at) {
+                    client.sent.push_back(began + meant);
+                }
+                self.send(at)?;
+                sent += 1;
+            }
+            for at in self.ready(Some(Duration::from_micros(100)))? {
+                if let Did::Messages(count) = self.step(at)? {
+                    let Some(Some(client)) = self.clients.get_mut(at) else { continue };
+                    for _ in 0..count {
+                        done += 1;
+                        times.extend(client.sent.pop_front().map(|sent| sent.elapsed()));
+                    }
+                }
+            }
+            ensure!(began.elapsed() < GUARD, "only {done} messages came back");
+        }
+        Ok(quantiles(times, began))
+    }
+
+    pub(super) fn handshakes(&mut self) -> Result<Outcome> {
+        let began = Instant::now();
+        let mut times = Vec::new();
+        let mut done = 0;
+        let abreast = u64::try_from(self.options.connections)?.min(self.options.count);
+        for at in 0..usize::try_from(abreast)? {
+            self.start(at)?;
+        }
+        while done < self.options.count {
+            for at in self.ready(Some(Duration::from_secs(30)))? {
+                match self.step(at)? {
+                    Did::Opened => self.send(at)?,
+                    Did::Messages(_) => {
+                        if let Some(Some(client)) = self.clients.get_mut(at) {
+                            client.stage = Stage::Closing;
+                            let close = masked(0x88, &1000_u16.to_be_bytes());
+                            socket::write(&mut client.socket, &mut client.pending, &close);
+                        }
+                    }
+                    Did::Ended => {
+                        if let Some(Some(client)) = self.clients.get(at) {
+                            ensure!(client.stage == Stage::Closing, "refused: {:?}", client.stage);
+                            times.push(client.began.elapsed());
+                        }
+                        done += 1;
+                        if let Some(place) = self.clients.get_mut(at) {
+                            *place = None;
+                        }
+                        if self.started < self.options.count {
+                            self.start(at)?;
+                        }
+                    }
+                    Did::Nothing => {}
+                }
+            }
+            ensure!(began.elapsed() < GUARD, "only {done} handshakes were done");
+        }
+        Ok(quantiles(times, began))
+    }
+
+    /// Waits until every connection was closed by the other side, or standard input ends.
+    pub(super) fn closes(&mut self) -> Result<Outcome> {
+        let (ended, end) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            if hear().is_ok() {
+                // The receiver may be gone: everything was closed already.
+                let _unheard = ended.send(());
+            }
+        });
+        let began = Instant::now();
+        let mut outcome = Outcome::default();
+        while outcome.closed < u64::try_from(self.clients.len())? && end.try_recv().is_err() {
+            for at in self.ready(Some(Duration::from_millis(50)))? {
+                if let Did::Ended = self.step(at)? {
+                    let now = began.elapsed().as_secs_f64();
+                    if outcome.closed == 0 {
+                        outcome.first_closed = now;
+                    }
+                    outcome.closed += 1;
+                    outcome.last_closed = now;
+                    if let Some(place) = self.clients.get_mut(at) {
+                        *place = None;
+                    }
+                }
+            }
+        }
+        outcome.seconds = began.elapsed().as_secs_f64();
+        Ok(outcome)
+    }
+}
