@@ -4,6 +4,7 @@
 //! run, interleaved, and prints what came of it.
 
 pub mod cases;
+pub mod instructions;
 pub mod machine;
 pub mod peers;
 pub mod process;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vestibule_bench::{
     cases::{Bench, Carrier, Case, Figure, Scale, Tokens, free_port},
+    instructions::{self, Mode},
     machine::{Machine, Ticks},
     peers::Peer,
     process::{Core, Process, pause},
@@ -25,9 +26,24 @@ struct Cli {
 enum Command {
     /// Measures the gateway beside its peers.
     Compare(Compare),
+    /// Counts instructions, and compares them with those that are checked in.
+    Instructions(Instructions),
     /// Runs one of the processes that a measurement is made of.
     #[command(subcommand)]
     Role(Role),
+}
+
+#[derive(Debug, Args)]
+struct Instructions {
+    /// The gateway's binary, built with `--release`.
+    #[arg(long, default_value = "target/release/vestibule")]
+    vestibule: PathBuf,
+    /// The baseline.
+    #[arg(long, default_value = "bench/instructions.json")]
+    file: PathBuf,
+    /// Make what is counted the new baseline.
+    #[arg(long)]
+    write: bool,
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +84,11 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Role(role) => role.run(),
         Command::Compare(options) => compare(&options),
+        Command::Instructions(Instructions { vestibule, file, write }) => {
+            let mode = if write { Mode::Write } else { Mode::Compare };
+            show(&instructions::check(&vestibule, &file, mode)?);
+            Ok(())
+        }
     }
 }
 

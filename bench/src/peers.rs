@@ -65,18 +65,26 @@ impl Peer {
 
     /// Starts it in front of the upstream. `workers` is one where it is pinned.
     pub fn start(self, place: &Place<'_>) -> Result<Option<Process>> {
-        let command = match self {
-            Self::Direct => return Ok(None),
-            Self::Floor => floor(place)?,
-            Self::Nginx => nginx(place, "")?,
-            Self::Nginx64 => nginx(place, NGINX_64)?,
-            Self::Haproxy => haproxy(place, "")?,
-            Self::Haproxy64 => haproxy(place, "  tune.bufsize 65536\n")?,
-            Self::Vestibule => vestibule(place)?,
-        };
+        if self == Self::Direct {
+            return Ok(None);
+        }
+        let command = self.command(place)?;
         let mut process = Process::start(place.core, &command)?;
         process.listens(place.port).with_context(|| format!("{} did not start", self.name()))?;
         Ok(Some(process))
+    }
+
+    /// How it is started; writes what it reads.
+    pub fn command(self, place: &Place<'_>) -> Result<Vec<String>> {
+        match self {
+            Self::Direct => bail!("there is nothing to start"),
+            Self::Floor => floor(place),
+            Self::Nginx => nginx(place, ""),
+            Self::Nginx64 => nginx(place, NGINX_64),
+            Self::Haproxy => haproxy(place, ""),
+            Self::Haproxy64 => haproxy(place, "  tune.bufsize 65536\n"),
+            Self::Vestibule => vestibule(place),
+        }
     }
 
     /// The version that is installed.

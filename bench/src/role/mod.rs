@@ -5,6 +5,7 @@ pub mod echo;
 pub mod floor;
 pub mod load;
 pub mod socket;
+pub mod work;
 
 use clap::Subcommand;
 
@@ -17,6 +18,8 @@ pub enum Role {
     Floor(floor::Options),
     /// Clients.
     Load(load::Options),
+    /// Work without sockets, to be counted.
+    Work(work::Options),
 }
 
 impl Role {
@@ -26,6 +29,7 @@ impl Role {
             Self::Echo(options) => echo::run(&options),
             Self::Floor(options) => floor::run(&options),
             Self::Load(options) => load::run(&options),
+            Self::Work(options) => work::run(&options),
         }
     }
 }

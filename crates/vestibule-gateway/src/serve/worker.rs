@@ -97,11 +97,17 @@ impl Worker {
             let listener = TcpListener::from_std(socket)?;
             accepting.spawn_local(Rc::clone(&self).accept(listener));
         }
-        let relaying = tokio::task::spawn_local({
+        let mut relaying = tokio::task::spawn_local({
             let relay = Rc::clone(&self.relay);
             async move { relay.run().await }
         });
-        self.drains().await;
+        tokio::select! {
+            () = self.drains() => {}
+            ended = &mut relaying => {
+                // It relays for ever, unless the system fails. Nobody may be let in behind it.
+                return ended.unwrap_or_else(|failed| Err(io::Error::other(failed)));
+            }
+        }
         self.close_all(drain).await;
         // Those who were being let in meanwhile.
         while let Some(ended) = accepting.join_next().await {

@@ -1,0 +1,89 @@
+//! Work without sockets, for counting its instructions: so many times the same.
+
+use std::hint::black_box;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use vestibule_core::{
+    relay::{ClientScanner, Piece, Reserved, ServerScanner},
+    time::UnixTime,
+    wire::frame::{self, Opcode},
+};
+use vestibule_verify::{
+    jwk::KeySet,
+    jwt::{self, Algorithm, Expectations, Unverified},
+    mint::Signer,
+};
+
+/// What is done, and how often.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// What is done.
+    #[arg(long, value_enum)]
+    kind: Kind,
+    /// How often.
+    #[arg(long)]
+    count: u64,
+}
+
+/// A piece of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A message of 64 bytes is followed in both directions.
+    Scan,
+    /// A token is read and checked with HS256, which leaves the rest to us.
+    Token,
+}
+
+impl Kind {
+    /// As the option wants it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Token => "token",
+        }
+    }
+}
+
+/// Does it.
+pub fn run(options: &Options) -> Result<()> {
+    match options.kind {
+        Kind::Scan => scan(options.count),
+        Kind::Token => token(options.count),
+    }
+}
+
+fn scan(count: u64) -> Result<()> {
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    frame::encode_client(Opcode::Text, &[b'x'; 64], [1, 2, 3, 4], &mut asked);
+    frame::encode_server(Opcode::Text, &[b'x'; 64], &mut answered);
+    let mut client = ClientScanner::new(Reserved::Yes);
+    let mut server = ServerScanner::new();
+    for _ in 0..count {
+        let piece = client.scan(black_box(&asked))?;
+        ensure!(piece == Piece::Forward(asked.len()), "an application's message passes");
+        black_box(server.advance(black_box(&answered))?);
+    }
+    Ok(())
+}
+
+fn token(count: u64) -> Result<()> {
+    const SECRET: &[u8] = b"a-secret-of-the-benchmark-that-is-long-enough";
+    let signer = Signer::from_secret(Algorithm::Hs256, SECRET)?;
+    let claims = json!({
+        "iss": "https://issuer.example/", "aud": "bench", "sub": "alice", "scope": "chat",
+        "iat": 1000, "exp": 2000,
+    });
+    let token = signer.sign(Some("at+jwt"), &claims)?;
+    let keys = KeySet::from_secret(SECRET).context("the secret")?;
+    let mut expected = Expectations::new("https://issuer.example/", ["bench"]);
+    expected.algorithms = [Algorithm::Hs256].into();
+    for _ in 0..count {
+        let refused = |refused: vestibule_verify::Refused| anyhow::anyhow!("{}", refused.reason);
+        let unverified = Unverified::parse(black_box(token.as_bytes())).map_err(refused)?;
+        let now = UnixTime::from_secs(1500);
+        black_box(jwt::verify(&unverified, &keys, &expected, now).map_err(refused)?);
+    }
+    Ok(())
+}
