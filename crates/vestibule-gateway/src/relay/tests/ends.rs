@@ -194,6 +194,31 @@ fn a_frame_under_way_is_completed_before_a_close_and_nothing_follows_it() {
 }
 
 #[test]
+fn of_what_waits_for_the_client_a_close_lets_one_frame_pass() {
+    run(async |rig| {
+        for taken in [0, 70_001, 300_000, 1_000_001] {
+            let mut both = rig.open().await;
+            let (piece, key) = (bare(0x82, &[7; 999]), both.key);
+            let written = fill(&mut both.upstream, &piece, || rig.waiting(key).0 > 0).await;
+            let mut seen = vec![0; taken.min(written)];
+            both.client.read_exact(&mut seen).await.unwrap();
+            let rotated =
+                [&piece[written % piece.len()..], &piece[..written % piece.len()]].concat();
+            fill(&mut both.upstream, &rotated, || rig.waiting(key).0 > 0).await;
+            // The relay hears the signal before it looks at its sockets.
+            let (sent, waiting) = (rig.sent(key), rig.waiting(key).0);
+            rig.close(key, 4401);
+            both.client.write_all(&masked(0x88, &closing(4401))).await.unwrap();
+            seen.extend(rest(&mut both.client).await);
+            let mut seen = frames(&seen, Sender::Server);
+            assert_eq!(code(&seen.pop().unwrap()), 4401);
+            let passed = u64::try_from(seen.len() * piece.len()).unwrap();
+            assert!(passed >= sent && passed - sent < 1003, "{sent} + {waiting} - {passed}");
+        }
+    });
+}
+
+#[test]
 fn a_frame_that_is_not_completed_in_time_ends_without_a_close() {
     run(async |rig| {
         let mut both = rig.open().await;

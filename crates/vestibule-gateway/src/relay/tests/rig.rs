@@ -156,6 +156,17 @@ impl Rig {
         waiting
     }
 
+    /// How many bytes a connection's client was sent.
+    pub(super) fn sent(&self, wanted: Key) -> u64 {
+        let mut sent = 0;
+        self.relay.records.borrow().each(&mut |key, record| {
+            if key == wanted {
+                sent = record.to_client;
+            }
+        });
+        sent
+    }
+
     pub(super) fn close(&self, key: Key, code: u16) {
         self.relay.signal(key, Order::Close(Close::with_code(code).unwrap()));
     }

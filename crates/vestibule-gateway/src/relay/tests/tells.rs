@@ -24,20 +24,27 @@ fn a_message_is_told_at_once_where_nothing_is_under_way() {
 fn a_message_waits_for_the_end_of_the_one_that_is_under_way() {
     run(async |rig| {
         let mut both = rig.open().await;
-        let start =
-            [bare(0x01, b"one"), bare(0x89, b"?"), bare(0x00, b"two")[..3].to_vec()].concat();
-        both.upstream.write_all(&start).await.unwrap();
-        expect(&mut both.client, &start).await;
-        for number in 0..3 {
-            rig.relay.signal(both.key, Order::Tell(format!("tell {number}")));
+        let whole =
+            [bare(0x01, b"one"), bare(0x89, b"?"), bare(0x00, b"two"), bare(0x80, b"three")];
+        let (whole, next) = (whole.concat(), bare(0x81, b"four"));
+        // Between fragments as well as inside of them.
+        for cut in 1..whole.len() {
+            let (start, end) = whole.split_at(cut);
+            both.upstream.write_all(start).await.unwrap();
+            expect(&mut both.client, start).await;
+            for number in 0..3 {
+                rig.relay.signal(both.key, Order::Tell(format!("tell {number}")));
+            }
+            // The control is asked once the relay has heard all of that.
+            both.client.write_all(&masked(0x81, b"{\"auth\":1}")).await.unwrap();
+            both.notes.heard(cut).await;
+            both.upstream.write_all(&[end, next.as_slice()].concat()).await.unwrap();
+            expect(&mut both.client, end).await;
+            for number in 0..3 {
+                expect(&mut both.client, &bare(0x81, format!("tell {number}").as_bytes())).await;
+            }
+            expect(&mut both.client, &next).await;
         }
-        let end = [bare(0x00, b"two")[3..].to_vec(), bare(0x80, b"three"), bare(0x81, b"four")];
-        both.upstream.write_all(&end.concat()).await.unwrap();
-        expect(&mut both.client, &end[..2].concat()).await;
-        for number in 0..3 {
-            expect(&mut both.client, &bare(0x81, format!("tell {number}").as_bytes())).await;
-        }
-        expect(&mut both.client, &end[2]).await;
     });
 }
 

