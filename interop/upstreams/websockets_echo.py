@@ -1,9 +1,12 @@
 """An echo server with Python's `websockets`. `close CODE` closes; `who` tells the identity."""
 
 import asyncio
+import re
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+
+CLOSE = re.compile(r"close (\d{4})")
 
 
 async def answer(connection):
@@ -18,8 +21,8 @@ async def echo(connection):
     async for message in connection:
         if message == "who":
             await connection.send(connection.request.headers.get("X-Vestibule-Subject", ""))
-        elif isinstance(message, str) and message.startswith("close "):
-            await connection.close(int(message.split()[1]), "as you wish")
+        elif isinstance(message, str) and (asked := CLOSE.fullmatch(message)):
+            await connection.close(int(asked[1]), "as you wish")
         else:
             await connection.send(message)
 

@@ -20,7 +20,7 @@ server.on("connection", (socket, request) => {
     const text = isBinary ? undefined : data.toString();
     if (text === "who") {
       socket.send(request.headers["x-vestibule-subject"] ?? "");
-    } else if (text?.startsWith("close ")) {
+    } else if (/^close \d{4}$/.test(text ?? "")) {
       socket.close(Number(text.split(" ")[1]), "as you wish");
     } else {
       socket.send(data, { binary: isBinary });
