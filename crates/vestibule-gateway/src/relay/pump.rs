@@ -1,6 +1,8 @@
 //! The path of the bytes. In the common case a message is one read, one scan, one write, and nothing
 //! of it is kept.
 
+use std::mem;
+
 use mio::event::Event;
 use vestibule_core::{
     rejection::Rejection,
@@ -131,20 +133,26 @@ impl<C: Control> Record<C> {
         }
     }
 
-    /// From the client to the upstream.
+    /// From the client to the upstream. What goes on in pieces is written together: else a client
+    /// that puts little frames between those that stay here could cause a write for every few bytes,
+    /// and keep the thread from everybody else.
     fn carry_up(&mut self, bytes: &[u8], cx: &mut Turn) {
-        let mut rest = bytes;
+        let (mut rest, mut pieces) = (bytes, Vec::new());
         while !rest.is_empty() {
             match self.up.scan(rest) {
+                Ok(Piece::Forward(count)) if count >= rest.len() && pieces.is_empty() => {
+                    return self.send_up(rest);
+                }
                 Ok(Piece::Forward(count)) => {
                     let (piece, left) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-                    self.send_up(piece);
+                    pieces.extend_from_slice(piece);
                     rest = left;
                 }
                 Ok(Piece::Taken(count)) => rest = rest.get(count..).unwrap_or_default(),
-                Ok(Piece::Release(held)) => self.send_up(&held),
+                Ok(Piece::Release(held)) => pieces.extend_from_slice(&held),
                 Ok(Piece::Message(count, text)) => {
                     rest = rest.get(count..).unwrap_or_default();
+                    self.send_up(&mem::take(&mut pieces));
                     self.report(Report::Message(&text), cx);
                     if !self.is_relaying() {
                         return self.hear(rest);
@@ -152,7 +160,8 @@ impl<C: Control> Record<C> {
                 }
                 Ok(Piece::Close(count, code)) => {
                     let (piece, left) = rest.split_at_checked(count).unwrap_or((rest, &[]));
-                    self.send_up(piece);
+                    pieces.extend_from_slice(piece);
+                    self.send_up(&mem::take(&mut pieces));
                     self.client_closed(code, cx);
                     rest = left;
                     if !self.is_relaying() {
@@ -160,11 +169,13 @@ impl<C: Control> Record<C> {
                     }
                 }
                 Err(rejection) => {
+                    self.send_up(&pieces);
                     self.rare().heard = Heard::Nonsense;
                     return self.fault(rejection, EndedBy::Client, cx);
                 }
             }
         }
+        self.send_up(&pieces);
     }
 
     /// From the upstream to the client. What is malformed is not passed on, so that a close frame
@@ -200,7 +211,7 @@ impl<C: Control> Record<C> {
             return bytes;
         };
         self.accept_down(before, cx);
-        let tells = std::mem::take(&mut self.rare().tells);
+        let tells = mem::take(&mut self.rare().tells);
         self.accept_down(&tells, cx);
         behind
     }
@@ -252,6 +263,9 @@ impl<C: Control> Record<C> {
 
     /// Sends the upstream bytes that `up` has passed over.
     pub(super) fn send_up(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         if let Some(rare) = &mut self.rare
             && !rare.to_upstream.is_empty()
         {

@@ -16,7 +16,7 @@ use vestibule_core::{limits, relay::Reserved, wire::frame::Sender};
 
 use super::{
     super::{EndedBy, Order, Pair, Wire},
-    rig::{Notes, Probe, Rig, bare, code, connected, frames, masked, run},
+    rig::{Notes, Probe, Rig, bare, code, connected, frames, masked, rest, run},
 };
 
 /// Both sides under TLS: the gateway is the client's server and the upstream's client.
@@ -174,6 +174,29 @@ fn a_close_behind_much_that_is_not_read_ends_in_time() {
         assert_eq!(notes.over().await.by, EndedBy::Gateway);
         assert!(began.elapsed() < (limits::CUT_WINDOW + limits::CLOSE_TIMEOUT) * 2);
         drop(client);
+    });
+}
+
+#[test]
+fn a_client_cannot_make_a_write_of_every_few_bytes() {
+    run(async |rig| {
+        let Sealed { mut client, upstream, .. } = sealed(&rig).await;
+        let (mut upstream, _) = upstream.into_inner();
+        // A message of the gateway's that does not end, with a ping behind every empty piece of it.
+        let little = [masked(0x00, b""), masked(0x89, b"")].concat().repeat(20_000);
+        let last = masked(0x88, &1000_u16.to_be_bytes());
+        let attack = [masked(0x01, b"{\"auth\":"), little, last].concat();
+        client.write_all(&attack).await.unwrap();
+        client.flush().await.unwrap();
+        // The connection ends by itself, since nobody answers the close.
+        let bytes = rest(&mut upstream).await;
+        let (mut records, mut at) = (0, 0);
+        while let Some([high, low]) = bytes.get(at + 3..at + 5) {
+            at += 5 + usize::from(u16::from_be_bytes([*high, *low]));
+            records += 1;
+        }
+        assert!(bytes.len() > 100_000, "{} bytes", bytes.len());
+        assert!(records < 1000, "{records} records");
     });
 }
 
