@@ -166,32 +166,40 @@ async fn receive(
     assembler: &mut FirstMessage,
 ) -> Result<Zeroizing<Vec<u8>>, Stop> {
     loop {
+        // Of the pings that came together the last is answered (RFC 6455 section 5.5.3): a stranger
+        // does not get a write for every few bytes.
+        let mut ping = None;
         while !link.buffer.is_empty() {
             let (used, event) = assembler.push(&link.buffer).map_err(Stop::Broken)?;
             link.consume(used);
             match event {
-                Some(Event::Message(text)) => return Ok(text),
-                Some(Event::Ping(payload)) => {
-                    let mut bytes = Vec::new();
-                    frame::encode_server(Opcode::Pong, &payload, &mut bytes);
-                    link.write(&bytes).await.map_err(|_| Stop::Gone)?;
+                Some(Event::Message(text)) => {
+                    answer(link, Opcode::Pong, ping).await?;
+                    return Ok(text);
                 }
+                Some(Event::Ping(payload)) => ping = Some(payload),
                 Some(Event::Close(code)) => {
-                    let mut bytes = Vec::new();
                     let payload = code.map_or_else(Vec::new, |code| code.to_be_bytes().to_vec());
-                    frame::encode_server(Opcode::Close, &payload, &mut bytes);
-                    link.write(&bytes).await.map_err(|_| Stop::Gone)?;
+                    answer(link, Opcode::Close, Some(payload)).await?;
                     return Err(Stop::Left);
                 }
                 None if used == 0 => break,
                 None => {}
             }
         }
+        answer(link, Opcode::Pong, ping).await?;
         match link.fill().await {
             Ok(0) | Err(_) => return Err(Stop::Gone),
             Ok(_) => {}
         }
     }
+}
+
+async fn answer(link: &mut Link, opcode: Opcode, payload: Option<Vec<u8>>) -> Result<(), Stop> {
+    let Some(payload) = payload else { return Ok(()) };
+    let mut bytes = Vec::new();
+    frame::encode_server(opcode, &payload, &mut bytes);
+    link.write(&bytes).await.map_err(|_| Stop::Gone)
 }
 
 async fn refused(mut guest: Guest, refusal: Refusal, upgraded: Upgraded) {

@@ -10,6 +10,8 @@ mod rig;
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod backpressure;
 #[cfg(test)]
 mod cli;
