@@ -17,6 +17,8 @@ pub const SUBPROTOCOLS: usize = 32;
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 /// Most messages before admission.
 pub const MESSAGES_BEFORE_ADMISSION: u32 = 8;
+/// Most bytes of frames before admission, those that say nothing included: empty fragments, pings.
+pub const BYTES_BEFORE_ADMISSION: usize = 1024 * 1024;
 /// Most credentials a connection may try before admission.
 pub const ATTEMPTS: u32 = 3;
 /// Most bytes of a stream held back while it is not known whose message they begin.

@@ -29,6 +29,7 @@ pub struct FirstMessage {
     message: Option<Zeroizing<Vec<u8>>>,
     control: Vec<u8>,
     partial: Vec<u8>,
+    heard: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +48,16 @@ impl FirstMessage {
     /// Takes bytes from the front of `input` up to the end of an event: how many, and the event.
     /// What stands behind an event was not looked at.
     pub fn push(&mut self, input: &[u8]) -> Result<(usize, Option<Event>), Rejection> {
+        let left = limits::BYTES_BEFORE_ADMISSION.saturating_sub(self.heard);
+        if left == 0 && !input.is_empty() {
+            return Err(Rejection::TooManyAttempts);
+        }
+        let (used, event) = self.hear(input.get(..left).unwrap_or(input))?;
+        self.heard = self.heard.saturating_add(used);
+        Ok((used, event))
+    }
+
+    fn hear(&mut self, input: &[u8]) -> Result<(usize, Option<Event>), Rejection> {
         let mut used = 0;
         loop {
             let rest = input.get(used..).unwrap_or_default();
@@ -210,6 +221,17 @@ mod tests {
         assert_eq!(hear(&client(0x80, b"x"), 1), "frame_malformed");
         assert_eq!(hear(&[client(0x01, b"x"), client(0x81, b"x")].concat(), 1), "frame_malformed");
         assert_eq!(hear(&[0x81, 0x01, 0x41], 1), "frame_malformed");
+    }
+
+    #[test]
+    fn what_says_nothing_counts_however_it_is_cut() {
+        let empty = client(0x00, b"");
+        let count = limits::BYTES_BEFORE_ADMISSION / empty.len();
+        let bytes = [client(0x01, b""), empty.repeat(count)].concat();
+        for step in [1, 4096, bytes.len()] {
+            assert_eq!(hear(&bytes[..limits::BYTES_BEFORE_ADMISSION], step), "");
+            assert_eq!(hear(&bytes, step), "too_many_attempts");
+        }
     }
 
     #[test]

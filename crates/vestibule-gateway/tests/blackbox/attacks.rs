@@ -2,7 +2,7 @@
 
 use vestibule_testkit::{Frame, Message, Opcode, Role};
 
-use crate::rig::{Outcome, Rig};
+use crate::rig::{Outcome, Rig, close, closed};
 
 #[test]
 fn a_ping_for_every_few_bytes_is_not_an_answer_for_every_few_bytes() -> Outcome {
@@ -21,4 +21,16 @@ fn a_ping_for_every_few_bytes_is_not_an_answer_for_every_few_bytes() -> Outcome 
     }
     assert!(answers < 500, "{answers} answers");
     Ok(())
+}
+
+#[test]
+fn what_says_nothing_before_admission_has_a_budget_too() -> Outcome {
+    const BUDGET: usize = 1024 * 1024;
+    let rig = Rig::new("accept = [\"message\"]\nauth_deadline = \"20s\"\n")?;
+    let mut client = rig.wait_at_the_door()?;
+    client.send_frame(&Frame::part(Opcode::Text, ""))?;
+    let empty = Frame::part(Opcode::Continuation, "").bytes(Role::Client);
+    client.send(empty.repeat(BUDGET / empty.len() + 1))?;
+    assert_eq!(closed(&mut client)?, close(4429, "too_many_attempts"));
+    rig.expect_undialled()
 }
