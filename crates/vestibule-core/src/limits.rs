@@ -47,5 +47,9 @@ pub const PENDING_PER_ADDRESS: u32 = 64;
 /// Connections not yet admitted, in all.
 pub const PENDING: u32 = 4096;
 
+/// Connections of one thread that are told at once that there are too many of them. Telling takes a
+/// socket for a while, so that those beyond are cut off without a word.
+pub const GOODBYES: usize = 256;
+
 /// Longest reason in a Close frame (RFC 6455 section 5.5: 125 bytes less the code).
 pub const CLOSE_REASON_BYTES: usize = 123;

@@ -194,6 +194,11 @@ impl Gateway {
         Ok(number.parse()?)
     }
 
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))?.count())
+    }
+
     /// Sends it SIGTERM.
     pub fn terminate(&self) -> Result<()> {
         let pid = self.child.id().to_string();

@@ -78,8 +78,8 @@ pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
         Trust::Stranger => match worker.shared.wait(peer) {
             Ok(place) => Some(place),
             Err(rejection) => {
-                worker.refused(Seen::stranger(peer), rejection);
-                return refuse::flatly(Link::new(Socket::Plain(socket)), rejection).await;
+                let link = Link::new(Socket::Plain(socket));
+                return turn_away(link, peer, rejection, &worker).await;
             }
         },
         Trust::Proxy => None,
@@ -111,10 +111,7 @@ async fn welcome(link: Link, head: RequestHead, arrival: Arrival, worker: Rc<Wor
     let client = forwarded.client;
     let place = match place.map_or_else(|| worker.shared.wait(client), Ok) {
         Ok(place) => place,
-        Err(rejection) => {
-            worker.refused(Seen::stranger(client), rejection);
-            return refuse::flatly(link, rejection).await;
-        }
+        Err(rejection) => return turn_away(link, client, rejection, &worker).await,
     };
     if plain::is_for_us(&head) {
         return plain::answer(link, &head, &worker).await;
@@ -138,6 +135,14 @@ async fn welcome(link: Link, head: RequestHead, arrival: Arrival, worker: Rc<Wor
             };
             refuse::early(link, rejection, accepting).await;
         }
+    }
+}
+
+/// Refuses somebody for whom there is no place. Those are not counted, so that few are told why.
+async fn turn_away(link: Link, peer: IpAddr, rejection: Rejection, worker: &Worker) {
+    worker.refused(Seen::stranger(peer), rejection);
+    if let Some(_leave) = worker.goodbye() {
+        refuse::flatly(link, rejection).await;
     }
 }
 

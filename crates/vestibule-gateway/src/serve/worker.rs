@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::watch,
+    sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
 };
@@ -43,13 +43,20 @@ pub struct Worker {
     /// The relay of this thread.
     pub relay: Rc<Relay<Control>>,
     phase: watch::Receiver<Phase>,
+    goodbyes: Semaphore,
 }
 
 impl Worker {
     /// With an empty relay.
     pub fn new(shared: Arc<Shared>, phase: watch::Receiver<Phase>) -> io::Result<Rc<Self>> {
         let relay = Relay::new(shared.clock)?;
-        Ok(Rc::new(Self { shared, relay, phase }))
+        let goodbyes = Semaphore::new(limits::GOODBYES);
+        Ok(Rc::new(Self { shared, relay, phase, goodbyes }))
+    }
+
+    /// Leave to say goodbye to somebody who has no place; `None` where too many are being told.
+    pub fn goodbye(&self) -> Option<SemaphorePermit<'_>> {
+        self.goodbyes.try_acquire().ok()
     }
 
     /// The instant of a point on the shared clock, for a timer.

@@ -1,8 +1,10 @@
 //! Ways to get more out of the gateway than one has a right to, each of which worked once.
 
-use vestibule_testkit::{Frame, Message, Opcode, Role};
+use std::net::TcpStream;
 
-use crate::rig::{Outcome, Rig, close, closed};
+use vestibule_testkit::{Frame, Handshake, Message, Opcode, Role, eventually};
+
+use crate::rig::{Outcome, Rig, close, closed, http, no};
 
 #[test]
 fn a_ping_for_every_few_bytes_is_not_an_answer_for_every_few_bytes() -> Outcome {
@@ -33,4 +35,29 @@ fn what_says_nothing_before_admission_has_a_budget_too() -> Outcome {
     client.send(empty.repeat(BUDGET / empty.len() + 1))?;
     assert_eq!(closed(&mut client)?, close(4429, "too_many_attempts"));
     rig.expect_undialled()
+}
+
+#[test]
+fn those_who_are_too_many_do_not_take_a_socket_each() -> Outcome {
+    const MANY: usize = 1200;
+    let rig = Rig::with("accept = [\"message\"]\nauth_deadline = \"1m\"\n", |setup| {
+        setup.server("workers = 1\npending_per_address = 1")
+    })?;
+    let _waiting = rig.wait_at_the_door()?;
+    let before = rig.gateway.descriptors()?;
+    let silent = (0..MANY)
+        .map(|_| TcpStream::connect(rig.gateway.address()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let series = "vestibule_decisions_total{route=\"\",outcome=\"too_many_connections\"}";
+    let mut most = 0;
+    eventually("all were refused", || {
+        most = most.max(rig.gateway.descriptors()?);
+        Ok(rig.gateway.metric(series)? >= 1200.0)
+    })?;
+    assert!(most < before + 400, "{most} descriptors");
+    drop(silent);
+    // Whoever reads is told why.
+    let mut late = rig.send(&Handshake::to("/ws"))?;
+    assert_eq!(no(&mut late)?, http(429, "too_many_connections"));
+    Ok(())
 }
