@@ -25,18 +25,13 @@ impl Quota {
 
     /// Somebody wants to wait.
     pub fn enter(&mut self, address: IpAddr) -> Result<(), Rejection> {
-        if self.waiting >= self.in_all {
-            return Err(Rejection::TooManyConnections);
-        }
+        self.enter_unnamed()?;
         let count = self.addresses.entry(site(address)).or_insert(0);
-        if *count >= self.per_address {
-            if *count == 0 {
-                self.addresses.remove(&site(address));
-            }
+        *count += 1;
+        if *count > self.per_address {
+            self.leave(address);
             return Err(Rejection::TooManyConnections);
         }
-        *count += 1;
-        self.waiting += 1;
         Ok(())
     }
 
@@ -45,11 +40,25 @@ impl Quota {
         let site = site(address);
         if let Some(count) = self.addresses.get_mut(&site) {
             *count = count.saturating_sub(1);
-            self.waiting = self.waiting.saturating_sub(1);
             if *count == 0 {
                 self.addresses.remove(&site);
             }
+            self.leave_unnamed();
         }
+    }
+
+    /// A proxy that is trusted has not said yet who wants to wait: counted among all.
+    pub fn enter_unnamed(&mut self) -> Result<(), Rejection> {
+        if self.waiting >= self.in_all {
+            return Err(Rejection::TooManyConnections);
+        }
+        self.waiting += 1;
+        Ok(())
+    }
+
+    /// It has said it, or will not.
+    pub fn leave_unnamed(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
     }
 
     /// How many wait.
@@ -88,6 +97,20 @@ mod tests {
         assert_eq!(quota.enter(address("10.0.0.3")), Err(Rejection::TooManyConnections));
         quota.leave(address("10.0.0.1"));
         assert_eq!(quota.enter(address("10.0.0.3")), Ok(()));
+    }
+
+    #[test]
+    fn those_without_a_name_count_among_all() {
+        let mut quota = Quota::new(1, 2);
+        assert_eq!(quota.enter_unnamed(), Ok(()));
+        assert_eq!(quota.enter_unnamed(), Ok(()));
+        assert_eq!(quota.enter_unnamed(), Err(Rejection::TooManyConnections));
+        assert_eq!(quota.enter(address("10.0.0.1")), Err(Rejection::TooManyConnections));
+        quota.leave_unnamed();
+        assert_eq!(quota.enter(address("10.0.0.1")), Ok(()));
+        quota.leave_unnamed();
+        assert_eq!(quota.enter(address("10.0.0.1")), Err(Rejection::TooManyConnections));
+        assert_eq!((quota.waiting(), quota.addresses.len()), (1, 1));
     }
 
     #[test]

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     config::Route,
-    serve::{Place, Seen, Worker},
+    serve::{Place, Seen, Whose, Worker},
 };
 
 /// A request for a route, from a page that may ask.
@@ -74,15 +74,16 @@ pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
     let accepted = worker.shared.clock.now().mono;
     let deadline = accepted.after(limits::AUTH_DEADLINE);
     // Behind a proxy that is trusted, the address that counts is in the head.
-    let place = match worker.shared.trusts(peer) {
-        Trust::Stranger => match worker.shared.wait(peer) {
-            Ok(place) => Some(place),
-            Err(rejection) => {
-                let link = Link::new(Socket::Plain(socket));
-                return turn_away(link, peer, rejection, &worker).await;
-            }
-        },
-        Trust::Proxy => None,
+    let whose = match worker.shared.trusts(peer) {
+        Trust::Stranger => Whose::Client(peer),
+        Trust::Proxy => Whose::Unknown,
+    };
+    let place = match worker.shared.wait(whose) {
+        Ok(place) => place,
+        Err(rejection) => {
+            let link = Link::new(Socket::Plain(socket));
+            return turn_away(link, peer, rejection, &worker).await;
+        }
     };
     let opened = timeout_at(worker.instant(deadline), secure(socket, &worker)).await;
     let Ok(Some((mut link, transport))) = opened else { return };
@@ -100,7 +101,7 @@ pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
 struct Arrival {
     peer: IpAddr,
     transport: Transport,
-    place: Option<Place>,
+    place: Place,
     accepted: Mono,
 }
 
@@ -109,7 +110,7 @@ async fn welcome(link: Link, head: RequestHead, arrival: Arrival, worker: Rc<Wor
     let trusts = |address| worker.shared.trusts(address);
     let forwarded = forwarded::read(&head, peer, transport, &trusts);
     let client = forwarded.client;
-    let place = match place.map_or_else(|| worker.shared.wait(client), Ok) {
+    let place = match place.of(client) {
         Ok(place) => place,
         Err(rejection) => return turn_away(link, client, rejection, &worker).await,
     };

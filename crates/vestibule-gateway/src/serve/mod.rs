@@ -17,7 +17,7 @@ use tracing::{error, info};
 
 pub use self::{
     observe::Seen,
-    shared::{Phase, Place, Shared},
+    shared::{Phase, Place, Shared, Whose},
     worker::Worker,
 };
 use crate::{config::Config, listen, ops};

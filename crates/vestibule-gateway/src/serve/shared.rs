@@ -5,7 +5,7 @@ use std::{
     num::NonZeroU64,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -97,11 +97,29 @@ impl Shared {
     }
 
     /// Takes a place among those who wait; it is given back when the value is dropped.
-    pub fn wait(self: &Arc<Self>, address: IpAddr) -> Result<Place, Rejection> {
-        self.quota.lock().unwrap_or_else(PoisonError::into_inner).enter(address)?;
+    pub fn wait(self: &Arc<Self>, whose: Whose) -> Result<Place, Rejection> {
+        let mut quota = self.quota();
+        match whose {
+            Whose::Unknown => quota.enter_unnamed()?,
+            Whose::Client(address) => quota.enter(address)?,
+        }
+        drop(quota);
         self.metrics.pending.inc();
-        Ok(Place { shared: Arc::clone(self), address })
+        Ok(Place { shared: Arc::clone(self), whose })
     }
+
+    fn quota(&self) -> MutexGuard<'_, Quota> {
+        self.quota.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For whom a place is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// A proxy that is trusted has not said it yet.
+    Unknown,
+    /// The client at this address.
+    Client(IpAddr),
 }
 
 /// The configured key, or a new one.
@@ -120,13 +138,29 @@ fn signer(path: Option<&Path>) -> Result<Signer, ServeError> {
 #[derive(Debug)]
 pub struct Place {
     shared: Arc<Shared>,
-    address: IpAddr,
+    whose: Whose,
+}
+
+impl Place {
+    /// The place of a client whose address is known by now.
+    pub fn of(self, client: IpAddr) -> Result<Self, Rejection> {
+        match self.whose {
+            Whose::Client(_) => Ok(self),
+            Whose::Unknown => {
+                let shared = Arc::clone(&self.shared);
+                drop(self);
+                shared.wait(Whose::Client(client))
+            }
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.metrics.pending.dec();
-        let quota = &self.shared.quota;
-        quota.lock().unwrap_or_else(PoisonError::into_inner).leave(self.address);
+        match self.whose {
+            Whose::Unknown => self.shared.quota().leave_unnamed(),
+            Whose::Client(address) => self.shared.quota().leave(address),
+        }
     }
 }

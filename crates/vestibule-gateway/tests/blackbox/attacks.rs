@@ -1,6 +1,6 @@
 //! Ways to get more out of the gateway than one has a right to, each of which worked once.
 
-use std::net::TcpStream;
+use std::{io::Write as _, net::TcpStream};
 
 use vestibule_testkit::{Frame, Handshake, Message, Opcode, Role, eventually};
 
@@ -59,5 +59,29 @@ fn those_who_are_too_many_do_not_take_a_socket_each() -> Outcome {
     // Whoever reads is told why.
     let mut late = rig.send(&Handshake::to("/ws"))?;
     assert_eq!(no(&mut late)?, http(429, "too_many_connections"));
+    Ok(())
+}
+
+#[test]
+fn a_trusted_proxy_has_no_more_connections_without_a_head_than_there_are_places() -> Outcome {
+    let rig = Rig::with("accept = [\"message\"]\n", |setup| {
+        setup.server("workers = 1\npending = 2\ntrusted_proxies = [\"127.0.0.0/8\"]")
+    })?;
+    let unfinished = b"GET /ws HTTP/1.1\r\n";
+    let mut silent = [rig.gateway.connect()?, rig.gateway.connect()?];
+    for peer in &mut silent {
+        peer.tcp().write_all(unfinished)?;
+    }
+    eventually("both wait", || Ok(rig.gateway.metric("vestibule_pending")? >= 2.0))?;
+    let from = |address: &str| Handshake::to("/ws").field("X-Forwarded-For", address);
+    let mut third = rig.send(&from("203.0.113.3"))?;
+    assert_eq!(no(&mut third)?, http(429, "too_many_connections"));
+    // A place among all is exchanged for one of the client's own.
+    drop(silent);
+    eventually("the places are free", || Ok(rig.gateway.metric("vestibule_pending")? < 1.0))?;
+    let mut waiting = [rig.send(&from("203.0.113.1"))?, rig.send(&from("203.0.113.2"))?];
+    for client in &mut waiting {
+        client.expect_switch()?;
+    }
     Ok(())
 }
