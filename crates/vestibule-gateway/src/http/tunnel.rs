@@ -3,7 +3,7 @@
 
 use std::{io, rc::Rc, sync::Arc};
 
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tracing::warn;
 use vestibule_core::{
     authn::ConnectionId,
@@ -46,9 +46,12 @@ pub(super) async fn open(
     let route = Arc::clone(&guest.request.route);
     let asked = Asked::of(&guest, &admission, id, upgraded, shared.clock.now());
     let write = |upstream: &Upstream, key: [u8; 16]| asked.request(&guest, upstream, key);
-    let answered = match dial::dial(&admission, &shared.dialler, &route, write).await {
-        Ok(answered) => answered,
-        Err(error) => {
+    let dialled = dial::dial(&admission, &shared.dialler, &route, write);
+    let ends = guest.worker.instant(admission.lease_ends());
+    let answered = match timeout_at(ends, dialled).await {
+        Ok(Ok(answered)) => answered,
+        Err(_) => return fail(guest, Rejection::TokenExpired, &admission, upgraded).await,
+        Ok(Err(error)) => {
             let rejection = error.rejection();
             warn!(connection = id.0, route = route.name(), error = %error, "no upstream");
             return fail(guest, rejection, &admission, upgraded).await;

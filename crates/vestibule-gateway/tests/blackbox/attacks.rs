@@ -85,3 +85,18 @@ fn a_trusted_proxy_has_no_more_connections_without_a_head_than_there_are_places(
     }
     Ok(())
 }
+
+#[test]
+fn nobody_is_let_in_whose_credential_ended_while_the_upstream_thought() -> Outcome {
+    let rig = Rig::new("accept = [\"header\", \"message\"]\nexpiry_grace = \"0s\"\n")?;
+    let mut client =
+        rig.send(&Handshake::to("/ws").bearer(&rig.issuer.token_for("alice", 1.0)?))?;
+    let (mut thinking, _) = rig.upstream.request()?;
+    assert_eq!(no(&mut client)?, http(401, "token_expired"));
+    thinking.end()?;
+    let mut client = rig.wait_at_the_door()?;
+    client.authenticate(&rig.issuer.token_for("alice", 1.0)?)?;
+    let (mut thinking, _) = rig.upstream.request()?;
+    assert_eq!(closed(&mut client)?, close(4401, "token_expired"));
+    thinking.end()
+}
