@@ -16,7 +16,7 @@ use miniz_oxide::{
 };
 use vestibule_core::{
     limits,
-    relay::{ClientScanner, Piece, Reserved},
+    relay::{ClientScanner, Extensions, Piece, Reserved},
     rejection::Rejection,
     wire::{
         deflate,
@@ -118,7 +118,7 @@ struct Scanned {
 }
 
 fn scan(stream: &[u8], step: usize) -> Scanned {
-    let mut scanner = ClientScanner::new(Reserved::Compressed);
+    let mut scanner = ClientScanner::new(Reserved::Yes, Extensions::Agreed);
     let mut out = Scanned { forwarded: Vec::new(), ours: Vec::new(), end: None };
     for mut rest in stream.chunks(step) {
         while !rest.is_empty() {

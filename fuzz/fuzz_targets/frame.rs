@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use vestibule_core::{
-    relay::{ClientScanner, Gap, Piece, Reserved, ServerScanner},
+    relay::{ClientScanner, Extensions, Gap, Piece, Reserved, ServerScanner},
     wire::frame::{self, Fin, Header, Opcode, Sender},
 };
 
@@ -48,7 +48,7 @@ struct Scanned {
 }
 
 fn scan(bytes: &[u8], step: usize, reserved: Reserved) -> Option<Scanned> {
-    let mut scanner = ClientScanner::new(reserved);
+    let mut scanner = ClientScanner::new(reserved, extensions(reserved));
     let mut out = Scanned { forwarded: Vec::new(), ours: Vec::new(), closed: false };
     for mut rest in bytes.chunks(step) {
         while !rest.is_empty() {
@@ -110,8 +110,13 @@ fn client(bytes: &[u8], step: usize, reserved: Reserved) {
     assert_eq!(scanned.ours, ours);
 }
 
+/// What goes on untouched may hold what nobody but its ends understands.
+fn extensions(reserved: Reserved) -> Extensions {
+    if reserved == Reserved::No { Extensions::Agreed } else { Extensions::None }
+}
+
 fn server(bytes: &[u8], step: usize) {
-    let mut scanner = ServerScanner::new();
+    let mut scanner = ServerScanner::new(Extensions::Agreed);
     let mut written = 0;
     for piece in bytes.chunks(step) {
         for gap in [Gap::Frame, Gap::Message] {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use vestibule_core::{
-    relay::{ClientScanner, Piece, Reserved, ServerScanner},
+    relay::{ClientScanner, Extensions, Piece, Reserved, ServerScanner},
     time::UnixTime,
     wire::frame::{self, Opcode},
 };
@@ -58,8 +58,8 @@ fn scan(count: u64) -> Result<()> {
     let (mut asked, mut answered) = (Vec::new(), Vec::new());
     frame::encode_client(Opcode::Text, &[b'x'; 64], [1, 2, 3, 4], &mut asked);
     frame::encode_server(Opcode::Text, &[b'x'; 64], &mut answered);
-    let mut client = ClientScanner::new(Reserved::Yes);
-    let mut server = ServerScanner::new();
+    let mut client = ClientScanner::new(Reserved::Yes, Extensions::None);
+    let mut server = ServerScanner::new(Extensions::None);
     for _ in 0..count {
         let piece = client.scan(black_box(&asked))?;
         ensure!(piece == Piece::Forward(asked.len()), "an application's message passes");

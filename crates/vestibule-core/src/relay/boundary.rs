@@ -1,6 +1,6 @@
 //! Where a stream stands, for a direction in which nothing is taken out.
 
-use super::{Gap, partial::Partial};
+use super::{Extensions, Gap, partial::Partial};
 use crate::{
     rejection::Rejection,
     wire::frame::{self, Fin, Header, Opcode, Sender},
@@ -10,6 +10,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Boundary {
     sender: Sender,
+    extensions: Extensions,
     place: Place,
     open: Open,
 }
@@ -99,8 +100,8 @@ pub(super) enum Run {
 }
 
 impl Boundary {
-    pub(super) fn new(sender: Sender) -> Self {
-        Self { sender, place: Place::Header(Partial::default()), open: Open::Nothing }
+    pub(super) fn new(sender: Sender, extensions: Extensions) -> Self {
+        Self { sender, extensions, place: Place::Header(Partial::default()), open: Open::Nothing }
     }
 
     /// Passes over bytes.
@@ -128,6 +129,9 @@ impl Boundary {
                 let Some((header, used)) = partial.complete(rest, self.sender)? else {
                     return Ok(rest.len());
                 };
+                if header.reserved != 0 && self.extensions == Extensions::None {
+                    return Err(Rejection::FrameMalformed);
+                }
                 self.open = self.open.after(header)?;
                 self.place = match header.opcode {
                     Opcode::Close if header.length == 0 => Place::Closed(None),

@@ -22,5 +22,16 @@ pub enum Gap {
     Inside,
 }
 
+/// Whether client and upstream agreed on extensions. Without, a reserved bit breaks the protocol
+/// (RFC 6455 section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extensions {
+    /// They did not.
+    None,
+    /// They did. Where messages are the gateway's, on permessage-deflate alone, with
+    /// `client_no_context_takeover` (RFC 7692 section 7.1.1.2): see [`crate::wire::deflate`].
+    Agreed,
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The direction from the upstream to the client: nothing is taken out, but something may be put in.
 
 use super::{
-    Gap,
+    Extensions, Gap,
     boundary::{Boundary, Run},
 };
 use crate::{rejection::Rejection, wire::frame::Sender};
@@ -22,8 +22,8 @@ pub enum Seen {
 
 impl ServerScanner {
     /// At the beginning of a stream.
-    pub fn new() -> Self {
-        Self(Boundary::new(Sender::Server))
+    pub fn new(extensions: Extensions) -> Self {
+        Self(Boundary::new(Sender::Server, extensions))
     }
 
     /// Follows bytes that were written. An error means that the upstream breaks RFC 6455 section 5,
@@ -62,11 +62,5 @@ impl ServerScanner {
             let rest = next.get(count..).filter(|rest| !rest.is_empty())?;
             count += ahead.step(rest).ok().filter(|&used| used > 0)?;
         }
-    }
-}
-
-impl Default for ServerScanner {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -11,7 +11,7 @@ use vestibule_core::{
     limits,
     policy::RoutePolicy,
     rejection::Rejection,
-    relay::Reserved,
+    relay::{Extensions, Reserved},
     session::Session,
     time::Now,
     wire::{
@@ -61,20 +61,21 @@ pub(super) async fn open(
     let answer = Answer::of(head, &answered.key, &asked.subprotocols, asked.extensions.as_deref());
     let answer = answer.and_then(|answer| agreed(answer, guest.reserved()));
     match (answer, upgraded) {
-        (
-            Ok((Answer::Switching { subprotocol, extensions, fields }, reserved)),
-            Upgraded::NotYet,
-        ) => {
+        (Ok(Answer::Switching { subprotocol, extensions, fields }), Upgraded::NotYet) => {
             let subprotocol = subprotocol.as_deref().or_else(|| guest.marker());
             let key = &guest.request.upgrade.key;
             let bytes = upgrade::switching_with(key, subprotocol, extensions.as_deref(), &fields);
             if guest.link.write(&bytes).await.is_ok() {
-                relay(guest, answered, admission, id, reserved);
+                let extensions = match extensions {
+                    Some(_) => Extensions::Agreed,
+                    None => Extensions::None,
+                };
+                relay(guest, answered, admission, id, extensions);
             }
         }
-        (Ok((Answer::Switching { subprotocol, .. }, reserved)), Upgraded::Yes) => {
+        (Ok(Answer::Switching { subprotocol, .. }), Upgraded::Yes) => {
             if subprotocol.as_deref() == guest.promised() {
-                return relay(guest, answered, admission, id, reserved);
+                return relay(guest, answered, admission, id, Extensions::None);
             }
             warn!(
                 connection = id.0,
@@ -86,11 +87,11 @@ pub(super) async fn open(
             );
             fail(guest, Rejection::UpstreamInvalid, &admission, upgraded).await;
         }
-        (Ok((Answer::Other { head, body }, _)), Upgraded::NotYet) => {
+        (Ok(Answer::Other { head, body }), Upgraded::NotYet) => {
             guest.worker.refused(guest.seen(), Rejection::UpstreamRefused);
             forward(guest.link, answered.link, &head, body).await;
         }
-        (Ok((Answer::Other { .. }, _)), Upgraded::Yes) => {
+        (Ok(Answer::Other { .. }), Upgraded::Yes) => {
             let status = answered.head.status();
             warn!(connection = id.0, route = route.name(), status, "the upstream refused");
             fail(guest, Rejection::UpstreamRefused, &admission, upgraded).await;
@@ -159,22 +160,22 @@ fn offered(upgrade: &Upgrade, reserved: Reserved) -> Option<Vec<u8>> {
     let extensions = upgrade.extensions.as_deref()?;
     match reserved {
         Reserved::No => Some(extensions.to_vec()),
-        Reserved::Yes | Reserved::Compressed => deflate::offers(extensions),
+        Reserved::Yes => deflate::offers(extensions),
     }
 }
 
 /// The answer as the client gets it: under the extensions that the upstream agreed to, its messages
-/// must be readable where some are the gateway's. And how they are then read.
-fn agreed(answer: Answer, reserved: Reserved) -> Result<(Answer, Reserved), Rejection> {
+/// must be readable where some are the gateway's.
+fn agreed(answer: Answer, reserved: Reserved) -> Result<Answer, Rejection> {
     Ok(match (answer, reserved) {
         (
             Answer::Switching { subprotocol, extensions: Some(extensions), fields },
-            Reserved::Yes | Reserved::Compressed,
+            Reserved::Yes,
         ) => {
             let extensions = Some(deflate::answer(&extensions)?);
-            (Answer::Switching { subprotocol, extensions, fields }, Reserved::Compressed)
+            Answer::Switching { subprotocol, extensions, fields }
         }
-        (answer, reserved) => (answer, reserved),
+        (answer, Reserved::Yes | Reserved::No) => answer,
     })
 }
 
@@ -184,8 +185,9 @@ fn relay(
     answered: Answered,
     admission: Admission,
     id: ConnectionId,
-    reserved: Reserved,
+    extensions: Extensions,
 ) {
+    let reserved = guest.reserved();
     let Guest { link, request, worker, place, client, accepted: _ } = guest;
     drop(place);
     let route = request.route;
@@ -199,6 +201,7 @@ fn relay(
         upstream: upstream.0,
         upstream_read: upstream.1,
         reserved,
+        extensions,
         idle,
     }) {
         Ok(pair) => pair,

@@ -38,7 +38,7 @@ use std::{
 use mio::{Poll, Registry};
 use vestibule_core::{
     rejection::Rejection,
-    relay::Reserved,
+    relay::{Extensions, Reserved},
     time::{Mono, Now},
     wire::close::Close,
 };
@@ -113,6 +113,8 @@ pub struct Pair {
     pub upstream_read: Vec<u8>,
     /// Whether in-band messages are the gateway's.
     pub reserved: Reserved,
+    /// Whether reserved bits have a meaning.
+    pub extensions: Extensions,
     /// Longest silence of both sides; `None` is for ever.
     pub idle: Option<Duration>,
 }
@@ -261,13 +263,15 @@ impl fmt::Debug for Wire {
 
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, upstream, client_read, upstream_read, reserved, idle } = self;
+        let Self { client, upstream, client_read, upstream_read, reserved, extensions, idle } =
+            self;
         f.debug_struct("Pair")
             .field("client", client)
             .field("upstream", upstream)
             .field("client_read", &client_read.len())
             .field("upstream_read", &upstream_read.len())
             .field("reserved", reserved)
+            .field("extensions", extensions)
             .field("idle", idle)
             .finish()
     }

@@ -127,12 +127,13 @@ impl Turn {
 
 impl<C: Control> Record<C> {
     pub(super) fn new(pair: Pair, control: C, now: Now) -> Self {
-        let Pair { client, upstream, client_read, upstream_read, reserved, idle } = pair;
+        let Pair { client, upstream, client_read, upstream_read, reserved, extensions, idle } =
+            pair;
         let mut record = Self {
             client: Side::new(client),
             upstream: Side::new(upstream),
-            up: ClientScanner::new(reserved),
-            down: ServerScanner::new(),
+            up: ClientScanner::new(reserved, extensions),
+            down: ServerScanner::new(extensions),
             rare: None,
             to_client: 0,
             to_upstream: 0,

@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 
 use self::message::{Message, Ours, Undecided, Verdict};
 use super::{
-    Gap,
+    Extensions, Gap,
     boundary::{Boundary, CloseFrame, CloseTaken, Run},
     partial::Partial,
 };
@@ -41,11 +41,8 @@ use crate::{
 pub enum Reserved {
     /// Everything is the application's.
     No,
-    /// They are; no extension was negotiated, so a reserved bit breaks the protocol.
+    /// They are.
     Yes,
-    /// They are, and may be compressed: permessage-deflate was negotiated, with
-    /// `client_no_context_takeover` (RFC 7692 section 7.1.1.2), and nothing else.
-    Compressed,
 }
 
 /// What to do with the next bytes.
@@ -76,11 +73,11 @@ enum Kind {
 
 impl ClientScanner {
     /// At the beginning of a stream.
-    pub fn new(reserved: Reserved) -> Self {
-        Self(match reserved {
-            Reserved::No => Kind::Open(Boundary::new(Sender::Client)),
-            Reserved::Yes => Kind::Reserved(Scanner::new(Deflate::Off)),
-            Reserved::Compressed => Kind::Reserved(Scanner::new(Deflate::On)),
+    pub fn new(reserved: Reserved, extensions: Extensions) -> Self {
+        Self(match (reserved, extensions) {
+            (Reserved::No, extensions) => Kind::Open(Boundary::new(Sender::Client, extensions)),
+            (Reserved::Yes, Extensions::None) => Kind::Reserved(Scanner::new(Deflate::Off)),
+            (Reserved::Yes, Extensions::Agreed) => Kind::Reserved(Scanner::new(Deflate::On)),
         })
     }
 

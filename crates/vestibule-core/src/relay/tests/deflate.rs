@@ -157,7 +157,7 @@ proptest! {
             }
         }
         let bytes: Vec<u8> = sent.iter().flat_map(|sent| bytes_of(&sent.frames)).collect();
-        let scanned = scan(Reserved::Compressed, &bytes, step);
+        let scanned = scan(COMPRESSED, &bytes, step);
         prop_assert_eq!(scanned.end, Ok(None));
         prop_assert_eq!(sort(&scanned.forwarded), (data, control));
         prop_assert_eq!(scanned.ours, ours);
@@ -177,8 +177,8 @@ proptest! {
         }
         let bytes = bytes_of(&fragments(0x41, &payload, &cuts, [7, 1, 9, 4]));
         let (one, many) = (
-            scan(Reserved::Compressed, &bytes, bytes.len()),
-            scan(Reserved::Compressed, &bytes, step),
+            scan(COMPRESSED, &bytes, bytes.len()),
+            scan(COMPRESSED, &bytes, step),
         );
         prop_assert_eq!(&one.ours, &many.ours);
         prop_assert_eq!(one.end, many.end);
@@ -215,7 +215,7 @@ fn a_message_of_the_application_passes_in_one_piece_without_an_inflater() {
         for application in ["{\"a\":1}", "hello", "{\"auth\" :1}", "{\"aut\":1}", "[1,2,3]", &long]
         {
             let bytes = compressed(application.as_bytes(), how);
-            let piece = ClientScanner::new(Reserved::Compressed).scan(&bytes);
+            let piece = ClientScanner::new(Reserved::Yes, Extensions::Agreed).scan(&bytes);
             assert_eq!(piece, Ok(Piece::Forward(bytes.len())), "{how:?} {application}");
         }
     }
@@ -229,7 +229,7 @@ fn a_message_without_text_is_the_applications() {
         let in_two = [text(0x41, payload), text(0x80, b"")].concat();
         for step in 1..20 {
             for bytes in [&bytes, &in_two] {
-                let scanned = scan(Reserved::Compressed, bytes, step);
+                let scanned = scan(COMPRESSED, bytes, step);
                 assert_eq!((scanned.end, &scanned.forwarded), (Ok(None), bytes), "{payload:?}");
             }
         }
@@ -248,7 +248,7 @@ fn the_examples_of_rfc_7692_pass() {
     for payload in payloads {
         let bytes = text(0xc1, payload);
         for step in 1..=bytes.len() {
-            let scanned = scan(Reserved::Compressed, &bytes, step);
+            let scanned = scan(COMPRESSED, &bytes, step);
             assert_eq!((scanned.end, scanned.forwarded), (Ok(None), bytes.clone()));
         }
     }
@@ -272,7 +272,7 @@ fn what_rsv1_may_stand_on_is_decided_by_section_6() {
         ([text(0x41, &ours), text(0xc0, b"")].concat(), Err(Rejection::FrameMalformed)),
     ] {
         for step in 1..=bytes.len() {
-            assert_eq!(scan(Reserved::Compressed, &bytes, step).end, end, "{bytes:02x?}");
+            assert_eq!(scan(COMPRESSED, &bytes, step).end, end, "{bytes:02x?}");
         }
     }
 }
@@ -281,30 +281,30 @@ fn what_rsv1_may_stand_on_is_decided_by_section_6() {
 fn a_bomb_is_stopped_at_the_bound_and_nothing_of_it_goes_on() {
     let bomb = |length: usize| [b"{\"auth\":".as_slice(), &vec![b' '; length - 8]].concat();
     let how = How::Level(9, DEFAULT);
-    let exact = scan(Reserved::Compressed, &compressed(&bomb(limits::MESSAGE_BYTES), how), 100);
+    let exact = scan(COMPRESSED, &compressed(&bomb(limits::MESSAGE_BYTES), how), 100);
     assert_eq!((exact.end, exact.ours.len()), (Ok(None), 1));
     for length in [limits::MESSAGE_BYTES + 1, limits::MESSAGE_BYTES + 2, 10_000_000] {
         for step in [1, 7, 5000] {
-            let scanned = scan(Reserved::Compressed, &compressed(&bomb(length), how), step);
+            let scanned = scan(COMPRESSED, &compressed(&bomb(length), how), step);
             assert_eq!(scanned.end, Err(Rejection::MessageTooLarge), "{length} {step}");
             assert_eq!((scanned.forwarded, scanned.ours), (Vec::new(), Vec::new()));
         }
     }
     // The application's are its own affair.
     let theirs = compressed(&vec![b'{'; 1_000_000], how);
-    assert_eq!(scan(Reserved::Compressed, &theirs, 100).forwarded, theirs);
+    assert_eq!(scan(COMPRESSED, &theirs, 100).forwarded, theirs);
 }
 
 #[test]
 fn blocks_without_output_cannot_make_us_hold_or_wait() {
     let empty = [0, 0, 0, 0xff, 0xff].repeat(300);
     for payload in [empty.clone(), [empty, squeeze(b"x", How::Level(1, DEFAULT))].concat()] {
-        let scanned = scan(Reserved::Compressed, &text(0xc1, &payload), 10);
+        let scanned = scan(COMPRESSED, &text(0xc1, &payload), 10);
         assert_eq!(scanned.end, Err(Rejection::FrameMalformed));
         assert_eq!(scanned.forwarded, b"");
     }
     let fragments = [text(0x41, b""), text(0x00, b"").repeat(100)].concat();
-    assert_eq!(scan(Reserved::Compressed, &fragments, 3).end, Err(Rejection::FrameMalformed));
+    assert_eq!(scan(COMPRESSED, &fragments, 3).end, Err(Rejection::FrameMalformed));
     let prefix = push(&mut compressor(6, DEFAULT), b"{\"auth\":", TDEFLFlush::Sync);
     let endless = [prefix, [0, 0, 0, 0xff, 0xff].repeat(10_000)].concat();
     let frames: Vec<Vec<u8>> = endless
@@ -313,7 +313,7 @@ fn blocks_without_output_cannot_make_us_hold_or_wait() {
         .map(|(number, piece)| text(if number == 0 { 0x41 } else { 0 }, piece))
         .collect();
     for bytes in [text(0xc1, &endless), frames.concat()] {
-        let scanned = scan(Reserved::Compressed, &bytes, 64);
+        let scanned = scan(COMPRESSED, &bytes, 64);
         assert_eq!(scanned.end, Err(Rejection::MessageTooLarge));
     }
 }
@@ -330,9 +330,9 @@ fn how_much_is_held_does_not_depend_on_the_cuts() {
                 let rest = if literal == 0 { last.clone() } else { squeeze(b"x", LEVELS[1]) };
                 let payload = [[0, 0, 0, 0xff, 0xff].repeat(blocks), some, rest].concat();
                 let bytes = text(0xc1, &payload);
-                let at_once = scan(Reserved::Compressed, &bytes, bytes.len());
+                let at_once = scan(COMPRESSED, &bytes, bytes.len());
                 for step in [1, 2, 3, 64, 255, 300] {
-                    let pieces = scan(Reserved::Compressed, &bytes, step);
+                    let pieces = scan(COMPRESSED, &bytes, step);
                     assert_eq!((pieces.end, &pieces.ours), (at_once.end, &at_once.ours));
                 }
             }
@@ -347,7 +347,7 @@ fn a_message_of_ours_that_does_not_end_well_is_malformed() {
     let reference = [squeeze(b"{\"auth\":", How::Split(8, 6)), vec![0x02, 0x7e, 0xff]].concat();
     for payload in [&ours[..ours.len() - 3], &stored[..20], &reference[..]] {
         for step in [1, 3, 100] {
-            let scanned = scan(Reserved::Compressed, &text(0xc1, payload), step);
+            let scanned = scan(COMPRESSED, &text(0xc1, payload), step);
             assert_eq!(scanned.end, Err(Rejection::FrameMalformed), "{payload:02x?}");
             assert_eq!((scanned.forwarded, scanned.ours), (Vec::new(), Vec::new()));
         }
@@ -361,7 +361,7 @@ fn a_client_that_keeps_its_window_hides_its_own_messages_and_nothing_else() {
     let second = next(&mut keeps, b"{\"auth\":{\"type\":\"logout\"}}");
     let bytes = [text(0xc1, &first), text(0xc1, &second)].concat();
     for step in 1..=bytes.len() {
-        let scanned = scan(Reserved::Compressed, &bytes, step);
+        let scanned = scan(COMPRESSED, &bytes, step);
         assert_eq!(scanned.end, Ok(None));
         assert_eq!(scanned.ours, [b"{\"auth\":{\"type\":\"logout\"}}".to_vec()]);
         assert_eq!(scanned.forwarded, text(0xc1, &second));
@@ -375,7 +375,7 @@ fn after_a_message_of_ours_the_application_goes_on() {
         let ours = compressed(b"{\"auth\":{\"type\":\"logout\"}}", how);
         let bytes = [before.clone(), ours, after.clone(), text(0x81, b"{\"auth\":")].concat();
         for step in 1..=bytes.len() {
-            let scanned = scan(Reserved::Compressed, &bytes, step);
+            let scanned = scan(COMPRESSED, &bytes, step);
             assert_eq!(scanned.forwarded, [before.clone(), after.clone()].concat());
             assert_eq!(
                 scanned.ours,

@@ -93,14 +93,20 @@ fn oracle(messages: &[Vec<Frame>]) -> (Vec<u8>, Vec<u8>, Vec<Vec<u8>>) {
     (data, control, ours)
 }
 
+type Mode = (Reserved, Extensions);
+
+const OPEN: Mode = (Reserved::No, Extensions::Agreed);
+const PLAIN: Mode = (Reserved::Yes, Extensions::None);
+const COMPRESSED: Mode = (Reserved::Yes, Extensions::Agreed);
+
 struct Scanned {
     forwarded: Vec<u8>,
     ours: Vec<Vec<u8>>,
     end: Result<Option<u16>, Rejection>,
 }
 
-fn scan(reserved: Reserved, bytes: &[u8], step: usize) -> Scanned {
-    let mut scanner = ClientScanner::new(reserved);
+fn scan((reserved, extensions): Mode, bytes: &[u8], step: usize) -> Scanned {
+    let mut scanner = ClientScanner::new(reserved, extensions);
     let mut out = Scanned { forwarded: Vec::new(), ours: Vec::new(), end: Ok(None) };
     for piece in bytes.chunks(step) {
         let mut rest = piece;
@@ -195,7 +201,7 @@ proptest! {
     ) {
         let bytes: Vec<u8> = messages.iter().flatten().flat_map(Frame::client).collect();
         let (data, control, ours) = oracle(&messages);
-        for reserved in [Reserved::Yes, Reserved::Compressed] {
+        for reserved in [PLAIN, COMPRESSED] {
             let scanned = scan(reserved, &bytes, step);
             prop_assert_eq!(scanned.end, Ok(None));
             prop_assert_eq!(sort(&scanned.forwarded), (data.clone(), control.clone()));
@@ -208,7 +214,7 @@ proptest! {
         messages in prop::collection::vec(message(), 0..6), step in 1_usize..200
     ) {
         let bytes: Vec<u8> = messages.iter().flatten().flat_map(Frame::client).collect();
-        let scanned = scan(Reserved::No, &bytes, step);
+        let scanned = scan(OPEN, &bytes, step);
         prop_assert_eq!(scanned.forwarded, bytes);
         prop_assert_eq!((scanned.ours.len(), scanned.end), (0, Ok(None)));
     }
@@ -217,7 +223,7 @@ proptest! {
     fn cuts_do_not_change_what_is_made_of_noise(
         bytes in prop::collection::vec(any::<u8>(), 0..300), step in 1_usize..50
     ) {
-        for reserved in [Reserved::No, Reserved::Yes, Reserved::Compressed] {
+        for reserved in [OPEN, PLAIN, COMPRESSED] {
             let (one, many) = (scan(reserved, &bytes, 300), scan(reserved, &bytes, step));
             prop_assert_eq!(one.ours, many.ours);
             prop_assert_eq!(one.end.is_err(), many.end.is_err());
@@ -229,7 +235,7 @@ proptest! {
         messages in prop::collection::vec(message(), 0..5), step in 1_usize..100
     ) {
         let bytes: Vec<u8> = messages.iter().flatten().flat_map(Frame::server).collect();
-        let mut scanner = ServerScanner::new();
+        let mut scanner = ServerScanner::new(Extensions::None);
         let mut written = 0;
         for piece in bytes.chunks(step) {
             for gap in [Gap::Frame, Gap::Message] {
@@ -262,7 +268,7 @@ fn a_message_of_ours_is_taken_in_any_cut_and_leaves_its_neighbours_whole() {
     let (before, after) = (text(0x82, b"before"), text(0x81, b"{\"auth\" after"));
     let bytes = [before.clone(), text(0x81, ours), after.clone()].concat();
     for step in 1..=bytes.len() {
-        let scanned = scan(Reserved::Yes, &bytes, step);
+        let scanned = scan(PLAIN, &bytes, step);
         assert_eq!(scanned.forwarded, [before.clone(), after.clone()].concat(), "{step}");
         assert_eq!(scanned.ours, [ours.to_vec()]);
     }
@@ -278,7 +284,7 @@ fn a_ping_inside_of_a_message_of_ours_goes_on() {
         text(0x80, b"1}"),
     ]
     .concat();
-    let scanned = scan(Reserved::Yes, &bytes, 3);
+    let scanned = scan(PLAIN, &bytes, 3);
     assert_eq!(scanned.forwarded, [text(0x89, b"?"), text(0x89, b"!")].concat());
     assert_eq!(scanned.ours, [b"{\"auth\":1}".to_vec()]);
 }
@@ -287,7 +293,7 @@ fn a_ping_inside_of_a_message_of_ours_goes_on() {
 fn after_the_clients_close_nothing_goes_on() {
     let close = text(0x88, &[0x0f, 0xa1, b'x']);
     let bytes = [text(0x81, b"a"), close.clone(), text(0x81, b"b")].concat();
-    for reserved in [Reserved::No, Reserved::Yes] {
+    for reserved in [OPEN, PLAIN] {
         for step in 1..=bytes.len() {
             let scanned = scan(reserved, &bytes, step);
             assert_eq!(scanned.end, Ok(Some(4001)));
@@ -302,14 +308,14 @@ fn a_message_of_ours_is_bounded() {
     let long = vec![b'x'; crate::limits::MESSAGE_BYTES];
     let exact = &long[8..];
     let fits = [text(0x01, b"{\"auth\":"), text(0x80, exact)].concat();
-    assert_eq!(scan(Reserved::Yes, &fits, 1000).ours.len(), 1);
+    assert_eq!(scan(PLAIN, &fits, 1000).ours.len(), 1);
     for bytes in [
         [text(0x01, b"{\"auth\":"), text(0x80, &long[7..])].concat(),
         text(0x81, &[b"{\"auth\":".as_slice(), &long].concat()),
         text(0x81, &[b"{\"auth\":".as_slice(), &long[7..]].concat()),
         [text(0x01, b"{\"au"), text(0x80, &[b"th\":".as_slice(), &long[7..]].concat())].concat(),
     ] {
-        let scanned = scan(Reserved::Yes, &bytes, 1000);
+        let scanned = scan(PLAIN, &bytes, 1000);
         assert_eq!(scanned.end, Err(Rejection::MessageTooLarge));
         assert_eq!(scanned.forwarded, b"");
     }
@@ -318,7 +324,7 @@ fn a_message_of_ours_is_bounded() {
 #[test]
 fn empty_fragments_cannot_make_us_hold_much() {
     let bytes = [text(0x01, b"{"), text(0x00, b"").repeat(20)].concat();
-    assert_eq!(scan(Reserved::Yes, &bytes, 5).end, Err(Rejection::FrameMalformed));
+    assert_eq!(scan(PLAIN, &bytes, 5).end, Err(Rejection::FrameMalformed));
 }
 
 #[test]
@@ -327,9 +333,9 @@ fn how_much_is_held_does_not_depend_on_the_cuts() {
         let start = [text(0x01, b"{\"au"), text(0x00, b"").repeat(empty)].concat();
         for end in [text(0x00, b"tz.."), text(0x80, b"t"), text(0x80, b"th\":1}")] {
             let bytes = [start.clone(), end].concat();
-            let at_once = scan(Reserved::Yes, &bytes, bytes.len());
+            let at_once = scan(PLAIN, &bytes, bytes.len());
             for step in 1..bytes.len() {
-                let pieces = scan(Reserved::Yes, &bytes, step);
+                let pieces = scan(PLAIN, &bytes, step);
                 assert_eq!((pieces.end, &pieces.ours), (at_once.end, &at_once.ours), "{step}");
             }
         }
@@ -345,11 +351,15 @@ fn streams_that_break_section_5_4_are_refused() {
         [text(0x01, b"{\"auth\":"), text(0x82, b"another")].concat(),
         [text(0x01, b"{\"au"), text(0x81, b"another")].concat(),
     ] {
-        assert_eq!(scan(Reserved::Yes, &bytes, 2).end, Err(Rejection::FrameMalformed));
+        assert_eq!(scan(PLAIN, &bytes, 2).end, Err(Rejection::FrameMalformed));
     }
     // Nothing was negotiated that would give the bit a meaning.
-    assert_eq!(scan(Reserved::Yes, &text(0xc1, b"x"), 1).end, Err(Rejection::FrameMalformed));
-    assert_eq!(scan(Reserved::No, &text(0xc1, b"x"), 1).end, Ok(None));
+    assert_eq!(scan(PLAIN, &text(0xc1, b"x"), 1).end, Err(Rejection::FrameMalformed));
+    assert_eq!(scan(OPEN, &text(0xc1, b"x"), 1).end, Ok(None));
+    let unagreed = (Reserved::No, Extensions::None);
+    assert_eq!(scan(unagreed, &text(0xc1, b"x"), 1).end, Err(Rejection::FrameMalformed));
+    assert!(ServerScanner::new(Extensions::None).advance(&[0xc1, 0]).is_err());
+    assert!(ServerScanner::new(Extensions::Agreed).advance(&[0xc1, 0]).is_ok());
 }
 
 #[test]

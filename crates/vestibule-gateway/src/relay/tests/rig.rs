@@ -16,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 use vestibule_core::{
-    relay::Reserved,
+    relay::{Extensions, Reserved},
     time::{Mono, Now},
     wire::{
         close::Close,
@@ -135,6 +135,7 @@ impl Rig {
             client_read: Vec::new(),
             upstream_read: Vec::new(),
             reserved: Reserved::Yes,
+            extensions: Extensions::None,
             idle: None,
         };
         let notes = Rc::new(Notes::default());

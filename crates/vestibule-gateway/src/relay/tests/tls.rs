@@ -12,7 +12,11 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
-use vestibule_core::{limits, relay::Reserved, wire::frame::Sender};
+use vestibule_core::{
+    limits,
+    relay::{Extensions, Reserved},
+    wire::frame::Sender,
+};
 
 use super::{
     super::{EndedBy, Order, Pair, Wire},
@@ -68,6 +72,7 @@ async fn sealed(rig: &Rig) -> Sealed {
         client_read: Vec::new(),
         upstream_read: Vec::new(),
         reserved: Reserved::Yes,
+        extensions: Extensions::None,
         idle: None,
     };
     let notes = std::rc::Rc::new(Notes::default());
