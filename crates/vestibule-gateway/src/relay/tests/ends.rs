@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vestibule_core::{limits, wire::frame::Sender};
 
 use super::{
-    super::{Ended, EndedBy, Order},
+    super::{Ended, EndedBy, Order, Wire},
     rig::{Notes, bare, code, expect, expect_close, fill, frames, masked, rest, run},
 };
 
@@ -197,7 +198,13 @@ fn a_frame_under_way_is_completed_before_a_close_and_nothing_follows_it() {
 fn of_what_waits_for_the_client_a_close_lets_one_frame_pass() {
     run(async |rig| {
         for taken in [0, 70_001, 300_000, 1_000_001] {
-            let mut both = rig.open().await;
+            // A small buffer of the system takes what waits in pieces.
+            let mut both = rig
+                .open_with(|pair, _| {
+                    let Wire::Plain(socket) = &pair.client else { return };
+                    SockRef::from(socket).set_send_buffer_size(4096).unwrap();
+                })
+                .await;
             let (piece, key) = (bare(0x82, &[7; 999]), both.key);
             let written = fill(&mut both.upstream, &piece, || rig.waiting(key).0 > 0).await;
             let mut seen = vec![0; taken.min(written)];
@@ -215,6 +222,19 @@ fn of_what_waits_for_the_client_a_close_lets_one_frame_pass() {
             let passed = u64::try_from(seen.len() * piece.len()).unwrap();
             assert!(passed >= sent && passed - sent < 1003, "{sent} + {waiting} - {passed}");
         }
+    });
+}
+
+#[test]
+fn an_upstream_is_sent_no_close_inside_of_a_frame() {
+    run(async |rig| {
+        let mut both = rig.open().await;
+        let (piece, key) = (masked(0x82, &vec![7; 30_000]), both.key);
+        fill(&mut both.client, &piece, || rig.waiting(key).1 > 0).await;
+        rig.close(key, 4401);
+        assert_eq!(expect_close(&mut both.client).await, 4401);
+        let seen = rest(&mut both.upstream).await;
+        assert!(seen.chunks(piece.len()).all(|chunk| piece.starts_with(chunk)));
     });
 }
 
@@ -312,6 +332,7 @@ fn a_close_cannot_be_cut_in_twice_nor_behind_another() {
         assert_eq!(expect_close(&mut both.client).await, 4401);
         both.client.write_all(&masked(0x88, &closing(4401))).await.unwrap();
         assert_eq!(rest(&mut both.client).await, b"");
+        assert_eq!(both.notes.signals.get(), 1);
 
         let mut both = rig.open().await;
         let close = bare(0x88, &closing(1000));

@@ -39,6 +39,7 @@ pub(super) struct Rig {
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) reports: RefCell<Vec<String>>,
+    pub(super) signals: Cell<usize>,
     pub(super) ended: Cell<Option<Ended>>,
     pub(super) deadline: Cell<Option<Mono>>,
     /// What to order on the next report that is not a signal.
@@ -62,6 +63,7 @@ impl Control for Probe {
             Report::Message(text) => String::from_utf8_lossy(text).into_owned(),
             Report::Fault(rejection) => rejection.label().to_owned(),
             Report::Signal(order) => {
+                notes.signals.set(notes.signals.get() + 1);
                 orders.push(order);
                 return;
             }
