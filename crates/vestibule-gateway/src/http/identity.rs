@@ -20,7 +20,11 @@ pub(super) fn fields(
     signer: &Signer,
     now: UnixTime,
 ) -> Vec<(&'static str, String)> {
-    let groups = || principal.groups.iter().map(|group| plain(group)).collect::<Vec<_>>().join(",");
+    // A separator inside of a value would make two of it.
+    let group = |group: &Box<str>| plain(group).replace(',', "%2C");
+    let scope = |scope: &Box<str>| plain(scope).replace(' ', "%20");
+    let groups = || principal.groups.iter().map(group).collect::<Vec<_>>().join(",");
+    let scopes = || principal.scopes.iter().map(scope).collect::<Vec<_>>().join(" ");
     let email = || principal.email.as_deref().map(plain).unwrap_or_default();
     let name = || principal.name.as_deref().map(plain).unwrap_or_default();
     let subject = plain(&principal.subject);
@@ -28,7 +32,7 @@ pub(super) fn fields(
         IdentityPreset::Vestibule => vec![
             ("X-Vestibule-Subject", subject),
             ("X-Vestibule-Issuer", plain(&principal.issuer)),
-            ("X-Vestibule-Scopes", plain(&principal.scopes.join(" "))),
+            ("X-Vestibule-Scopes", scopes()),
             ("X-Vestibule-Mechanism", principal.mechanism.name().to_owned()),
             ("X-Vestibule-Expires", principal.expires.as_secs().to_string()),
             ("X-Vestibule-Connection", connection.0.to_string()),
@@ -64,6 +68,7 @@ fn assertion(
     signer: &Signer,
     now: UnixTime,
 ) -> Option<String> {
+    let scopes: Vec<_> = principal.scopes.iter().map(|scope| scope.replace(' ', "%20")).collect();
     let claims = json!({
         "iss": "vestibule",
         "sub": principal.subject,
@@ -72,21 +77,25 @@ fn assertion(
         "exp": now.as_secs().saturating_add(ASSERTION_SECONDS).min(principal.expires.as_secs()),
         "jti": connection.0.to_string(),
         "issuer": &*principal.issuer,
-        "scope": principal.scopes.join(" "),
+        "scope": scopes.join(" "),
         "groups": principal.groups,
         "mechanism": principal.mechanism.name(),
     });
     signer.sign(Some("vestibule-assertion+jwt"), &claims).ok()
 }
 
-/// Percent-encodes (RFC 3986 section 2.1) what is not plain printable ASCII, and the percent sign.
+/// Percent-encodes (RFC 3986 section 2.1) what is not plain printable ASCII, the percent sign, and
+/// spaces at both ends, which are not part of a field's value to whoever reads it (RFC 9110 section
+/// 5.5): `alice` and `alice ` are two subjects.
 fn plain(value: &str) -> String {
+    let begin = value.len() - value.trim_start_matches(' ').len();
+    let end = value.trim_end_matches(' ').len();
     let mut out = String::with_capacity(value.len());
-    for byte in value.bytes() {
+    for (at, byte) in value.bytes().enumerate() {
         match byte {
-            b'%' => out.push_str("%25"),
-            b' '..=b'~' => out.push(char::from(byte)),
-            0..=0x1f | 0x7f..=0xff => {
+            b'!'..=b'$' | b'&'..=b'~' => out.push(char::from(byte)),
+            b' ' if (begin..end).contains(&at) => out.push(' '),
+            0..=b' ' | b'%' | 0x7f..=0xff => {
                 let digits = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
                 out.push('%');
                 out.push(digits(byte >> 4).to_ascii_uppercase());
@@ -105,5 +114,11 @@ mod tests {
     fn a_subject_cannot_end_a_field() {
         assert_eq!(plain("a\r\nX-Admin: 1"), "a%0D%0AX-Admin: 1");
         assert_eq!(plain("zoë %41"), "zo%C3%AB %2541");
+    }
+
+    #[test]
+    fn a_subject_with_spaces_at_its_ends_is_not_the_one_without() {
+        assert_eq!(plain(" a b  "), "%20a b%20%20");
+        assert_eq!(plain("  "), "%20%20");
     }
 }

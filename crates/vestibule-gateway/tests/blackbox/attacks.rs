@@ -2,7 +2,8 @@
 
 use std::{io::Write as _, net::TcpStream};
 
-use vestibule_testkit::{Frame, Handshake, Message, Opcode, Role, eventually};
+use serde_json::json;
+use vestibule_testkit::{Frame, Handshake, Message, Opcode, Role, eventually, with};
 
 use crate::rig::{Outcome, Rig, close, closed, http, no};
 
@@ -99,4 +100,18 @@ fn nobody_is_let_in_whose_credential_ended_while_the_upstream_thought() -> Outco
     let (mut thinking, _) = rig.upstream.request()?;
     assert_eq!(closed(&mut client)?, close(4401, "token_expired"));
     thinking.end()
+}
+
+#[test]
+fn a_claim_is_read_as_one_value_by_whoever_splits_or_trims_its_field() -> Outcome {
+    let rig = Rig::new("accept = [\"header\"]\nidentity = \"oauth2-proxy\"\n")?;
+    let claims = with(rig.issuer.claims(" alice "), "groups", json!(["a,admin", "b c"]));
+    let head = rig.asked(&Handshake::to("/ws").bearer(&rig.issuer.sign(&claims)?))?;
+    assert_eq!(head.one("x-forwarded-user"), Some("%20alice%20"));
+    assert_eq!(head.one("x-forwarded-groups"), Some("a%2Cadmin,b c"));
+    let rig = Rig::new("accept = [\"header\"]\n")?;
+    let claims = with(rig.issuer.claims("alice"), "scope", json!(["chat", "read admin"]));
+    let head = rig.asked(&Handshake::to("/ws").bearer(&rig.issuer.sign(&claims)?))?;
+    assert_eq!(head.one("x-vestibule-scopes"), Some("chat read%20admin"));
+    Ok(())
 }
