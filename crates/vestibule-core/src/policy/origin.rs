@@ -84,7 +84,8 @@ impl Origin {
         let mut letters = scheme.chars();
         let legal = letters.next().is_some_and(|c| c.is_ascii_alphabetic())
             && letters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-        if !legal || host.ends_with('.') {
+        // The name with a dot at its end is another origin to a browser, and has other cookies.
+        if !legal || host.ends_with('.') || host.contains(".:") {
             return None;
         }
         let scheme = scheme.to_ascii_lowercase();
@@ -304,6 +305,7 @@ pub(crate) mod tests {
             ("a.example", "https://a.example:8443"),
             ("a.example:8080", "http://a.example"),
             ("a.example", "https://a.example."),
+            ("a.example:8443", "https://a.example.:8443"),
             ("a.example", "https://a.example/"),
             ("a.example", "https://a.example@evil"),
             ("a.example", "https://evil@a.example"),
@@ -338,6 +340,8 @@ pub(crate) mod tests {
             "https://.apps.example:8443",
             "https://evilapps.example:8443",
             "https://a.apps.example",
+            "https://app.example.:443",
+            "https://a.apps.example.:8443",
             "null",
         ] {
             assert!(!check(&rules, "ws.example", origin), "{origin}");
