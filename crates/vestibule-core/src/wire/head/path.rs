@@ -8,7 +8,8 @@ use crate::{rejection::Rejection, wire::query::nibble};
 /// Demands a path that nobody normalises into another one:
 ///
 /// - no dot segments, no empty segments but the last (RFC 3986 section 5.2.4);
-/// - no `;`: some servers cut parameters off a segment before they look at it, `..;` included;
+/// - no `;`: some servers cut parameters off a segment before they look at it, `..;` included, and
+///   some proxies before them decode it;
 /// - no `\`: some servers read it as `/`;
 /// - percent-encodings (RFC 3986 section 2.1) are complete, make UTF-8, and hide neither a separator
 ///   nor a control character, nor one of those that need no encoding (letters, digits, `-._~`).
@@ -36,7 +37,7 @@ fn is_canonical(segment: &str) -> Option<()> {
             (b'%', [high, low, next @ ..]) => {
                 let byte = nibble(*high)? << 4 | nibble(*low)?;
                 let unreserved = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-                if unreserved || byte.is_ascii_control() || matches!(byte, b'/' | b'\\') {
+                if unreserved || byte.is_ascii_control() || matches!(byte, b'/' | b'\\' | b';') {
                     return None;
                 }
                 decoded.push(byte);
