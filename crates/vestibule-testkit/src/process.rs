@@ -107,8 +107,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts `vestibule serve` with a configuration file, which must ask for JSON logs and for an
-    /// admin listener, and waits until both listeners are there.
+    /// Starts `vestibule serve` with a configuration file, which must ask for logs without colours
+    /// and for an admin listener, and waits until both listeners are there.
     pub fn start<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         binary: &Path,
         config: &Path,
@@ -223,8 +223,12 @@ impl Drop for Gateway {
     }
 }
 
-/// The address in a log line that tells of a listener of this role.
+/// The address in a log line, in JSON or as text, that tells of a listener of this role.
 fn address_of(line: &str, role: &str) -> Option<SocketAddr> {
+    if line.contains(&format!(" role={role:?}")) {
+        let (_, behind) = line.split_once(" listening=")?;
+        return behind.split(' ').next()?.parse().ok();
+    }
     let value: Value = serde_json::from_str(line).ok()?;
     let of_role = value.get("role").and_then(Value::as_str) == Some(role);
     value.get("listening")?.as_str().filter(|_| of_role)?.parse().ok()

@@ -65,8 +65,9 @@ impl Control {
         let principal = session.principal();
         info!(
             connection = id.0,
-            subject = %principal.subject,
-            issuer = %principal.issuer,
+            // Not by `%`, which would write line ends as they are.
+            subject = &*principal.subject,
+            issuer = &*principal.issuer,
             mechanism = principal.mechanism.name(),
             carrier = carrier.name(),
             route = route.name(),
@@ -167,7 +168,7 @@ impl relay::Control for Control {
         let duration = self.began.until(now.mono).as_millis();
         info!(
             connection = self.id.0,
-            subject = %principal.subject,
+            subject = &*principal.subject,
             mechanism = principal.mechanism.name(),
             carrier = self.carrier.name(),
             route = self.route.name(),

@@ -115,3 +115,19 @@ fn a_claim_is_read_as_one_value_by_whoever_splits_or_trims_its_field() -> Outcom
     assert_eq!(head.one("x-vestibule-scopes"), Some("chat read%20admin"));
     Ok(())
 }
+
+#[test]
+fn a_subject_cannot_write_lines_of_its_own_into_the_log() -> Outcome {
+    let rig = Rig::with("accept = [\"header\"]\n", |setup| {
+        setup.level("info").variable("VESTIBULE_LOG__FORMAT", "text")
+    })?;
+    let token =
+        rig.issuer.token("alice\n2026-01-01T00:00:00Z INFO connected subject=admin\u{1b}[1m")?;
+    let (client, upstream) = rig.open(&Handshake::to("/ws").bearer(&token))?;
+    drop((client, upstream));
+    rig.gateway.log().wait_for("disconnected")?;
+    let log = rig.gateway.log().text();
+    assert!(!log.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z")), "{log}");
+    assert!(!log.contains('\u{1b}'), "{log}");
+    Ok(())
+}
