@@ -42,6 +42,13 @@ pub const CUT_WINDOW: Duration = Duration::from_secs(1);
 /// How long the closing handshake may take (RFC 6455 section 7.1.1 leaves it open).
 pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A peer of which nothing was heard for so long is asked whether it is still there, on TCP.
+pub const KEEPALIVE: Duration = Duration::from_mins(1);
+/// Pause between two such questions.
+pub const KEEPALIVE_PAUSE: Duration = Duration::from_secs(15);
+/// Most of them without an answer: then it has gone.
+pub const KEEPALIVE_ASKED: u32 = 4;
+
 /// Connections not yet admitted, from one address.
 pub const PENDING_PER_ADDRESS: u32 = 64;
 /// Connections not yet admitted, in all.

@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 use crate::{
     config::{Route, Upstream, UpstreamTls},
     http::Socket,
-    listen::certificates,
+    listen::{self, certificates},
     serve::ServeError,
 };
 
@@ -44,7 +44,7 @@ impl Dialler {
             Ok(address) => TcpStream::connect((address, upstream.port)).await?,
             Err(_) => TcpStream::connect((&*upstream.host, upstream.port)).await?,
         };
-        stream.set_nodelay(true)?;
+        listen::prepare(&stream)?;
         let Some(UpstreamTls { ca }) = &upstream.tls else { return Ok(Socket::Plain(stream)) };
         let connector = self
             .connectors

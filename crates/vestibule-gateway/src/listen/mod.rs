@@ -8,7 +8,9 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::TcpStream;
+use vestibule_core::limits;
 
 pub use self::tls::{Acceptor, certificates};
 
@@ -30,6 +32,17 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// How every connection is, in front and behind: what is written goes at once, and a peer that has
+/// vanished without a word is noticed, long before its credential ends.
+pub fn prepare(socket: &TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(limits::KEEPALIVE)
+        .with_interval(limits::KEEPALIVE_PAUSE)
+        .with_retries(limits::KEEPALIVE_ASKED);
+    SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
 fn bound(address: SocketAddr) -> io::Result<Socket> {

@@ -27,6 +27,7 @@ use crate::{
     config::Route,
     drive::{Control, Signal},
     http::front,
+    listen,
     relay::Relay,
 };
 
@@ -156,7 +157,7 @@ impl Worker {
     }
 
     async fn handshake(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) {
-        if let Err(error) = socket.set_nodelay(true) {
+        if let Err(error) = listen::prepare(&socket) {
             debug!(%error, "the peer is gone");
             return;
         }

@@ -1,6 +1,9 @@
 //! Ways to get more out of the gateway than one has a right to, each of which worked once.
 
-use std::{io::Write as _, net::TcpStream};
+use std::{
+    io::Write as _,
+    net::{IpAddr, SocketAddr, TcpStream},
+};
 
 use serde_json::json;
 use vestibule_testkit::{Frame, Handshake, Message, Opcode, Role, eventually, with};
@@ -129,5 +132,31 @@ fn a_subject_cannot_write_lines_of_its_own_into_the_log() -> Outcome {
     let log = rig.gateway.log().text();
     assert!(!log.lines().any(|line| line.starts_with("2026-01-01T00:00:00Z")), "{log}");
     assert!(!log.contains('\u{1b}'), "{log}");
+    Ok(())
+}
+
+/// What the system says of a socket of the gateway's: whether it asks, when nothing is said, if the
+/// other side is still there (`proc_pid_net(5)`, the column `tr`).
+fn is_kept_alive(gateway: SocketAddr, peer: SocketAddr) -> anyhow::Result<bool> {
+    let written = |address: SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => format!("{:08X}:{:04X}", u32::from_le_bytes(ip.octets()), address.port()),
+        IpAddr::V6(_) => String::new(),
+    };
+    let (gateway, peer) = (written(gateway), written(peer));
+    let table = std::fs::read_to_string("/proc/net/tcp")?;
+    Ok(table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).any(|row| {
+        row.get(1..3) == Some(&[&*gateway, &*peer])
+            && row.get(5).is_some_and(|timer| timer.starts_with("02:"))
+    }))
+}
+
+#[test]
+fn a_peer_that_vanished_without_a_word_is_noticed() -> Outcome {
+    let rig = Rig::new("accept = [\"header\"]\n")?;
+    let (client, upstream) = rig.open(&rig.good()?)?;
+    for peer in [&client, &upstream] {
+        let (near, far) = (peer.tcp().peer_addr()?, peer.tcp().local_addr()?);
+        eventually("the system asks", || is_kept_alive(near, far))?;
+    }
     Ok(())
 }
