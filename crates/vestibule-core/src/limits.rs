@@ -58,5 +58,8 @@ pub const PENDING: u32 = 4096;
 /// socket for a while, so that those beyond are cut off without a word.
 pub const GOODBYES: usize = 256;
 
+/// Most of an `Origin` that gets into a log, in bytes: what is longer is none of a browser's.
+pub const ORIGIN_SHOWN: usize = 300;
+
 /// Longest reason in a Close frame (RFC 6455 section 5.5: 125 bytes less the code).
 pub const CLOSE_REASON_BYTES: usize = 123;

@@ -45,14 +45,16 @@ pub struct Request {
 }
 
 impl Request {
-    /// The page behind it, as it calls itself.
+    /// The page behind it, as it calls itself, for logs.
     pub fn origin(&self) -> Option<&str> {
         origin(&self.head)
     }
 }
 
+/// For logs.
 fn origin(head: &RequestHead) -> Option<&str> {
-    head.all("origin").next().and_then(|value| std::str::from_utf8(value).ok())
+    let origin = std::str::from_utf8(head.all("origin").next()?).ok()?;
+    origin.get(..origin.floor_char_boundary(limits::ORIGIN_SHOWN))
 }
 
 /// Why a request goes no further, and how far it was understood.

@@ -160,3 +160,14 @@ fn a_peer_that_vanished_without_a_word_is_noticed() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn a_long_origin_does_not_make_a_long_line_in_the_log() -> Outcome {
+    let rig = Rig::new("accept = [\"header\"]\n")?;
+    let long = format!("https://{}", "ä".repeat(6000));
+    let mut client = rig.send(&Handshake::to("/ws").origin(&long))?;
+    assert_eq!(no(&mut client)?, http(403, "origin_not_allowed"));
+    let line = rig.gateway.log().wait_for("origin_not_allowed")?;
+    assert!(line.contains("https://ä") && line.len() < 1000, "{line}");
+    Ok(())
+}
