@@ -191,6 +191,9 @@ impl Side {
     /// Writes; how many bytes were taken, and will not be given back. What is missing then waits for
     /// room.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.is_empty() {
+            return Ok(0);
+        }
         let taken = match &mut self.wire {
             None => return Err(io::ErrorKind::NotConnected.into()),
             Some(Wire::Plain(socket)) => write_some(socket, bytes)?,
