@@ -174,3 +174,39 @@ impl std::fmt::Debug for Frame {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for role in [Role::Client, Role::Server] {
+            for length in [0, 1, 125, 126, 65_535, 65_536] {
+                let frame = Frame::whole(Opcode::Binary, vec![7; length]);
+                let bytes = frame.bytes(role);
+                for short in [0, 1, bytes.len() - 1] {
+                    assert_eq!(Frame::read(&bytes[..short], role).unwrap(), None);
+                }
+                assert_eq!(Frame::read(&bytes, role).unwrap(), Some((frame, bytes.len())));
+            }
+        }
+    }
+
+    #[test]
+    fn what_breaks_the_rfc_is_an_error() {
+        let cases: [(&[u8], Role); 8] = [
+            (&[0x83, 0x00], Role::Server),
+            (&[0x81, 0x80, 0, 0, 0, 0], Role::Server),
+            (&[0x81, 0x00], Role::Client),
+            (&[0x09, 0x00], Role::Server),
+            (&[0xc9, 0x00], Role::Server),
+            (&[0x89, 0x7e, 0x00, 0x7e], Role::Server),
+            (&[0x81, 0x7e, 0x00, 0x7d], Role::Server),
+            (&[0x81, 0x7f, 0, 0, 0, 0, 0, 0, 0xff, 0xff], Role::Server),
+        ];
+        for (bytes, sender) in cases {
+            assert!(Frame::read(bytes, sender).is_err(), "{bytes:02x?}");
+        }
+    }
+}
