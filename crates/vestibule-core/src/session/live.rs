@@ -38,6 +38,11 @@ impl Live {
                 self.ask(credential, cx)
             }
             Ok(ClientMessage::Logout) => Closing::enter(Rejection::LoggedOut, cx),
+            // The message is one, and the credential in it is none.
+            Err(rejection @ Rejection::TokenMalformed) => {
+                cx.core.tell_rejected(rejection, TryAgain::Yes);
+                State::Live(self)
+            }
             Err(rejection) => Closing::enter(rejection, cx),
         }
     }

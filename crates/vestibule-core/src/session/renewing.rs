@@ -68,6 +68,10 @@ impl Renewing {
                 State::Renewing(self)
             }
             Ok(ClientMessage::Logout) => Closing::enter(Rejection::LoggedOut, cx),
+            Err(rejection @ Rejection::TokenMalformed) => {
+                cx.core.tell_rejected(rejection, TryAgain::Yes);
+                State::Renewing(self)
+            }
             Err(rejection) => Closing::enter(rejection, cx),
         }
     }

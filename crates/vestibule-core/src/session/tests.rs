@@ -15,6 +15,8 @@ enum Do {
     Refresh,
     Logout,
     Garbage,
+    /// A refresh whose token is longer than any may be.
+    RefreshTooLong,
     Allow(&'static str, i64),
     Deny(Rejection),
     /// A verdict that answers another connection's question.
@@ -53,6 +55,11 @@ impl Rig {
             Do::Logout => {
                 let text = br#"{"auth":{"type":"logout"}}"#;
                 self.session.handle(Input::Message(text), &self.policy, now);
+            }
+            Do::RefreshTooLong => {
+                let token = "t".repeat(limits::CREDENTIAL_BYTES + 1);
+                let text = String::from_utf8_lossy(refresh).replace("\"t\"", &format!("{token:?}"));
+                self.session.handle(Input::Message(text.as_bytes()), &self.policy, now);
             }
             Do::Garbage => self.session.handle(Input::Message(b"{"), &self.policy, now),
             Do::Allow(subject, expires) => {
@@ -172,6 +179,14 @@ fn a_refresh_that_fails_keeps_the_old_lease() {
     check(
         &[(1, Do::Refresh), (2, Do::Deny(Rejection::Unavailable)), (130, Do::Wait)],
         "ask rejected(temporarily_unavailable) close(token_expired)",
+    );
+}
+
+#[test]
+fn a_refresh_with_a_token_that_is_too_long_fails_like_another() {
+    check(
+        &[(1, Do::RefreshTooLong), (2, Do::Refresh), (3, Do::RefreshTooLong), (130, Do::Wait)],
+        "rejected(invalid_token) ask rejected(invalid_token) close(token_expired)",
     );
 }
 
