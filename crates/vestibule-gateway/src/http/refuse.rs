@@ -24,8 +24,10 @@ pub(super) async fn handshake(guest: Guest, rejection: Rejection, manner: Manner
     match manner {
         Manner::Http => flatly(guest.link, rejection).await,
         Manner::Close => {
-            let subprotocol = guest.promised().or_else(|| guest.marker());
             let request = &guest.request;
+            // One that the upstream does not know will do: nothing is said in it.
+            let echo = || carrier::echo(&request.upgrade.protocols);
+            let subprotocol = guest.promised().or_else(echo);
             let bytes = accept_and_close(&request.upgrade, subprotocol, &request.route, rejection);
             guest.link.finish(&bytes).await;
         }

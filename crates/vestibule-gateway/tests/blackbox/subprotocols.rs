@@ -177,6 +177,18 @@ fn in_band_no_unknown_subprotocol_is_promised() -> Outcome {
 }
 
 #[test]
+fn a_page_that_offers_an_unknown_subprotocol_still_reads_why_it_is_refused() -> Outcome {
+    let rig = Rig::new("accept = [\"subprotocol\"]\nsubprotocols = [\"v9.chat\"]")?;
+    let offered = format!("v1.chat, vestibule.bearer.{}", rig.issuer.forged("alice")?);
+    let handshake = Handshake::to("/ws").origin(PAGE).subprotocols(&offered);
+    let mut client = rig.send(&handshake)?;
+    let answer = client.expect_switch()?;
+    assert_eq!(answer.one("sec-websocket-protocol"), Some("v1.chat"));
+    assert_eq!(client.expect_close(4401)?, "invalid_token");
+    rig.expect_undialled()
+}
+
+#[test]
 fn in_band_an_upstream_that_chooses_another_subprotocol_is_not_used() -> Outcome {
     let rig = Rig::new("accept = [\"message\"]")?;
     for answer in ["", "Sec-WebSocket-Protocol: v2.chat\r\n"] {
