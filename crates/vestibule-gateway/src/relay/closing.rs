@@ -183,14 +183,7 @@ impl<C: Control> Record<C> {
                 self.begin_end(1006, EndedBy::Upstream);
                 self.leave(Exit::Finish, Exit::Gone, cx);
             }
-            Phase::Relaying => {
-                let close = Close::of(LOST, None);
-                self.begin_end(close.code(), EndedBy::Upstream);
-                let mut bytes = Vec::new();
-                frame::encode_server(Opcode::Close, &close.payload(), &mut bytes);
-                self.leave(Exit::Flush, Exit::Gone, cx);
-                self.accept_down(&bytes, cx);
-            }
+            Phase::Relaying => self.fault(LOST, EndedBy::Upstream, cx),
         }
     }
 

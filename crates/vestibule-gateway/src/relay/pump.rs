@@ -316,7 +316,7 @@ impl<C: Control> Record<C> {
 
     /// A side broke the protocol. The control says what the client is told; if it does not, the
     /// rejection's answer is.
-    fn fault(&mut self, rejection: Rejection, by: EndedBy, cx: &mut Turn) {
+    pub(super) fn fault(&mut self, rejection: Rejection, by: EndedBy, cx: &mut Turn) {
         if !self.is_relaying() {
             return;
         }

@@ -107,7 +107,8 @@ fn an_upstream_that_vanishes_is_reported_to_the_client() {
             drop(both.client);
             let code = if closes { 1014 } else { 1006 };
             assert_eq!(ended_of(&both.notes).await, (code, EndedBy::Upstream));
-            assert_eq!(both.notes.heard(1).await, ["gone"]);
+            let heard = if closes { "upstream_lost" } else { "gone" };
+            assert_eq!(both.notes.heard(1).await, [heard]);
         }
     });
 }
