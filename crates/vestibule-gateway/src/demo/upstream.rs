@@ -92,7 +92,9 @@ async fn entertain(stream: TcpStream, room: broadcast::Sender<Arc<str>>) {
     }
     drop(heard);
     say(&room, "chat", &format!("{name} is gone"));
-    // Sends the answer to a close that was received.
+    // The answer to a close that was received waits in the library; a second close is refused before
+    // it is written.
+    drop(socket.flush().await);
     drop(socket.close(None).await);
 }
 
@@ -206,6 +208,7 @@ mod tests {
         assert_eq!(hear(&mut zoe).await, expected);
         assert_eq!(hear(&mut alice).await, expected);
         zoe.close(None).await.unwrap();
+        assert!(matches!(zoe.next().await, Some(Ok(Message::Close(_)))), "a close is answered");
         assert_eq!(hear(&mut alice).await, json!({"from": "chat", "text": "zoë is gone"}));
     }
 
