@@ -172,13 +172,17 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
                 if let Some(said) = InBand::read(text.as_str()) {
                     return self.in_band(&said);
                 }
-                self.screen.text(text.as_str())?;
-                self.answered();
+                if self.wants_more() {
+                    self.screen.text(text.as_str())?;
+                    self.answered();
+                }
                 Ok(())
             }
             Message::Binary(bytes) => {
-                self.screen.binary(&bytes)?;
-                self.answered();
+                if self.wants_more() {
+                    self.screen.binary(&bytes)?;
+                    self.answered();
+                }
                 Ok(())
             }
             // The answer is written by the library.
@@ -192,6 +196,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
             },
             Message::Close(frame) => {
                 self.end = Some(match frame {
+                    Some(frame) if is_replaced(&frame) => (1014, String::new()),
                     Some(frame) => (frame.code.into(), frame.reason.as_str().to_owned()),
                     None => (1005, String::new()),
                 });
@@ -233,6 +238,11 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         if let Some(once) = &self.once {
             self.outbox.push_back(Message::text(once.message.clone()));
         }
+    }
+
+    /// Whether messages are still printed: behind the one answer that was asked for, none is.
+    fn wants_more(&self) -> bool {
+        self.once.is_none() || !matches!(self.phase, Phase::Closing(_))
     }
 
     /// A message of the application has come.
@@ -331,6 +341,12 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         self.screen.note(&format!("the server broke the protocol: {error}"))?;
         Ok(Outcome::Failed)
     }
+}
+
+/// Whether this is what the library puts in the place of a code that it does not take. Of all codes
+/// that a server may send that is 1014 alone, and the reason is lost with it.
+fn is_replaced(frame: &CloseFrame) -> bool {
+    frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation"
 }
 
 /// Writes what waits and reads what comes; loses nothing when it is dropped. Both at once, because

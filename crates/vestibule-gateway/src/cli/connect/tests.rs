@@ -148,12 +148,14 @@ async fn what_is_typed_waits_until_the_first_message_was_accepted() {
         assert_eq!(first, json!({ "auth": auth }));
         socket.send(accepted("alice")).await.unwrap();
         socket.send(Message::text("answer")).await.unwrap();
+        // Behind the answer, and ahead of the close.
+        socket.send(Message::text("more")).await.unwrap();
         assert_eq!(hear(&mut socket).await, "hello");
         assert!(matches!(socket.next().await, Some(Ok(Message::Close(_)))));
         assert!(socket.next().await.is_none());
     };
     let (seen, ()) = tokio::join!(command(&line, Commands::Sent, &[]), server);
-    assert_eq!((seen.outcome, seen.out.as_str()), (Outcome::Fine, "answer\n"));
+    assert_eq!((seen.outcome, seen.out.as_str()), (Outcome::Fine, "answer\n"), "{}", seen.notes);
     assert!(seen.notes.contains("accepted as alice by bearer, for 9 s"), "{}", seen.notes);
 }
 
@@ -242,6 +244,7 @@ async fn the_end_is_told_in_words_and_by_the_exit_code() {
         (4403, "insufficient_scope", Outcome::Refused, "scopes that the route wants"),
         (4429, "too_many_attempts; retry-after=7", Outcome::Refused, "come back after 7 s"),
         (1013, "temporarily_unavailable", Outcome::Failed, "try again later"),
+        (1014, "upstream_unavailable", Outcome::Failed, "1014: the upstream cannot be reached"),
         (4999, "", Outcome::Failed, "a code of the application"),
     ];
     for (code, reason, outcome, words) in checks {
