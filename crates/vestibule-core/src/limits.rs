@@ -29,7 +29,7 @@ pub const HELD_COMPRESSED_BYTES: usize = 512;
 /// Most in-band messages a minute on an authenticated connection.
 pub const MESSAGES_A_MINUTE: u32 = 30;
 
-/// Time to authenticate, from the first byte.
+/// Time to authenticate, from the accepted socket; also, whatever a route says, for TLS and the head.
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 /// Time a connection may outlive its credential.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(30);

@@ -285,7 +285,7 @@ keys! {
     "dialect" Text, Value("\"native\""), "\"native\"",
         "The language of in-band messages: `native`.";
     "auth_deadline" Duration, Value("\"5s\""), "\"5s\"",
-        "Time to authenticate, from the first byte; at most 5 minutes.";
+        "Time to authenticate, from the moment at which the connection was accepted; at most 5 minutes.";
     "expiry_grace" Duration, Value("\"30s\""), "\"30s\"",
         "Time, at most an hour, that a connection may outlive its credential.";
     "expiry_warning" Duration, Value("\"30s\""), "\"30s\"",

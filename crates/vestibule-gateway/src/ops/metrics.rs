@@ -18,16 +18,16 @@ pub struct Metrics {
     pub pending: Gauge,
     /// Handshakes and messages that ended in a decision.
     pub decisions: Family<Decision, Counter>,
-    /// Connections that ended, by close code.
+    /// Authenticated connections that ended, by reason.
     pub closed: Family<Closed, Counter>,
-    /// Bytes relayed, by direction.
+    /// Bytes relayed, by direction; those of a connection are added when it ends.
     pub bytes: Family<Direction, Counter<u64, AtomicU64>>,
 }
 
-/// `outcome` is `accepted` or a rejection's label.
+/// `outcome` is `accepted`, `left`, or a rejection's label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Decision {
-    /// The route's path.
+    /// The route's path; empty where none was chosen.
     pub route: String,
     /// What was decided.
     pub outcome: &'static str,
@@ -36,7 +36,7 @@ pub struct Decision {
 /// Why an authenticated connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Closed {
-    /// A rejection's label, or `peer`.
+    /// A rejection's label, or who ended it where nothing was wrong: `client` or `upstream`.
     pub reason: &'static str,
 }
 
@@ -59,8 +59,12 @@ impl Metrics {
         registry.register("connections", "Authenticated connections", connections.clone());
         registry.register("pending", "Connections not yet authenticated", pending.clone());
         registry.register("decisions", "Authentication decisions", decisions.clone());
-        registry.register("closed", "Connections that ended", closed.clone());
-        registry.register("relayed_bytes", "Bytes relayed", bytes.clone());
+        registry.register("closed", "Authenticated connections that ended", closed.clone());
+        registry.register(
+            "relayed_bytes",
+            "Bytes relayed by connections that ended",
+            bytes.clone(),
+        );
         Self { registry, connections, pending, decisions, closed, bytes }
     }
 
