@@ -183,6 +183,26 @@ mod tests {
     }
 
     #[test]
+    fn the_document_has_this_table_and_no_other_row() {
+        let document = include_str!("../../../docs/protocol.md");
+        let rows: Vec<_> = document
+            .lines()
+            .skip_while(|line| *line != "| name | label | HTTP | code | error | retry |")
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .collect();
+        let expected: Vec<_> = Rejection::ALL
+            .iter()
+            .map(|rejection| {
+                let Answer { status, code, error, retry } = rejection.answer();
+                let label = rejection.label();
+                format!("| {rejection:?} | `{label}` | {status} | {code} | `{error}` | {retry:?} |")
+            })
+            .collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
     fn a_forged_token_learns_nothing_of_what_was_wrong() {
         let said = Rejection::TokenSignature.answer();
         for rejection in [
