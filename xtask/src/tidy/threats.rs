@@ -70,15 +70,20 @@ fn exists(root: &Path, path: &str, name: &str) -> Result<bool> {
     {
         places.extend(files(&folder, "rs")?);
     }
-    let beginning = format!("fn {name}(");
     for place in places {
-        let text = read(&place)?;
-        let mut lines = text.lines().map(str::trim_start);
-        if lines.any(|line| line.starts_with(&beginning)) {
+        if has_function(&read(&place)?, name) {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a function of this name begins on a line of its own, async or not.
+fn has_function(text: &str, name: &str) -> bool {
+    let beginning = format!("fn {name}(");
+    text.lines()
+        .map(str::trim_start)
+        .any(|line| line.strip_prefix("async ").unwrap_or(line).starts_with(&beginning))
 }
 
 #[cfg(test)]
@@ -92,6 +97,14 @@ mod tests {
         assert_eq!(prefixes, [("core", "crates/core/src"), ("verify", "crates/verify/src")]);
         assert_eq!(expand("core/a/b.rs", &prefixes), "crates/core/src/a/b.rs");
         assert_eq!(expand("other/a.rs", &prefixes), "other/a.rs");
+    }
+
+    #[test]
+    fn a_test_is_a_function_that_may_be_async() {
+        let text = "    #[tokio::test]\n    async fn one() {}\nfn two() {}\n// fn three()";
+        for (name, is_there) in [("one", true), ("two", true), ("three", false), ("tw", false)] {
+            assert_eq!(has_function(text, name), is_there, "{name}");
+        }
     }
 
     #[test]
