@@ -21,10 +21,12 @@ pub(super) fn fields(
     now: UnixTime,
 ) -> Vec<(&'static str, String)> {
     // A separator inside of a value would make two of it.
-    let group = |group: &str| plain(group).replace(',', "%2C");
-    let scope = |scope: &str| plain(scope).replace(' ', "%20");
-    let groups = || principal.groups.iter().map(|name| group(name)).collect::<Vec<_>>().join(",");
-    let scopes = || principal.scopes.iter().map(|name| scope(name)).collect::<Vec<_>>().join(" ");
+    let listed = |values: &[Box<str>], separator: &str, encoded: &str| {
+        let values = values.iter().map(|value| plain(value).replace(separator, encoded));
+        values.collect::<Vec<_>>().join(separator)
+    };
+    let groups = || listed(&principal.groups, ",", "%2C");
+    let scopes = || listed(&principal.scopes, " ", "%20");
     let email = || principal.email.as_deref().map(plain).unwrap_or_default();
     let name = || principal.name.as_deref().map(plain).unwrap_or_default();
     let subject = plain(&principal.subject);
