@@ -87,9 +87,6 @@ impl Client {
                     if !goes_on || !alive {
                         return false;
                     }
-                    if count < buffer.len() {
-                        return true;
-                    }
                 }
             }
         }

@@ -26,7 +26,17 @@ pub struct Options {
 struct Side {
     socket: TcpStream,
     pending: Vec<u8>,
-    ended: bool,
+    gone: Gone,
+}
+
+/// Whether the peer's end is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    No,
+    /// It ends behind what it has sent, and no edge will tell again.
+    Sending,
+    /// It takes nothing any more.
+    Yes,
 }
 
 const LISTENER: Token = Token(usize::MAX);
@@ -62,7 +72,7 @@ pub fn run(options: &Options) -> Result<()> {
                     for (at, mut socket) in [(at, socket), (at + 1, other)] {
                         let both = Interest::READABLE | Interest::WRITABLE;
                         poll.registry().register(&mut socket, Token(at), both)?;
-                        let side = Side { socket, pending: Vec::new(), ended: false };
+                        let side = Side { socket, pending: Vec::new(), gone: Gone::No };
                         if let Some(place) = sides.get_mut(at) {
                             *place = Some(side);
                         }
@@ -74,6 +84,11 @@ pub fn run(options: &Options) -> Result<()> {
             if event.is_writable() && pending(&sides, at) {
                 flush(&mut sides, at);
                 ready.push(at ^ 1);
+            }
+            if (event.is_read_closed() || event.is_error())
+                && let Some(Some(side)) = sides.get_mut(at)
+            {
+                side.gone = Gone::Sending;
             }
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 ready.push(at);
@@ -107,8 +122,10 @@ fn pending(sides: &[Option<Side>], at: usize) -> bool {
 }
 
 fn flush(sides: &mut [Option<Side>], at: usize) {
-    if let Some(Some(side)) = sides.get_mut(at) {
-        side.ended |= !socket::write(&mut side.socket, &mut side.pending, &[]);
+    if let Some(Some(side)) = sides.get_mut(at)
+        && !socket::write(&mut side.socket, &mut side.pending, &[])
+    {
+        side.gone = Gone::Yes;
     }
 }
 
@@ -118,18 +135,20 @@ fn pump(sides: &mut [Option<Side>], at: usize, buffer: &mut [u8]) -> Pumped {
     }
     let Some(Some(from)) = sides.get_mut(at) else { return Pumped::Done };
     let got = socket::read(&mut from.socket, buffer);
+    let ends = from.gone == Gone::Sending;
     let Some(Some(to)) = sides.get_mut(at ^ 1) else { return Pumped::Ended };
     match got {
         Got::Nothing => Pumped::Done,
         Got::End => Pumped::Ended,
-        Got::Bytes(_) if to.ended => Pumped::Ended,
+        Got::Bytes(_) if to.gone == Gone::Yes => Pumped::Ended,
         Got::Bytes(count) => {
             let bytes = buffer.get(..count).unwrap_or_default();
             if !socket::write(&mut to.socket, &mut to.pending, bytes) {
                 return Pumped::Ended;
             }
-            // A short read means that there is no more, and an edge will tell when there is.
-            if count == buffer.len() { Pumped::More } else { Pumped::Done }
+            // A short read means that there is no more, and an edge will tell when there is; but
+            // not of an end that was told already.
+            if count == buffer.len() || ends { Pumped::More } else { Pumped::Done }
         }
     }
 }

@@ -186,9 +186,6 @@ impl Fleet {
                             client.partial.extend_from_slice(bytes);
                         }
                     }
-                    if count < self.buffer.len() {
-                        break;
-                    }
                 }
             }
         }
