@@ -95,7 +95,7 @@ pub enum Scale {
     Full,
 }
 
-/// A bench that is set up: the echo runs.
+/// A bench that is set up.
 #[derive(Debug)]
 pub struct Bench<'a> {
     /// For files.
@@ -110,8 +110,6 @@ pub struct Bench<'a> {
     pub workers: usize,
     /// How much is done.
     pub scale: Scale,
-    /// The echo's port.
-    pub echo: u16,
 }
 
 #[derive(Debug, Deserialize)]
@@ -182,7 +180,10 @@ impl Case {
 impl Bench<'_> {
     /// Measures once.
     pub fn measure(&self, case: Case, peer: Peer) -> Result<Figure> {
-        let port = if peer == Peer::Direct { self.echo } else { free_port()? };
+        // A new one each time: the ports of connections that have ended stay taken for a minute.
+        let upstream = free_port()?;
+        let _echo = echo(self.load_core, upstream)?;
+        let port = if peer == Peer::Direct { upstream } else { free_port()? };
         let check = match case {
             Case::Handshake { check, .. } => check,
             Case::Relay { .. } | Case::Latency | Case::Memory { .. } | Case::Expiry { .. } => {
@@ -193,7 +194,7 @@ impl Bench<'_> {
             core: self.proxy_core,
             workers: self.workers,
             port,
-            upstream: self.echo,
+            upstream,
             check,
             folder: self.folder,
             vestibule: self.vestibule,
@@ -316,6 +317,15 @@ impl From<Carrier> for By {
             Carrier::Message => Self::Message,
         }
     }
+}
+
+/// The server behind the proxies.
+pub fn echo(core: Core, port: u16) -> Result<Process> {
+    let own = std::env::current_exe()?.to_string_lossy().into_owned();
+    let words = [own, "role".into(), "echo".into(), "--port".into(), port.to_string()];
+    let mut echo = Process::start(core, &words)?;
+    echo.listens(port)?;
+    Ok(echo)
 }
 
 /// A port that nobody listens on.

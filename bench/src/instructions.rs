@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
-    cases::free_port,
+    cases::{echo, free_port},
     peers::{Peer, Place},
     process::{Core, Load, Process},
     role::work::Kind,
@@ -90,11 +90,8 @@ fn work(kind: Kind, count: u64, folder: &Path) -> Result<u64> {
 /// The whole process, from accepting one connection to relaying so many messages.
 fn relay(vestibule: &Path, count: u64, folder: &Path) -> Result<u64> {
     let log = folder.join("relay.log");
-    let own = std::env::current_exe()?.to_string_lossy().into_owned();
     let upstream = free_port()?;
-    let words = [own, "role".into(), "echo".into(), "--port".into(), upstream.to_string()];
-    let mut echo = Process::start(Core::Any, &words)?;
-    echo.listens(upstream)?;
+    let _echo = echo(Core::Any, upstream)?;
     let place = Place {
         core: Core::Any,
         workers: 1,

@@ -5,11 +5,11 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vestibule_bench::{
-    cases::{Bench, Carrier, Case, Figure, Scale, Tokens, free_port},
+    cases::{Bench, Carrier, Case, Figure, Scale, Tokens},
     instructions::{self, Mode},
     machine::{Machine, Ticks},
     peers::Peer,
-    process::{Core, Process, pause},
+    process::{Core, pause},
     report::{Row, Run},
     role::Role,
     tokens::{Algorithm, Check},
@@ -109,11 +109,6 @@ fn compare(options: &Compare) -> Result<()> {
     pause(std::time::Duration::from_secs(2));
     let start = Ticks::now();
     let busy = start.busy_since(quiet);
-    let port = free_port()?;
-    let own = std::env::current_exe()?.to_string_lossy().into_owned();
-    let words = [own, "role".into(), "echo".into(), "--port".into(), port.to_string()];
-    let mut echo = Process::start(load_core, &words)?;
-    echo.listens(port)?;
     let bench = Bench {
         folder: folder.path(),
         vestibule: &options.vestibule,
@@ -121,7 +116,6 @@ fn compare(options: &Compare) -> Result<()> {
         load_core,
         workers,
         scale,
-        echo: port,
     };
     let rows = measure(&bench, options, rounds)?;
     let run = Run {

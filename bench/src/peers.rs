@@ -254,6 +254,7 @@ algorithms = [\"{}\"]
 path = \"/\"
 upstream = \"ws://127.0.0.1:{upstream}\"
 accept = [\"header\", \"message\"]
+assertion = \"off\"
 [admin]
 listen = \"127.0.0.1:0\"
 ",

@@ -9,7 +9,6 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::net::TcpStream;
 use vestibule_core::limits;
 
 pub use self::tls::{Acceptor, certificates};
@@ -27,22 +26,25 @@ pub fn reserve(address: SocketAddr) -> io::Result<(Socket, SocketAddr)> {
     Ok((socket, actual))
 }
 
-/// A worker's own listener, non-blocking.
+/// A worker's own listener, non-blocking. What it accepts is as it is ([`prepare`]): options of a
+/// listener are those of its connections (`tcp(7)`), which saves asking for them each time.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = bound(address)?;
+    prepare(&socket)?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
 /// How every connection is, in front and behind: what is written goes at once, and a peer that has
 /// vanished without a word is noticed, long before its credential ends.
-pub fn prepare(socket: &TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
+pub fn prepare<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+    let socket = socket.into();
+    socket.set_tcp_nodelay(true)?;
     let keepalive = TcpKeepalive::new()
         .with_time(limits::KEEPALIVE)
         .with_interval(limits::KEEPALIVE_PAUSE)
         .with_retries(limits::KEEPALIVE_ASKED);
-    SockRef::from(socket).set_tcp_keepalive(&keepalive)
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 fn bound(address: SocketAddr) -> io::Result<Socket> {

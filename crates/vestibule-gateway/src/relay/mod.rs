@@ -174,9 +174,9 @@ impl<C: Control> Relay<C> {
         }))
     }
 
-    /// Takes over both sockets. What was read already goes first. Edges are waited for, never a
-    /// socket: both are made non-blocking. One that cannot be watched
-    /// ends the connection at once; [`Control::ended`] tells.
+    /// Takes over both sockets, which must be non-blocking: a read that waits stalls the thread.
+    /// What was read already goes first. A socket that cannot be watched ends the connection at
+    /// once; [`Control::ended`] tells.
     pub fn open(&self, pair: Pair, control: C, now: Now) -> Key {
         let record = Record::new(pair, control, now);
         let mut records = self.records.borrow_mut();

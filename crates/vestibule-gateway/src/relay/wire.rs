@@ -139,7 +139,6 @@ impl Side {
         let Some(Wire::Plain(socket) | Wire::Tls(socket, _)) = &self.wire else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        socket.set_nonblocking(true)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         registry.register(&mut SourceFd(&socket.as_raw_fd()), token, interest)
     }

@@ -2,14 +2,14 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr, TcpListener as StdListener},
+    net::{IpAddr, TcpListener as StdListener},
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
@@ -27,7 +27,6 @@ use crate::{
     config::Route,
     drive::{Control, Signal},
     http::front,
-    listen,
     relay::Relay,
 };
 
@@ -137,7 +136,8 @@ impl Worker {
                 () = &mut draining => break,
                 accepted = listener.accept() => match accepted {
                     Ok((socket, peer)) => {
-                        handshakes.spawn_local(Rc::clone(&self).handshake(socket, peer));
+                        let worker = Rc::clone(&self);
+                        handshakes.spawn_local(front::drive(socket, peer.ip(), worker));
                     }
                     Err(error) => {
                         warn!(%error, "cannot accept");
@@ -154,14 +154,6 @@ impl Worker {
         while let Ok(Some(ended)) = timeout_at(last, handshakes.join_next()).await {
             report(ended);
         }
-    }
-
-    async fn handshake(self: Rc<Self>, socket: TcpStream, peer: SocketAddr) {
-        if let Err(error) = listen::prepare(&socket) {
-            debug!(%error, "the peer is gone");
-            return;
-        }
-        front::drive(socket, peer.ip(), self).await;
     }
 
     /// Closes everything with 1001, spread over `span`, so that the clients do not all come back to
