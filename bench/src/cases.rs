@@ -200,6 +200,14 @@ impl Bench<'_> {
             vestibule: self.vestibule,
         };
         let process = peer.start(&place)?;
+        if let (Case::Memory { .. }, Some(_)) = (case, &process) {
+            // What serves to let connections in is there once, however many there are.
+            let warm = Case::Memory { connections: 512 };
+            let mut load = Load::start(self.load_core, &self.arguments(warm, peer, port)?)?;
+            load.go()?;
+            drop(load);
+            pause(Duration::from_secs(1));
+        }
         let before = process.as_ref().map_or(0, Process::pss);
         let load = Load::start(self.load_core, &self.arguments(case, peer, port)?)
             .with_context(|| format!("{} at {}", case.name(), peer.name()))?;

@@ -2,14 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
-use super::{By, GUARD, MASK, Options, Task};
+use super::{By, GUARD, MASK, Options};
 use crate::role::socket::{self, Got};
 
 pub(super) struct Client {
@@ -74,14 +74,10 @@ impl Fleet {
         })
     }
 
-    /// Begins one connection at this place. Source addresses change, so that there are ports enough.
+    /// Begins one connection at this place.
     pub(super) fn start(&mut self, at: usize) -> Result<()> {
-        let source = Ipv4Addr::new(127, 0, 1, u8::try_from((self.started / 8192) % 200)? + 1);
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        if matches!(self.options.task, Task::Idle) {
-            socket.bind(&SocketAddr::from((source, 0)).into())?;
-        }
         socket.set_tcp_nodelay(true)?;
         let address = SocketAddr::from(([127, 0, 0, 1], self.options.port));
         match socket.connect(&address.into()) {
