@@ -17,7 +17,8 @@ import rig  # noqa: E402
 # way. Nothing in the middle can wait for that, so it is no worse than OK here; it is told, though.
 RANKS = {"OK": 0, "NON-STRICT": 0, "INFORMATIONAL": 0, "UNIMPLEMENTED": 1, "WRONG CODE": 2,
          "FAILED BY CLIENT": 2, "UNCLEAN": 3, "FAILED": 4}
-COMPRESSION = ("12.", "13.")
+# Not by first message: there the gateway answers before the upstream, and agrees to no extension.
+NOT_BY_MESSAGE = ["12.*", "13.*"]
 
 
 def suite(wstest, name, address, cases, folder):
@@ -29,7 +30,7 @@ def suite(wstest, name, address, cases, folder):
         "servers": [{"agent": name, "url": f"ws://{address}/band" if name == "message"
                      else f"ws://{address}/head" if name == "header" else f"ws://{address}/"}],
         "cases": cases,
-        "exclude-cases": [],
+        "exclude-cases": NOT_BY_MESSAGE if name == "message" else [],
         "exclude-agent-cases": {},
     }))
     print(f"    {name}: {address}", flush=True)
@@ -43,11 +44,11 @@ def suite(wstest, name, address, cases, folder):
     index = json.loads((reports / "index.json").read_text())
     verdicts = {
         case: (result["behavior"], result["behaviorClose"])
-        for case, result in index[name].items()
+        for case, result in index.get(name, {}).items()
     }
     # The suite calls it a success, too, when a connection was never opened.
     ran = log.read_text().count("Running test case")
-    if not verdicts or ran != len(verdicts):
+    if ran != len(verdicts):
         sys.exit(f"autobahn: {name}: {ran} of {len(verdicts)} cases ran; see {log}")
     return verdicts
 
@@ -82,8 +83,7 @@ def report(straight, through):
     passed, faults, others = 0, [], []
     for carrier, verdicts in through.items():
         for case, wanted in straight.items():
-            # Where the gateway reads messages, it agrees to no compression.
-            if carrier == "message" and case.startswith(COMPRESSION):
+            if case not in verdicts and carrier == "message" and case[:3] in ("12.", "13."):
                 continue
             seen = verdicts.get(case, ("FAILED", "FAILED"))
             if worse(seen, wanted):
