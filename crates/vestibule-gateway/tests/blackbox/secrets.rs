@@ -139,10 +139,10 @@ fn every_carrier_with_every_token(rig: &Rig, tokens: &Tokens, secrets: &Secrets)
             if token == good || token == hmac {
                 let (_upstream, head) = rig.upstream.switch("")?;
                 secrets.check("a request to the upstream", &head.to_string())?;
-            } else {
-                // A cookie that fails counts as none: the client may wait, and leaves.
-                client.finish()?;
+                secrets.check("a good answer", &client.expect_switch()?.to_string())?;
             }
+            // A cookie that fails counts as none: the client may wait, and leaves.
+            client.finish()?;
             secrets.check("an answer to a client", &everything(&mut client))?;
         }
     }
@@ -184,6 +184,7 @@ fn messages_before_and_after_admission(rig: &Rig, tokens: &Tokens, secrets: &Sec
         secrets.check("a message", &said)?;
     }
     client.refresh(&tokens.other)?;
+    client.finish()?;
     secrets.check("a close", &everything(&mut client))?;
     secrets.check("the upstream's stream", &everything(&mut upstream))
 }
