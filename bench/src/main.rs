@@ -60,9 +60,9 @@ struct Compare {
     /// Only cases of this kind.
     #[arg(long, value_enum)]
     only: Option<Kind>,
-    /// Only cases whose name contains this.
+    /// Only cases whose name contains one of these.
     #[arg(long)]
-    case: Option<String>,
+    case: Vec<String>,
     /// Let the kernel place the processes, with two workers.
     #[arg(long)]
     unpinned: bool,
@@ -140,7 +140,8 @@ fn measure(bench: &Bench<'_>, options: &Compare, rounds: usize) -> Result<Vec<Ro
     let mut rows: Vec<Row> = Vec::new();
     for case in cases(bench.scale) {
         let wanted = options.only.is_none_or(|kind| kind == Kind::of(case))
-            && options.case.as_ref().is_none_or(|part| case.name().contains(part.as_str()));
+            && (options.case.is_empty()
+                || options.case.iter().any(|part| case.name().contains(part.as_str())));
         if !wanted {
             continue;
         }
