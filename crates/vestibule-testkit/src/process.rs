@@ -201,8 +201,13 @@ impl Gateway {
 
     /// Sends it SIGTERM.
     pub fn terminate(&self) -> Result<()> {
+        self.signal("-TERM")
+    }
+
+    /// Sends a signal, as `kill` names it.
+    pub fn signal(&self, name: &str) -> Result<()> {
         let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status()?;
+        let status = Command::new("kill").args([name, &pid]).status()?;
         ensure!(status.success(), "cannot send SIGTERM");
         Ok(())
     }

@@ -82,6 +82,11 @@ pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
     };
     let place = match worker.shared.wait(whose) {
         Ok(place) => place,
+        // In the clear nobody would understand it, and a TLS handshake is more than somebody for
+        // whom there is no place may cost.
+        Err(rejection) if worker.shared.acceptor.is_some() => {
+            return worker.refused(Seen::stranger(peer), rejection);
+        }
         Err(rejection) => {
             let link = Link::new(Socket::Plain(socket));
             return turn_away(link, peer, rejection, &worker).await;

@@ -13,7 +13,7 @@ use tokio::{
     sync::watch,
     task::LocalSet,
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 pub use self::{
     observe::Seen,
@@ -59,13 +59,20 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     })
 }
 
-/// Waits for SIGTERM or SIGINT.
+/// Waits for SIGTERM or SIGINT. SIGHUP asks for a new configuration by custom, and must not end
+/// every connection.
 pub async fn stop_signal() -> io::Result<&'static str> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok("SIGTERM"),
+            _ = interrupt.recv() => return Ok("SIGINT"),
+            _ = hangup.recv() => {
+                warn!("SIGHUP: the configuration cannot be read anew yet; start again for that");
+            }
+        }
     }
 }
 

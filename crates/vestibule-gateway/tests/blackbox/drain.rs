@@ -29,6 +29,16 @@ fn a_node_that_goes_away_closes_with_1001() -> Outcome {
 }
 
 #[test]
+fn a_request_for_a_new_configuration_ends_nobody() -> Outcome {
+    let rig = quick(ALL)?;
+    let (mut client, mut upstream) = rig.open(&rig.good()?)?;
+    rig.gateway.signal("-HUP")?;
+    rig.gateway.log().wait_for("SIGHUP")?;
+    client.send_text("still here")?;
+    upstream.expect_text("still here")
+}
+
+#[test]
 fn a_node_that_goes_away_takes_no_new_connections_and_is_not_ready() -> Outcome {
     let mut rig = quick(ALL)?;
     assert_eq!(rig.gateway.ask("/readyz")?.0, 200);
