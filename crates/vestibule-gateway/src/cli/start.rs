@@ -10,7 +10,7 @@ use crate::{
     config::{Config, Loaded},
     demo::{self, Launch},
     ops,
-    serve::{self, Gateway},
+    serve::{self, Gateway, Signals},
 };
 
 /// Runs the gateway until a signal says stop.
@@ -26,15 +26,14 @@ pub(super) fn serve(loaded: Loaded) -> Result<Exit, CommandError> {
 
 /// Runs the demonstration until a signal says stop.
 pub(super) fn demo(options: &demo::Options, world: &mut World<'_>) -> Result<Exit, CommandError> {
-    let until = async {
-        if let Err(error) = serve::stop_signal().await {
-            tracing::error!(%error, "cannot wait for signals");
-        }
-    };
     let mut out = Borrowed(world.output);
-    runtime()?
-        .block_on(demo::run(options, &Here, &mut out, until))
-        .map_err(|error| failed(&error))?;
+    runtime()?.block_on(async {
+        let signals = Signals::take()?;
+        let until = async {
+            signals.stop().await;
+        };
+        demo::run(options, &Here, &mut out, until).await.map_err(|error| failed(&error))
+    })?;
     Ok(Exit::Fine)
 }
 

@@ -9,7 +9,7 @@ use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use tokio::{
     runtime::Builder,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::LocalSet,
 };
@@ -51,26 +51,43 @@ pub enum ServeError {
 pub fn run(config: Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
+        let signals = Signals::take()?;
         let gateway = Gateway::start(config)?;
-        let reason = stop_signal().await?;
+        let reason = signals.stop().await;
         info!(signal = reason, "stopping");
         gateway.stop().await;
         Ok(())
     })
 }
 
-/// Waits for SIGTERM or SIGINT. SIGHUP asks for a new configuration by custom, and must not end
-/// every connection.
-pub async fn stop_signal() -> io::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok("SIGTERM"),
-            _ = interrupt.recv() => return Ok("SIGINT"),
-            _ = hangup.recv() => {
-                warn!("SIGHUP: the configuration cannot be read anew yet; start again for that");
+/// The signals that mean something. From the moment that this exists, none of them kills.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Takes them over. Must be called in a runtime, before anybody is told that the process runs.
+    pub fn take() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT. SIGHUP asks for a new configuration by custom, and must not end
+    /// every connection.
+    pub async fn stop(mut self) -> &'static str {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => {
+                    warn!("SIGHUP: the configuration cannot be read anew yet; start again for that");
+                }
             }
         }
     }
