@@ -93,7 +93,7 @@ fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).to_ascii_lowercase().replace(['_', '.'], "-");
     assert_eq!(text.matches("\r\nx-vestibule-").count(), 1);
     assert_eq!(text.matches("\r\nx-forwarded-").count(), 3);
-    for name in ["remote-", "forwarded:", "x-auth-request-", "proxy", "transfer-encoding"] {
+    for name in ["remote-", "forwarded:", "x-auth-request-", "proxy:", "proxy-", "transfer-encoding"] {
         assert!(!text.contains(&format!("\r\n{name}")), "{text}");
     }
 }
