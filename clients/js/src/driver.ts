@@ -1,0 +1,292 @@
+// Does what the machine says, and tells it what happened. It decides nothing.
+
+import { type Credential, source } from "./auth.js";
+import { environment } from "./environment.js";
+import { VestibuleError } from "./errors.js";
+import type { SocketCloseEvent } from "./events.js";
+import { machine } from "./machine.js";
+import { type Options, settingsOf, type SocketLike, webSocketOf } from "./options.js";
+import { type Data, queue } from "./queue.js";
+import type { AskReason, Effect, Input, StateName, Told } from "./vocabulary.js";
+import { control, PREFIX } from "./wire.js";
+
+/** The readyState of an open WebSocket. */
+const OPEN = 1;
+/** Longest time of a timer: 31 bits. Later deadlines are waited for in parts. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+export interface Driver {
+  state(): StateName;
+  /** The socket of the moment. */
+  socket(): SocketLike | undefined;
+  /** Bytes in the queue. */
+  queued(): number;
+  binaryType: string;
+  /** Something that the application wants. Nothing is told before it has returned. */
+  order(input: Input): void;
+  send(data: Data): void;
+}
+
+export function driver(
+  address: string,
+  protocols: readonly string[],
+  options: Options,
+  dispatch: (event: Event) => void,
+): Driver {
+  const { auth, signal, queue: queueing = {} } = options;
+  const { carrier, provide } = auth[source];
+  const { now, random, setTimeout, clearTimeout, watch } = { ...environment(), ...options.environment };
+  const Implementation = webSocketOf(options);
+  const { handle, state, deadline } = machine(settingsOf(options));
+  const waiting = queue(queueing);
+
+  let socket: SocketLike | undefined;
+  /** The question to the provider that is under way. */
+  let question: AbortController | undefined;
+  /** What it answered, until it is presented. */
+  let credential: Credential | undefined;
+  let offer = protocols;
+  /** The ids of the credential that was presented last, and of the one that was refused last. */
+  let presented: string | undefined;
+  let spent: string | undefined;
+
+  let timer: unknown;
+  let armed = Infinity;
+  let unwatch: (() => void) | undefined;
+  /** The message that came in. */
+  let incoming: { readonly data: unknown; readonly origin: string } = { data: undefined, origin: "" };
+  const events: Event[] = [];
+  let telling: "idle" | "soon" | "telling" = "idle";
+
+  /** Something that happened. */
+  function happened(input: Input): void {
+    step(input);
+    if (telling !== "telling") {
+      tell();
+    }
+  }
+
+  function step(input: Input): void {
+    for (const effect of handle(input, now(), random())) {
+      perform(effect);
+    }
+    arm();
+    if (state() === "stopped") {
+      unwatch?.();
+      unwatch = undefined;
+    } else if (!unwatch) {
+      watchAll();
+    }
+  }
+
+  function perform(effect: Effect): void {
+    switch (effect.type) {
+      case "ask":
+        return ask(effect.reason, effect.attempt);
+      case "cancel":
+        question?.abort();
+        question = undefined;
+        return;
+      case "spend":
+        spent = presented;
+        return;
+      case "connect":
+        return connect();
+      case "present":
+        presented = credential?.id;
+        hand(credential?.message(effect.as));
+        credential = undefined;
+        return;
+      case "logout":
+        return hand(control("logout"));
+      case "close":
+        return socket?.close(effect.code === 1005 ? undefined : effect.code, effect.reason);
+      case "drop":
+        return letGo()?.close(effect.code);
+      case "open":
+        if (effect.how === "again" && queueing.resend === "none") {
+          waiting.clear();
+        }
+        waiting.flush(ready, hand);
+        break;
+      case "closed":
+        letGo();
+    }
+    events.push(eventOf(effect));
+  }
+
+  function eventOf(effect: Extract<Effect, { type: "open" | "deliver" | "auth" | "reconnecting" | "error" | "closed" }>): Event {
+    switch (effect.type) {
+      case "open":
+        return new Event("open");
+      case "deliver":
+        return new MessageEvent("message", incoming);
+      case "auth": {
+        const { type, expires_in, ...told } = effect as { type: "auth"; expires_in?: number } & Told;
+        const lease = expires_in === undefined ? {} : { expiresIn: expires_in };
+        const rest = told.state === "stopped" ? { unsent: waiting.clear() } : {};
+        return new CustomEvent(type, { detail: { ...told, ...lease, ...rest } });
+      }
+      case "reconnecting": {
+        const { type, ...detail } = effect;
+        return new CustomEvent(type, { detail });
+      }
+      case "error": {
+        const error = new VestibuleError(effect.cause, effect.code, effect.error);
+        return Object.assign(new Event("error"), { error });
+      }
+      case "closed": {
+        const { code, reason, clean } = effect;
+        return Object.assign(new Event("close"), { code, reason, wasClean: clean });
+      }
+    }
+  }
+
+  // The provider.
+
+  function ask(reason: AskReason, attempt: number): void {
+    if (question) {
+      return;
+    }
+    const asked = new AbortController();
+    question = asked;
+    Promise.resolve({ reason, attempt, signal: asked.signal })
+      .then(provide)
+      .then((given): Input => {
+        if (given && given.id === spent) {
+          return { type: "no_credential", failure: "repeated" };
+        }
+        const offered = carrier === "subprotocol" && given ? given.offer(protocols) : protocols;
+        if (question === asked) {
+          offer = offered;
+          credential = given;
+        }
+        return { type: "credential" };
+      })
+      // What was thrown is not looked at: it may hold a secret.
+      .catch((): Input => ({ type: "no_credential", failure: "failed" }))
+      .then((input) => {
+        if (question === asked) {
+          question = undefined;
+          happened(input);
+        }
+      });
+  }
+
+  // The socket.
+
+  const ready = (): boolean => socket?.readyState === OPEN;
+
+  function hand(data: Data | undefined): void {
+    if (ready() && data !== undefined) {
+      socket?.send(data);
+    }
+  }
+
+  function letGo(): SocketLike | undefined {
+    const last = socket;
+    socket = undefined;
+    return last;
+  }
+
+  function connect(): void {
+    let made: SocketLike;
+    try {
+      made = new Implementation(address, [...offer]);
+      made.binaryType = face.binaryType;
+    } catch {
+      // The text of such an error can repeat the subprotocols, and one of them holds a token.
+      return step({ type: "fault" });
+    }
+    socket = made;
+    if (carrier === "subprotocol") {
+      presented = credential?.id;
+      credential = undefined;
+      offer = protocols;
+    }
+    // A socket that was let go of goes on to say things; nobody hears them.
+    const hear = <Heard>(type: string, read: (event: Heard) => Input): void =>
+      made.addEventListener(type, (event: Heard) => {
+        if (socket === made) {
+          happened(read(event));
+        }
+      });
+    // A server must not choose the entry that holds the token.
+    const legal = ["", "bearer", ...protocols];
+    hear("open", () => ({ type: legal.includes(made.protocol) ? "socket_open" : "fault" }));
+    hear("message", ({ data, origin = "" }: MessageEvent) => {
+      incoming = { data, origin };
+      return typeof data === "string" ? { type: "text", text: data } : { type: "binary" };
+    });
+    hear("close", ({ code, reason, wasClean }: SocketCloseEvent) => {
+      socket = undefined;
+      return { type: "socket_closed", code, reason, clean: wasClean };
+    });
+    // `close` follows. Without a listener `ws` would throw.
+    made.addEventListener("error", () => {});
+  }
+
+  // Time, and events.
+
+  function arm(): void {
+    const until = deadline();
+    if (until !== armed) {
+      armed = until;
+      clearTimeout(timer);
+      if (until < Infinity) {
+        timer = setTimeout(() => {
+          armed = Infinity;
+          happened({ type: "tick" });
+        }, Math.min(Math.max(Math.ceil(until - now()), 0), LONGEST_TIMER));
+      }
+    }
+  }
+
+  /** Listens for what wakes it up, while there is something to wake up for. */
+  function watchAll(): void {
+    const end = watch((type) => happened({ type }));
+    const abort = (): void => face.order({ type: "tick" });
+    signal?.addEventListener("abort", abort);
+    unwatch = () => {
+      end();
+      signal?.removeEventListener("abort", abort);
+    };
+  }
+
+  /** One after the other: what a listener does is done at once, and told after what was before it. */
+  function tell(): void {
+    telling = "telling";
+    for (let event = events.shift(); event; event = events.shift()) {
+      dispatch(event);
+    }
+    telling = "idle";
+  }
+
+  const face: Driver = {
+    state,
+    socket: () => socket,
+    queued: waiting.bytes,
+    binaryType: "blob",
+    order: (input) => {
+      step(input);
+      if (signal?.aborted) {
+        step({ type: "abort" });
+      }
+      if (telling === "idle" && events.length > 0) {
+        telling = "soon";
+        queueMicrotask(tell);
+      }
+    },
+    send: (data) => {
+      if (typeof data === "string" && data.startsWith(PREFIX) && carrier === "message") {
+        throw new VestibuleError("reserved_message");
+      }
+      if (state() === "open" && ready()) {
+        hand(data);
+      } else if (state() !== "closing" && state() !== "stopped") {
+        waiting.push(data);
+      }
+    },
+  };
+  return face;
+}

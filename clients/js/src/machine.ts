@@ -1,0 +1,402 @@
+// When to ask for a credential, connect, present, refresh, wait, stop. A pure machine: inputs and the time go in,
+// effects come out. It has no timer, no socket, no randomness, and it never sees a credential.
+// Its behaviour is pinned by vectors/client-machine.json, which a client in another language can pass as well.
+
+import { type End, LOST, readReason, type StopReason, verdictOf } from "./codes.js";
+import { backoffOf, delayOf, renewalOf } from "./delays.js";
+import type { ErrorCode } from "./errors.js";
+import type { Machine, Open, State } from "./states.js";
+import type { AskReason, Effect, Input, Settings } from "./vocabulary.js";
+import { parse, PREFIX, type ServerMessage } from "./wire.js";
+
+/** How long the closing handshake may take. */
+const CLOSING = 3_000;
+/** The server's control messages on one connection, and in which time. */
+const MOST_CONTROLS = 30;
+const MINUTE = 60_000;
+
+export function machine(settings: Settings): Machine {
+  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes } = settings;
+  let state: State = { name: "stopped", step: "none", until: Infinity };
+  /** Failures in a row: the exponent of the back-off. */
+  let failures = 0;
+  /** Connections in a row for which a credential was asked. */
+  let attempt = 0;
+  let fresh: "untried" | "tried" = "untried";
+  let opened: "never" | "once" = "never";
+  /** Why a credential was asked for last, or is to be asked for next. */
+  let reason: AskReason = "connect";
+  let controls = 0;
+  let controlsSince = 0;
+  let effects: Effect[] = [];
+  let now = 0;
+  let jitter = 0;
+
+  function lapse(): void {
+    switch (state.name) {
+      case "asking":
+        return abandon("credential_unavailable");
+      case "connecting":
+        return abandon("connect_timeout");
+      case "authenticating":
+        return abandon(state.step === "asking" ? "credential_unavailable" : "auth_timeout");
+      case "settling":
+        return open();
+      case "waiting":
+        return ask(reason);
+      case "closing":
+        return leave("closed", LOST);
+      case "open":
+        if (state.step === "none") {
+          return renew(state);
+        }
+        return state.step === "asking" ? renewLater(state) : abandon("auth_timeout");
+      case "stopped":
+    }
+  }
+
+  function take(input: Input): void {
+    switch (input.type) {
+      case "start":
+        drop(1000);
+        calm();
+        opened = "never";
+        return ask("connect");
+      case "credential":
+        return provided();
+      case "no_credential":
+        return notProvided(input.failure);
+      case "socket_open":
+        return connected();
+      case "text":
+        return input.text.startsWith(PREFIX) ? heard(parse(input.text)) : application();
+      case "binary":
+        return application();
+      case "fault":
+        return nonsense();
+      case "socket_closed":
+        return closed(input);
+      case "close":
+        if (state.name === "open") {
+          effects.push({ type: "cancel" }, { type: "close", code: input.code, reason: input.reason });
+          return become("closing", CLOSING);
+        }
+        return state.name === "closing" ? undefined : leave("closed", { ...input, clean: true });
+      case "abort":
+        return leave("aborted", { code: 1000, reason: "", clean: true });
+      case "logout":
+        if (!speaks()) {
+          return take({ type: "close", code: 1000, reason: "" });
+        }
+        effects.push({ type: "cancel" }, { type: "logout" });
+        return become("closing", CLOSING);
+      case "refresh":
+        return renewEarly();
+      case "online":
+        return state.name === "waiting" && state.floor <= now ? ask(reason) : undefined;
+      case "tick":
+    }
+  }
+
+  // Credentials.
+
+  function ask(why: AskReason): void {
+    reason = why;
+    attempt += 1;
+    state = { name: "asking", step: "asking", until: now + authTimeout };
+    effects.push({ type: "auth", state: "waiting", reason }, { type: "ask", reason, attempt });
+  }
+
+  function provided(): void {
+    if (state.step === "asking") {
+      const until = now + authTimeout;
+      if (state.name === "asking") {
+        become("connecting", connectTimeout);
+        effects.push({ type: "connect" });
+      } else if (state.name === "open") {
+        state = { ...state, step: "presented", until };
+        effects.push({ type: "present", as: "refresh" });
+      } else {
+        authenticate();
+      }
+    }
+  }
+
+  function notProvided(failure: "failed" | "repeated"): void {
+    if (state.step !== "asking") {
+      return;
+    }
+    if (state.name === "open") {
+      return renewLater(state);
+    }
+    if (failure === "failed") {
+      return abandon("credential_unavailable");
+    }
+    drop(1000);
+    // A provider that did not know that its credential was refused is told, once.
+    return reason === "refused" ? stop("credential_refused", LOST) : ask("refused");
+  }
+
+  function authenticate(): void {
+    state = { name: "authenticating", step: "presented", until: now + authTimeout };
+    effects.push({ type: "present", as: "authenticate" });
+  }
+
+  function renew(from: Open): void {
+    state = { ...from, step: "asking", until: now + authTimeout };
+    effects.push({ type: "auth", state: "refreshing" }, { type: "ask", reason: "refresh", attempt: from.failed + 1 });
+  }
+
+  function renewEarly(): void {
+    if (state.name === "open" && state.step === "none" && carrier !== "cookie" && speaks()) {
+      renew(state);
+    }
+  }
+
+  /** A refresh that failed costs nothing but itself: the old lease goes on. */
+  function renewLater(from: Open): void {
+    const until = now + renewalOf(0, 0) + backoffOf(from.failed, settings, jitter);
+    state = { ...from, step: "none", until, failed: from.failed + 1 };
+    effects.push({ type: "cancel" }, { type: "auth", state: "waiting", reason: "refresh" });
+  }
+
+  /** Whether the gateway hears control messages on this route, as far as is known. */
+  function speaks(): boolean {
+    return state.name === "open" && (carrier === "message" || state.lease === "known");
+  }
+
+  // What the server does.
+
+  function connected(): void {
+    if (state.name === "connecting") {
+      controls = 0;
+      controlsSince = now;
+      if (carrier === "message") {
+        authenticate();
+      } else {
+        // A refusal follows the handshake at once, and looks like an open connection until then.
+        become("settling", settle);
+      }
+    }
+  }
+
+  function application(): void {
+    const { name } = state;
+    if (name === "settling") {
+      open();
+    }
+    if (name === "authenticating") {
+      nonsense();
+    } else if (name === "settling" || name === "open" || name === "closing") {
+      effects.push({ type: "deliver" });
+    }
+  }
+
+  function heard(message: ServerMessage): void {
+    const { name } = state;
+    if (name !== "authenticating" && name !== "settling" && name !== "open") {
+      return;
+    }
+    if (now - controlsSince >= MINUTE) {
+      controls = 0;
+      controlsSince = now;
+    }
+    controls += 1;
+    if (message.type === "garbage" || controls > MOST_CONTROLS) {
+      return nonsense();
+    }
+    switch (message.type) {
+      case "required":
+        // Who presented a credential in the handshake is asked for one only if it did not count.
+        return name === "authenticating" ? undefined : refuse("credential_required");
+      case "accepted":
+        return accepted(message.subject, message.expires_in);
+      case "expiring":
+        return expiring(message.expires_in);
+      case "rejected":
+        return rejected(message.error, message.retry);
+      case "unknown":
+    }
+  }
+
+  function accepted(subject: string, expires_in: number): void {
+    const known = state.name === "open" && (state.step === "presented" || state.lease === "known");
+    effects.push({ type: "auth", state: known ? "refreshed" : "authenticated", subject, expires_in });
+    const until = carrier === "cookie" ? Infinity : now + renewalOf(expires_in, jitter);
+    if (state.name !== "open") {
+      open("known", until);
+    } else if (state.step === "asking") {
+      // An answer that nobody waits for does not call back a question that is under way.
+      state = { ...state, lease: "known" };
+    } else {
+      state = { ...state, lease: "known", step: "none", until, failed: 0 };
+    }
+  }
+
+  function expiring(expires_in: number): void {
+    if (state.name === "settling") {
+      open();
+    }
+    if (state.name === "open") {
+      effects.push({ type: "auth", state: "expiring", expires_in });
+      state = { ...state, lease: "known" };
+      renewEarly();
+    }
+  }
+
+  function rejected(error: string, retry: boolean): void {
+    if (state.step !== "presented") {
+      return;
+    }
+    effects.push({ type: "auth", state: "rejected", error, retry });
+    if (state.name === "open") {
+      spend(error);
+      return renewLater(state);
+    }
+    if (retry && fresh === "tried") {
+      return refuse(error);
+    }
+    spend(error);
+    if (retry) {
+      fresh = "tried";
+      ask("refused");
+      state = { name: "authenticating", step: "asking", until: now + authTimeout };
+    }
+    // Without retry its Close follows.
+  }
+
+  function closed(end: End): void {
+    const { name } = state;
+    if (name === "closing") {
+      stop("closed", end);
+    } else if (name === "connecting") {
+      ended("connect_failed", end);
+    } else if (name === "authenticating" || name === "settling" || name === "open") {
+      ended("connection_lost", end);
+    }
+  }
+
+  // Transitions.
+
+  function become(name: "connecting" | "settling" | "closing", span: number): void {
+    state = { name, step: "none", until: now + span };
+  }
+
+  function open(lease: "unknown" | "known" = "unknown", until = Infinity): void {
+    state = { name: "open", step: "none", until, failed: 0, since: now, lease };
+    if (lease === "unknown") {
+      effects.push({ type: "auth", state: "authenticated" });
+    }
+    effects.push({ type: "open", how: opened === "never" ? "first" : "again" });
+    opened = "once";
+  }
+
+  /** Gives up what does not answer. */
+  function abandon(fault: ErrorCode): void {
+    drop(4408);
+    ended(fault, LOST);
+  }
+
+  /** Goes on as if the gateway had closed. */
+  function refuse(error: string): void {
+    drop(1000);
+    ended("connection_lost", { code: 4401, reason: error, clean: true });
+  }
+
+  function nonsense(): void {
+    leave("protocol", LOST, 4400);
+  }
+
+  function leave(why: StopReason, end: End, code = 1000): void {
+    if (state.name !== "stopped") {
+      drop(code);
+      stop(why, end);
+    }
+  }
+
+  function ended(fault: ErrorCode, end: End): void {
+    if (state.name === "open" && now - state.since >= stable) {
+      calm();
+    }
+    const { code } = end;
+    const { error } = readReason(end.reason);
+    const verdict = end === LOST ? "wait" : verdictOf(code, codes);
+    // A question without an answer is asked again as it was. One that goes on is joined by the next.
+    reason = state.step === "asking" && state.name !== "open" ? reason : "reconnect";
+    if (verdict === "fresh") {
+      spend(error);
+      if (fresh === "tried") {
+        return stop("credential_refused", end);
+      }
+      fresh = "tried";
+      reason = "refused";
+    } else if (verdict !== "wait") {
+      return stop(verdict as StopReason, end);
+    }
+    if (reconnect === "off" && (verdict === "wait" || opened === "once")) {
+      return stop("ended", end, end.clean ? undefined : fault);
+    }
+    const { floor, delay } = delayOf(end, verdict, failures, settings, jitter);
+    if (verdict === "wait") {
+      failures += 1;
+      if (failures === attempts) {
+        return stop("attempts_exhausted", end);
+      }
+    }
+    if (fault === "credential_unavailable") {
+      effects.push({ type: "cancel" });
+    }
+    effects.push({ type: "reconnecting", cause: fault, code, error, attempt: attempt + 1, delay });
+    state = { name: "waiting", step: "none", until: now + delay, floor: now + floor };
+  }
+
+  function stop(why: StopReason, end: End, fault?: ErrorCode): void {
+    state = { name: "stopped", step: "none", until: Infinity };
+    effects.push({ type: "cancel" }, { type: "auth", state: "stopped", reason: why });
+    const { code, reason, clean } = end;
+    const wrong = why === "closed" || why === "aborted" || why === "completed" || why === "ended" ? fault : why;
+    if (wrong) {
+      effects.push({ type: "error", cause: wrong, code, error: readReason(reason).error });
+    }
+    effects.push({ type: "closed", code, reason, clean });
+  }
+
+  // Helpers.
+
+  function calm(): void {
+    failures = 0;
+    attempt = 0;
+    fresh = "untried";
+  }
+
+  /** After these errors a credential must not be presented again (docs/protocol.md, section 9). */
+  function spend(error: string): void {
+    if (/^(invalid_token|token_expired)$/.test(error)) {
+      effects.push({ type: "spend" });
+    }
+  }
+
+  /** Lets go of the socket, where there is one. */
+  function drop(code: number): void {
+    const { name } = state;
+    if (name !== "stopped" && name !== "asking" && name !== "waiting") {
+      effects.push({ type: "drop", code });
+    }
+  }
+
+  return {
+    handle: (input, time, chance) => {
+      effects = [];
+      now = time;
+      jitter = chance;
+      // What is late is late, whatever is reported first.
+      if (now >= state.until) {
+        lapse();
+      }
+      take(input);
+      return effects;
+    },
+    state: () => state.name,
+    deadline: () => state.until,
+  };
+}
