@@ -131,10 +131,8 @@ export function driver(
         const { type, ...detail } = effect;
         return new CustomEvent(type, { detail });
       }
-      case "error": {
-        const error = new VestibuleError(effect.cause, effect.code, effect.error);
-        return Object.assign(new Event("error"), { error });
-      }
+      case "error":
+        return Object.assign(new Event("error"), { error: new VestibuleError(effect.cause, effect.code, effect.error) });
       case "closed": {
         const { code, reason, clean } = effect;
         return Object.assign(new Event("close"), { code, reason, wasClean: clean });
@@ -245,6 +243,7 @@ export function driver(
   /** Listens for what wakes it up, while there is something to wake up for. */
   function watchAll(): void {
     const end = watch((type) => happened({ type }));
+    // `order` looks at the signal.
     const abort = (): void => face.order({ type: "tick" });
     signal?.addEventListener("abort", abort);
     unwatch = () => {

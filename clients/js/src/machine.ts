@@ -108,17 +108,11 @@ export function machine(settings: Settings): Machine {
   }
 
   function provided(): void {
-    if (state.step === "asking") {
-      const until = now + authTimeout;
-      if (state.name === "asking") {
-        become("connecting", connectTimeout);
-        effects.push({ type: "connect" });
-      } else if (state.name === "open") {
-        state = { ...state, step: "presented", until };
-        effects.push({ type: "present", as: "refresh" });
-      } else {
-        authenticate();
-      }
+    if (state.name === "asking") {
+      become("connecting", connectTimeout);
+      effects.push({ type: "connect" });
+    } else if (state.step === "asking") {
+      present();
     }
   }
 
@@ -137,9 +131,11 @@ export function machine(settings: Settings): Machine {
     return reason === "refused" ? stop("credential_refused", LOST) : ask("refused");
   }
 
-  function authenticate(): void {
-    state = { name: "authenticating", step: "presented", until: now + authTimeout };
-    effects.push({ type: "present", as: "authenticate" });
+  function present(): void {
+    const from = state;
+    const at = { step: "presented", until: now + authTimeout } as const;
+    state = from.name === "open" ? { ...from, ...at } : { name: "authenticating", ...at };
+    effects.push({ type: "present", as: from.name === "open" ? "refresh" : "authenticate" });
   }
 
   function renew(from: Open): void {
@@ -172,7 +168,7 @@ export function machine(settings: Settings): Machine {
       controls = 0;
       controlsSince = now;
       if (carrier === "message") {
-        authenticate();
+        present();
       } else {
         // A refusal follows the handshake at once, and looks like an open connection until then.
         become("settling", settle);
@@ -292,15 +288,14 @@ export function machine(settings: Settings): Machine {
   }
 
   /** Gives up what does not answer. */
-  function abandon(fault: ErrorCode): void {
+  function abandon(fault: ErrorCode, end = LOST): void {
     drop(4408);
-    ended(fault, LOST);
+    ended(fault, end);
   }
 
   /** Goes on as if the gateway had closed. */
-  function refuse(error: string): void {
-    drop(1000);
-    ended("connection_lost", { code: 4401, reason: error, clean: true });
+  function refuse(reason: string): void {
+    abandon("connection_lost", { code: 4401, reason, clean: true });
   }
 
   function nonsense(): void {
@@ -389,8 +384,8 @@ export function machine(settings: Settings): Machine {
       effects = [];
       now = time;
       jitter = chance;
-      // What is late is late, whatever is reported first.
-      if (now >= state.until) {
+      // What is late is late, whatever is reported first; but a refusal counts however late it is.
+      if (now >= state.until && input.type !== "socket_closed" && (state.name !== "settling" || input.type !== "text")) {
         lapse();
       }
       take(input);

@@ -104,7 +104,7 @@ export function addressOf(url: string | URL, options: Options): string {
 export function protocolsOf(protocols: string | readonly string[]): readonly string[] {
   const list = typeof protocols === "string" ? [protocols] : [...protocols];
   if (new Set(list).size < list.length || !list.every((name) => /^[!#$%&'*+\-.^`|~\w]+$/.test(name))) {
-    throw new DOMException("subprotocols not valid", "SyntaxError");
+    throw new DOMException("bad subprotocols", "SyntaxError");
   }
   return list;
 }
@@ -113,21 +113,19 @@ export function protocolsOf(protocols: string | readonly string[]): readonly str
 export function settingsOf(options: Options): Settings {
   const { reconnect, connectTimeout = 10_000, authTimeout = 10_000, settle = 50, codes = {} } = options;
   const { base = 500, max = 30_000, stable = 5_000, attempts = 0 } = reconnect || {};
-  for (const given of [connectTimeout, authTimeout, settle, base, max, stable, attempts]) {
-    if (!(given >= 0)) {
-      throw new RangeError("negative option");
-    }
+  const numbers = { connectTimeout, authTimeout, settle, base, max, stable, attempts };
+  if (!Object.values(numbers).every((number) => number >= 0)) {
+    throw new RangeError("negative option");
   }
   const { carrier } = options.auth[source];
-  const spans = { connectTimeout, authTimeout, settle, base, max, stable };
-  return { carrier, ...spans, attempts, codes, reconnect: reconnect === false ? "off" : "on" };
+  return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
 }
 
 /** The implementation to use. */
 export function webSocketOf(options: Options): WebSocketConstructor {
   const found = options.webSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor | undefined);
   if (!found) {
-    throw new TypeError("no global WebSocket: give one as the option webSocket");
+    throw new TypeError("option webSocket is needed");
   }
   return found;
 }

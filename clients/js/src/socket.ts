@@ -13,8 +13,7 @@ const READY: Readonly<Partial<Record<StateName, 1 | 2 | 3>>> = { open: 1, closin
 
 const TYPES = ["open", "message", "close", "error", "auth", "reconnecting"];
 
-// biome-ignore lint/suspicious/noExplicitAny: as in the DOM's own types
-type Handler<E> = ((event: E) => any) | null;
+type Handler<E> = ((event: E) => unknown) | null;
 
 /** What `VestibuleSocket.with()` gives: a class with the constructor of a WebSocket. */
 export interface BoundConstructor {
@@ -63,7 +62,8 @@ export class VestibuleSocket extends EventTarget {
   declare onopen: Handler<Event>;
   declare onmessage: Handler<MessageEvent>;
   declare onclose: Handler<SocketCloseEvent>;
-  declare onerror: Handler<SocketErrorEvent>;
+  /** The event always has an `error`; its type is such that a `WebSocket`'s handler is one for this. */
+  declare onerror: Handler<Event & { readonly error?: SocketErrorEvent["error"] }>;
   declare onauth: Handler<AuthEvent>;
   declare onreconnecting: Handler<ReconnectingEvent>;
   /** `close()`, for `using`. Where the runtime has no `Symbol.dispose`, it is not there. */
@@ -157,7 +157,7 @@ export class VestibuleSocket extends EventTarget {
   /** Ends it for good, whatever it is doing. `close` follows. */
   close(code?: number, reason = ""): void {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException("close code: 1000, or 3000 to 4999", "InvalidAccessError");
+      throw new DOMException("bad close code", "InvalidAccessError");
     }
     if (new TextEncoder().encode(reason).length > REASON_BYTES) {
       throw new DOMException("close reason too long", "SyntaxError");

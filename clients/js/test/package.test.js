@@ -1,0 +1,101 @@
+// What is published: its size, its content, its types, its words.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { size } from "../scripts/size.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const run = promisify(execFile);
+const read = (path) => readFileSync(`${root}/${path}`, "utf8");
+/** Minified and gzipped. */
+const MOST_BYTES = 6_000;
+
+test("it is small", async () => {
+  const { bytes } = await size("VestibuleSocket, bearer, cookie, VestibuleError");
+  assert.ok(bytes < MOST_BYTES, `${bytes} bytes`);
+});
+
+test("it needs no other package", async () => {
+  const { dependencies, peerDependencies, optionalDependencies } = JSON.parse(read("package.json"));
+  assert.deepEqual([dependencies, peerDependencies, optionalDependencies], [undefined, undefined, undefined]);
+  assert.doesNotMatch(read("dist/index.js"), /^import /m);
+});
+
+test("versions of what it is built and tested with are exact", () => {
+  for (const version of Object.values(JSON.parse(read("package.json")).devDependencies)) {
+    assert.match(version, /^\d+\.\d+\.\d+$/);
+  }
+  assert.doesNotMatch(read("package-lock.json"), /"resolved"|registry/);
+});
+
+test("the archive holds what is needed, and nothing else", async () => {
+  const { stdout } = await run("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], { cwd: root });
+  const files = JSON.parse(stdout)[0].files.map(({ path }) => path).sort();
+  const types = readdirSync(`${root}/src`).map((name) => `dist/${name.replace(/\.ts$/, ".d.ts")}`);
+  assert.deepEqual(files, ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "package.json", "dist/index.js", ...types].sort());
+});
+
+test("publint finds nothing", async () => {
+  const { publint } = await import("publint");
+  const { messages } = await publint({ pkgDir: root, level: "suggestion", strict: true, pack: false });
+  assert.deepEqual(messages, []);
+});
+
+/** What the compiler has to say. */
+async function complaints(project) {
+  const compiler = `${root}/node_modules/typescript/bin/tsc`;
+  const { stdout } = await run(process.execPath, [compiler, "-p", project], { cwd: root }).catch((failed) => failed);
+  return stdout;
+}
+
+for (const program of ["browser", "node"]) {
+  test(`the types are as expected: ${program}`, async () => {
+    assert.equal(await complaints(`test/types/tsconfig.${program}.json`), "");
+  });
+}
+
+/** The code blocks of a page in TypeScript. */
+function snippets(page) {
+  return [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
+}
+
+for (const page of ["README.md", "../../docs/guide/browser-client.md"]) {
+  const name = page.split("/").at(-1);
+  test(`the snippets of ${name} compile`, async () => {
+    const folder = `${root}/build/snippets-${name}`;
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const files = snippets(read(page)).map((code, index) => {
+      writeFileSync(`${folder}/${index}.ts`, `${code}\nexport {};\n`);
+      return `${index}.ts`;
+    });
+    assert.ok(files.length > 0);
+    writeFileSync(`${folder}/given.d.ts`, read("test/types/given.d.ts"));
+    const { compilerOptions } = JSON.parse(read("test/types/tsconfig.browser.json"));
+    const settings = { compilerOptions: { ...compilerOptions, types: ["node"] }, files: ["given.d.ts", ...files] };
+    writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(settings));
+    assert.equal(await complaints(folder), "");
+  });
+}
+
+test("every option, event, reason and code is documented", () => {
+  const page = read("README.md");
+  const names = (file, name) => {
+    const found = new RegExp(`(?:interface|type) ${name}\\b.*?\\n(?:}|\\n|$)`, "s").exec(read(`src/${file}.ts`))[0];
+    return [...found.matchAll(/^ {2}(?:readonly (\w+)\??:|\| "(\w+)")/gm)].map((match) => match[1] ?? match[2]);
+  };
+  const wanted = [
+    ...names("options", "Options"),
+    ...names("options", "ReconnectOptions"),
+    ...names("options", "QueueOptions"),
+    ...names("codes", "StopReason"),
+    ...names("errors", "ErrorCode"),
+    ...names("vocabulary", "AskReason"),
+  ].filter((name) => name !== "environment");
+  assert.ok(wanted.length > 35, `${wanted.length}`);
+  assert.deepEqual(wanted.filter((name) => !new RegExp(`\`(\\w+\\.)?${name}[\`.]`).test(page)), []);
+});
