@@ -56,14 +56,12 @@ export function driver(
   /** The message that came in. */
   let incoming: { readonly data: unknown; readonly origin: string } = { data: undefined, origin: "" };
   const events: Event[] = [];
-  let telling: "idle" | "soon" | "telling" = "idle";
+  let telling: "idle" | "telling" = "idle";
 
   /** Something that happened. */
   function happened(input: Input): void {
     step(input);
-    if (telling !== "telling") {
-      tell();
-    }
+    tell();
   }
 
   function step(input: Input): void {
@@ -100,7 +98,8 @@ export function driver(
       case "logout":
         return hand(control("logout"));
       case "close":
-        return socket?.close(effect.code === 1005 ? undefined : effect.code, effect.reason);
+        // A browser takes an undefined code for 0.
+        return effect.code === 1005 ? socket?.close() : socket?.close(effect.code, effect.reason);
       case "drop":
         return letGo()?.close(effect.code);
       case "open":
@@ -108,9 +107,6 @@ export function driver(
           waiting.clear();
         }
         waiting.flush(ready, hand);
-        break;
-      case "closed":
-        letGo();
     }
     events.push(eventOf(effect));
   }
@@ -235,7 +231,7 @@ export function driver(
         timer = setTimeout(() => {
           armed = Infinity;
           happened({ type: "tick" });
-        }, Math.min(Math.max(Math.ceil(until - now()), 0), LONGEST_TIMER));
+        }, Math.min(Math.ceil(until - now()), LONGEST_TIMER));
       }
     }
   }
@@ -254,11 +250,13 @@ export function driver(
 
   /** One after the other: what a listener does is done at once, and told after what was before it. */
   function tell(): void {
-    telling = "telling";
-    for (let event = events.shift(); event; event = events.shift()) {
-      dispatch(event);
+    if (telling === "idle") {
+      telling = "telling";
+      for (let event = events.shift(); event; event = events.shift()) {
+        dispatch(event);
+      }
+      telling = "idle";
     }
-    telling = "idle";
   }
 
   const face: Driver = {
@@ -271,10 +269,7 @@ export function driver(
       if (signal?.aborted) {
         step({ type: "abort" });
       }
-      if (telling === "idle" && events.length > 0) {
-        telling = "soon";
-        queueMicrotask(tell);
-      }
+      queueMicrotask(tell);
     },
     send: (data) => {
       if (typeof data === "string" && data.startsWith(PREFIX) && carrier === "message") {

@@ -158,7 +158,7 @@ export function machine(settings: Settings): Machine {
 
   /** Whether the gateway hears control messages on this route, as far as is known. */
   function speaks(): boolean {
-    return state.name === "open" && (carrier === "message" || state.lease === "known");
+    return state.name === "open" && state.lease === "known";
   }
 
   // What the server does.
@@ -262,13 +262,10 @@ export function machine(settings: Settings): Machine {
   }
 
   function closed(end: End): void {
-    const { name } = state;
-    if (name === "closing") {
+    if (state.name === "closing") {
       stop("closed", end);
-    } else if (name === "connecting") {
-      ended("connect_failed", end);
-    } else if (name === "authenticating" || name === "settling" || name === "open") {
-      ended("connection_lost", end);
+    } else if (holds()) {
+      ended(state.name === "connecting" ? "connect_failed" : "connection_lost", end);
     }
   }
 
@@ -371,10 +368,14 @@ export function machine(settings: Settings): Machine {
     }
   }
 
+  /** Whether there is a socket. */
+  function holds(): boolean {
+    return state.name !== "stopped" && state.name !== "asking" && state.name !== "waiting";
+  }
+
   /** Lets go of the socket, where there is one. */
   function drop(code: number): void {
-    const { name } = state;
-    if (name !== "stopped" && name !== "asking" && name !== "waiting") {
+    if (holds()) {
       effects.push({ type: "drop", code });
     }
   }

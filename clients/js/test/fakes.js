@@ -90,8 +90,13 @@ export function fakeImplementation() {
       }
     }
 
-    close(code, reason) {
-      this.closes.push([code, reason]);
+    /** As strict as a browser. */
+    close(...all) {
+      const [code] = all;
+      if (all.length > 0 && code !== 1000 && !(code >= 3000 && code <= 4999)) {
+        throw new DOMException("close code", "InvalidAccessError");
+      }
+      this.closes.push(all);
       this.readyState = Math.max(this.readyState, 2);
     }
 

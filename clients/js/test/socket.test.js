@@ -1,40 +1,10 @@
+// What a client does, with a clock and sockets that are not real.
+
 import assert from "node:assert/strict";
-import { inspect } from "node:util";
 import { test } from "node:test";
-import { bearer, cookie, VestibuleError, VestibuleSocket } from "../dist/index.js";
-import { FakeEnvironment, fakeImplementation, record, settled } from "./fakes.js";
-
-const URL = "wss://example.com/chat";
-const AUTHENTICATE = (token) => JSON.stringify({ auth: { type: "authenticate", mechanism: "bearer", token } });
-const REFRESH = (token) => JSON.stringify({ auth: { type: "refresh", mechanism: "bearer", token } });
-
-/** A socket with everything that is faked. */
-function setUp(options = {}, protocols = []) {
-  const world = new FakeEnvironment();
-  const { FakeSocket, made } = fakeImplementation();
-  const asked = [];
-  const provider = (request) => {
-    asked.push(request);
-    return `token-${asked.length}`;
-  };
-  const { carrier, auth, ...rest } = options;
-  const socket = new VestibuleSocket(URL, protocols, {
-    auth: auth ?? bearer(provider, carrier ? { carrier } : {}),
-    webSocket: FakeSocket,
-    environment: world.environment,
-    ...rest,
-  });
-  return { socket, world, made, asked, lines: record(socket) };
-}
-
-/** The same, open. */
-async function open(options, protocols) {
-  const all = setUp(options, protocols);
-  await settled();
-  all.made[0].open();
-  all.made[0].accept();
-  return all;
-}
+import { bearer, cookie, VestibuleSocket } from "../dist/index.js";
+import { settled } from "./fakes.js";
+import { AUTHENTICATE, open, REFRESH, setUp } from "./set-up.js";
 
 test("open comes after accepted", async () => {
   const { socket, made, lines } = setUp();
@@ -155,108 +125,6 @@ test("a token that was refused is not sent again", async () => {
   assert.deepEqual(lines.slice(-3), ["auth stopped credential_refused", "error credential_refused", "close 1006"]);
 });
 
-test("what was sent while there was no connection goes over the next one, in order, once", async () => {
-  const { socket, made, world } = setUp();
-  socket.send("1");
-  await settled();
-  socket.send("2");
-  made[0].open();
-  socket.send("3");
-  made[0].accept();
-  socket.send("4");
-  assert.deepEqual(made[0].sent.slice(1), ["1", "2", "3", "4"]);
-  made[0].end();
-  socket.send("5");
-  await world.pass(250);
-  made[1].open();
-  made[1].accept();
-  socket.send("6");
-  assert.deepEqual(made[1].sent.slice(1), ["5", "6"]);
-  assert.equal(socket.bufferedAmount, 0);
-});
-
-test("a socket that is closing already takes nothing", async () => {
-  const { socket, made, world } = await open();
-  made[0].readyState = 2; // a Close has come; the event has not
-  socket.send("kept");
-  assert.deepEqual(made[0].sent.slice(1), []);
-  made[0].end(1001, "draining");
-  await world.pass(250);
-  made[1].open();
-  made[1].accept();
-  assert.deepEqual(made[1].sent.slice(1), ["kept"]);
-});
-
-test("an application that starts anew gets an empty queue", async () => {
-  const { socket, made, world } = await open({ queue: { resend: "none" } });
-  made[0].end();
-  socket.send("old");
-  await world.pass(250);
-  made[1].open();
-  socket.onopen = () => socket.send("hello");
-  made[1].accept();
-  assert.deepEqual(made[1].sent.slice(1), ["hello"]);
-});
-
-test("the queue is bounded in bytes", () => {
-  for (const [overflow, sent] of [["throw", ["aaaa", "bbbb"]], ["drop-newest", ["aaaa", "bbbb"]], ["drop-oldest", ["bbbb", "éé"]]]) {
-    const { socket } = setUp({ queue: { maxBytes: 8, overflow } });
-    socket.send("aaaa");
-    socket.send("bbbb");
-    const third = () => socket.send("éé");
-    if (overflow === "throw") {
-      assert.throws(third, (error) => error instanceof VestibuleError && error.code === "queue_full");
-    } else {
-      third();
-      socket.send("123456789");
-    }
-    assert.equal(socket.bufferedAmount, 8, `${overflow} ${sent}`);
-  }
-});
-
-test("what is binary is copied when it is sent", async () => {
-  const { socket, made } = setUp();
-  const bytes = new Uint8Array([1, 2, 3, 4]);
-  socket.send(bytes.subarray(1, 3));
-  socket.send(bytes.buffer);
-  socket.send(new Blob(["blob"]));
-  assert.equal(socket.bufferedAmount, 10);
-  bytes.fill(9);
-  await settled();
-  made[0].open();
-  made[0].accept();
-  const [, view, buffer, blob] = made[0].sent;
-  assert.deepEqual([...new Uint8Array(view)], [2, 3]);
-  assert.deepEqual([...new Uint8Array(buffer)], [1, 2, 3, 4]);
-  assert.equal(blob.size, 4);
-});
-
-test("an application cannot send a control message by accident", async () => {
-  const { socket } = await open();
-  assert.throws(() => socket.send('{"auth":{"type":"logout"}}'), { code: "reserved_message" });
-});
-
-test("what is left in the queue at the end is counted, and not sent under another name", async () => {
-  const { socket, made, lines } = await open();
-  made[0].end();
-  socket.send("lost");
-  let unsent;
-  socket.onauth = ({ detail }) => {
-    unsent = detail.unsent;
-  };
-  socket.close();
-  await settled();
-  assert.equal(unsent, 1);
-  assert.equal(socket.bufferedAmount, 0);
-  assert.deepEqual(lines.slice(-2), ["auth stopped closed", "close 1005"]);
-  socket.send("after the end");
-  socket.reconnect();
-  await settled();
-  made[1].open();
-  made[1].accept();
-  assert.deepEqual(made[1].sent, [AUTHENTICATE("token-2")]);
-});
-
 test("close leaves nothing behind, whatever it interrupts", async () => {
   for (const moment of ["asking", "connecting", "authenticating", "waiting"]) {
     const { socket, made, world, asked } = setUp();
@@ -284,34 +152,6 @@ test("close leaves nothing behind, whatever it interrupts", async () => {
       assert.equal(made[0].closes.length, 1, moment);
     }
   }
-});
-
-test("nothing is told before the call that caused it has returned", async () => {
-  const { socket } = setUp();
-  socket.close();
-  let closed = 0;
-  socket.onclose = () => {
-    closed += 1;
-  };
-  await settled();
-  assert.equal(closed, 1);
-});
-
-test("a listener can do anything, and is told in order", async () => {
-  const { socket, made, world, lines } = setUp();
-  socket.addEventListener("open", () => {
-    socket.send("from open");
-    socket.close(1000, "done");
-    assert.equal(socket.readyState, socket.CLOSING);
-  });
-  await settled();
-  made[0].open();
-  made[0].accept();
-  assert.deepEqual(made[0].sent.slice(1), ["from open"]);
-  assert.deepEqual(made[0].closes, [[1000, "done"]]);
-  made[0].end(1000, "done");
-  await world.pass(0);
-  assert.deepEqual(lines.slice(1), ["auth authenticated", "open", "auth stopped closed", "close 1000 done"]);
 });
 
 test("an abort signal ends it, before and after", async () => {
@@ -345,51 +185,12 @@ test("the provider's signal says when nobody waits any more", async () => {
   assert.equal(signal.aborted, true);
 });
 
-test("using ends it", async () => {
-  const { socket, made } = await open();
-  socket[Symbol.dispose]();
-  assert.equal(made[0].closes.length, 1);
-});
-
 test("logout is said", async () => {
   const { socket, made, lines } = await open();
   socket.logout();
   assert.equal(made[0].sent.at(-1), '{"auth":{"type":"logout"}}');
   made[0].end(4410, "logged_out");
   assert.deepEqual(lines.slice(-2), ["auth stopped closed", "close 4410 logged_out"]);
-});
-
-test("nothing that is shown holds the token", async () => {
-  const secret = "s3cr3t-token";
-  const failing = { auth: bearer(() => Promise.reject(new Error(`no use for ${secret}`))) };
-  const throwing = class {
-    constructor(_, protocols) {
-      throw new SyntaxError(`bad: ${protocols}`);
-    }
-  };
-  const cases = [
-    failing,
-    { auth: bearer(() => `${secret} with a space`) },
-    { auth: bearer(() => secret, { carrier: "subprotocol" }), webSocket: throwing },
-    { auth: bearer(() => secret) },
-  ];
-  for (const options of cases) {
-    const { socket, made, world, lines } = setUp({ ...options, reconnect: { attempts: 1 } });
-    const seen = [];
-    for (const type of ["auth", "error", "reconnecting", "close"]) {
-      socket.addEventListener(type, (event) => seen.push(inspect([event, event.detail, event.error, event.error?.stack], { depth: 9 })));
-    }
-    await settled();
-    made[0]?.open();
-    seen.push(inspect(socket, { depth: 9, showHidden: true }));
-    made[0]?.auth({ type: "rejected", error: secret, retry: false });
-    made[0]?.end(4401, secret.replace(/\W/g, "_"));
-    await world.pass(60_000);
-    assert.ok(lines.length > 1);
-    // What a Close says is what a WebSocket shows. Everything else is ours.
-    const ours = seen.filter((text) => !text.includes("type: 'close'"));
-    assert.ok(!ours.join("\n").includes(secret), inspect(options));
-  }
 });
 
 test("a constructor that throws ends in an error, not in an exception", async () => {
@@ -403,65 +204,51 @@ test("a constructor that throws ends in an error, not in an exception", async ()
   assert.deepEqual(lines.slice(-3), ["auth stopped protocol", "error protocol", "close 1006"]);
 });
 
-test("arguments are judged as a WebSocket judges them", async () => {
-  const { FakeSocket } = fakeImplementation();
-  const options = { auth: bearer(() => "t"), webSocket: FakeSocket };
-  const make = (url, protocols = [], more = {}) => () => new VestibuleSocket(url, protocols, { ...options, ...more }).close();
-  for (const url of ["", "/relative", "ftp://example.com", "wss://example.com/#fragment"]) {
-    assert.throws(make(url), { name: "SyntaxError" }, url);
-  }
-  for (const protocols of [["a", "a"], ["a b"], [""], "a,b"]) {
-    assert.throws(make(URL, protocols), { name: "SyntaxError" });
-  }
-  assert.throws(make("ws://example.com"), { name: "SecurityError" });
-  assert.throws(make("http://example.com"), { name: "SecurityError" });
-  assert.throws(make(URL, [], { connectTimeout: -1 }), RangeError);
-  assert.throws(make(URL, [], { reconnect: { max: Number.NaN } }), RangeError);
-  for (const url of ["ws://localhost/", "ws://app.localhost/", "ws://127.0.0.1:8080/", "ws://[::1]/", "https://example.com/"]) {
-    make(url)();
-  }
-  make("ws://example.com", [], { dangerouslyAllowInsecure: true })();
-  make("ws://example.com", [], { auth: cookie() })();
-  const { socket } = await open();
-  assert.equal(socket.url, URL);
-  assert.throws(() => socket.close(1001), { name: "InvalidAccessError" });
-  assert.throws(() => socket.close(1000, "é".repeat(62)), { name: "SyntaxError" });
-});
-
-test("handlers are properties, and come and go", async () => {
-  const { socket, made } = await open();
-  const heard = [];
-  socket.onmessage = ({ data }) => heard.push(`a ${data}`);
-  made[0].say("1");
-  socket.onmessage = ({ data }) => heard.push(`b ${data}`);
-  made[0].say("2");
-  socket.onmessage = null;
-  made[0].say("3");
-  assert.deepEqual(heard, ["a 1", "b 2"]);
-  assert.equal(socket.onmessage, null);
-});
-
-test("binaryType reaches the sockets of now and later", async () => {
-  const { socket, made, world } = setUp();
-  assert.equal(socket.binaryType, "blob");
-  socket.binaryType = "arraybuffer";
-  socket.binaryType = "nonsense";
-  await settled();
-  assert.equal(made[0].binaryType, "arraybuffer");
+test("a socket that was given up is not heard any more", async () => {
+  const { socket, made, world, lines } = setUp();
+  await world.pass(10_250);
+  assert.equal(made.length, 2);
+  made[0].open();
+  made[0].accept();
   made[0].end();
-  socket.binaryType = "blob";
-  await world.pass(250);
-  assert.equal(made[1].binaryType, "blob");
+  assert.equal(socket.readyState, socket.CONNECTING);
+  assert.deepEqual(lines, ["auth waiting connect", "reconnecting connect_timeout 250", "auth waiting reconnect"]);
+  made[1].open();
+  made[1].accept();
+  assert.equal(socket.readyState, socket.OPEN);
 });
 
-test("with() gives a class that is constructed as a WebSocket", async () => {
-  const { FakeSocket, made } = fakeImplementation();
-  const Bound = VestibuleSocket.with({ auth: bearer(() => "t"), webSocket: FakeSocket });
-  const socket = new Bound(URL, "chat.v1");
-  assert.ok(socket instanceof VestibuleSocket);
-  assert.deepEqual([Bound.CONNECTING, Bound.OPEN, Bound.CLOSING, Bound.CLOSED], [0, 1, 2, 3]);
+test("a token that was refused in the handshake is not sent again either", async () => {
+  const { made, world, lines } = setUp({ auth: bearer(() => "stale", { carrier: "subprotocol" }) }, ["chat.v1"]);
   await settled();
-  assert.deepEqual(made[0].protocols, ["chat.v1"]);
+  made[0].open("chat.v1");
+  made[0].end(4401, "invalid_token");
+  await world.pass(0);
+  assert.equal(made.length, 1);
+  assert.equal(lines.at(-2), "error credential_refused");
+});
+
+test("what is no token is not sent", async () => {
+  for (const token of [7, undefined, null, "", "a b", "ü", "a\r\nb", "a".repeat(12_289)]) {
+    const { made, lines } = setUp({ auth: bearer(() => token) });
+    await settled();
+    assert.equal(made.length, 0);
+    assert.equal(lines.at(-1), "reconnecting credential_unavailable 250");
+  }
+});
+
+test("it is awake again after a reconnection by hand", async () => {
+  const { socket, made, world } = await open();
+  assert.equal(world.watching, 1);
+  made[0].end(4410, "token_revoked");
+  assert.equal(world.watching, 0);
+  socket.reconnect();
+  assert.equal(world.watching, 1);
+  await settled();
+  made[1].open();
+  made[1].accept();
+  made[1].bufferedAmount = 5;
+  assert.equal(socket.bufferedAmount, 5);
   socket.close();
 });
 
