@@ -9,7 +9,7 @@ const REFRESH_FLOOR = 3_000;
 /** In seconds: some thirty years. What is longer is not worth a timer. */
 const LONGEST_LEASE = 1e9;
 
-/** When to refresh a credential of that many seconds: at some point after three quarters of it, and before nine tenths. */
+/** When to refresh a credential of that many seconds: after three quarters of it, and before nine tenths. */
 export function renewalOf(seconds: number, jitter: number): number {
   return Math.max(REFRESH_FLOOR, Math.floor(Math.min(seconds, LONGEST_LEASE) * 1000 * (0.75 + 0.15 * jitter)));
 }

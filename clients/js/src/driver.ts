@@ -7,13 +7,16 @@ import type { SocketCloseEvent } from "./events.js";
 import { machine } from "./machine.js";
 import { type Options, settingsOf, type SocketLike, webSocketOf } from "./options.js";
 import { type Data, queue } from "./queue.js";
-import type { AskReason, Effect, Input, StateName, Told } from "./vocabulary.js";
+import type { AskReason, AuthTold, Effect, Input, StateName } from "./vocabulary.js";
 import { control, PREFIX } from "./wire.js";
 
 /** The readyState of an open WebSocket. */
 const OPEN = 1;
 /** Longest time of a timer: 31 bits. Later deadlines are waited for in parts. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** The effects that the application hears of. */
+type Told = Extract<Effect, { type: "open" | "deliver" | "auth" | "reconnecting" | "error" | "closed" }>;
 
 export interface Driver {
   state(): StateName;
@@ -111,14 +114,14 @@ export function driver(
     events.push(eventOf(effect));
   }
 
-  function eventOf(effect: Extract<Effect, { type: "open" | "deliver" | "auth" | "reconnecting" | "error" | "closed" }>): Event {
+  function eventOf(effect: Told): Event {
     switch (effect.type) {
       case "open":
         return new Event("open");
       case "deliver":
         return new MessageEvent("message", incoming);
       case "auth": {
-        const { type, expires_in, ...told } = effect as { type: "auth"; expires_in?: number } & Told;
+        const { type, expires_in, ...told } = effect as { type: "auth"; expires_in?: number } & AuthTold;
         const lease = expires_in === undefined ? {} : { expiresIn: expires_in };
         const rest = told.state === "stopped" ? { unsent: waiting.clear() } : {};
         return new CustomEvent(type, { detail: { ...told, ...lease, ...rest } });
@@ -128,7 +131,9 @@ export function driver(
         return new CustomEvent(type, { detail });
       }
       case "error":
-        return Object.assign(new Event("error"), { error: new VestibuleError(effect.cause, effect.code, effect.error) });
+        return Object.assign(new Event("error"), {
+          error: new VestibuleError(effect.cause, effect.code, effect.error),
+        });
       case "closed": {
         const { code, reason, clean } = effect;
         return Object.assign(new Event("close"), { code, reason, wasClean: clean });

@@ -13,10 +13,10 @@ export interface SocketLike {
   readonly protocol: string;
   readonly extensions: string;
   binaryType: string;
-  // biome-ignore lint/suspicious/noExplicitAny: implementations differ in what they declare
+  // `any`, because implementations differ in what they declare.
   send(data: any): void;
   close(code?: number, reason?: string): void;
-  // biome-ignore lint/suspicious/noExplicitAny: implementations have event types of their own
+  // `any`, because implementations have event types of their own.
   addEventListener(type: any, listener: (event: any) => void): void;
 }
 

@@ -82,7 +82,7 @@ export type Effect =
   | { readonly type: "open"; readonly how: "first" | "again" }
   /** The message that came in is the application's. */
   | { readonly type: "deliver" }
-  | ({ readonly type: "auth" } & Told)
+  | ({ readonly type: "auth" } & AuthTold)
   | {
       readonly type: "reconnecting";
       readonly cause: ErrorCode;
@@ -96,7 +96,7 @@ export type Effect =
   | { readonly type: "closed"; readonly code: number; readonly reason: string; readonly clean: boolean };
 
 /** What the application is told of its authentication. */
-export type Told =
+export type AuthTold =
   | { readonly state: "waiting"; readonly reason: AskReason }
   | { readonly state: "authenticated"; readonly subject?: string; readonly expires_in?: number }
   | { readonly state: "refreshing" }
