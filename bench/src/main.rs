@@ -175,7 +175,7 @@ fn cases(scale: Scale) -> Vec<Case> {
         match scale {
             Scale::Quick => (&[64, 16 * 1024], &[64], &[1], &[1000]),
             Scale::Full => {
-                (&[64, 1024, 16 * 1024, 256 * 1024], &[1, 64, 1000], &[1, 16], &[1000, 5000, 9500])
+                (&[64, 1024, 16 * 1024, 256 * 1024], &[1, 64, 1000], &[1, 16], &[1000, 5000, 9000])
             }
         };
     let mut cases = Vec::new();
@@ -203,7 +203,7 @@ fn cases(scale: Scale) -> Vec<Case> {
     cases.extend(idle.iter().map(|&connections| Case::Memory { connections }));
     if scale == Scale::Full {
         cases.push(Case::Latency);
-        cases.push(Case::Expiry { connections: 9500 });
+        cases.push(Case::Expiry { connections: 9000 });
     }
     cases
 }

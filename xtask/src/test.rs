@@ -16,6 +16,7 @@ pub(crate) fn run(root: &Path, reach: Reach) -> Result<()> {
     lints(&mut steps)?;
     tests(&mut steps, reach)?;
     steps.command("interop", &["python3", "interop/run"], &[])?;
+    typescript(&mut steps, root)?;
     fuzz(&mut steps, reach)?;
     let deny = tools::cargo_deny(&mut steps)?;
     let line = [&*deny, "check", "licenses", "bans", "sources"];
@@ -86,6 +87,16 @@ fn tests(steps: &mut Steps, reach: Reach) -> Result<()> {
     }
     let line = ["cargo", "test", "--workspace", "--locked", "--doc"];
     steps.command("examples in the documentation", &line, &[])
+}
+
+/// The TypeScript client, against the gateway that the steps before have built.
+fn typescript(steps: &mut Steps, root: &Path) -> Result<()> {
+    let binary = root.join("target/debug/vestibule");
+    let binary = [("VESTIBULE_BIN", &*binary.to_string_lossy())];
+    let npm = ["npm", "--prefix", "clients/js", "--silent"];
+    let line = |last: &'static str| [npm[0], npm[1], npm[2], npm[3], last];
+    steps.command("packages of the TypeScript client", &line("ci"), &[])?;
+    steps.command("TypeScript client", &line("test"), &binary)
 }
 
 fn fuzz(steps: &mut Steps, reach: Reach) -> Result<()> {

@@ -24,7 +24,7 @@ pub(super) struct Client {
     pub(super) began: Instant,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     Connecting,
     Upgrading,
@@ -158,8 +158,8 @@ impl Fleet {
             _ => None,
         };
         let message = match self.clients.get(at) {
-            Some(Some(client)) if client.stage == Stage::Upgrading => self.message(at),
-            _ => None,
+            Some(Some(client)) if client.stage < Stage::Authenticating => self.message(at),
+            Some(_) | None => None,
         };
         let Some(Some(client)) = self.clients.get_mut(at) else { return Ok(Did::Nothing) };
         if let Some(head) = head {
