@@ -6,17 +6,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use mimalloc::MiMalloc;
 use vestibule_core::time::UnixTime;
 use vestibule_gateway::{
     cli::{self, World},
     config::Colour,
 };
-
-/// Gives the memory of a handshake back when it is over, whatever was allocated meanwhile: what an
-/// open connection holds is small, and must not pin what brought it in.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
