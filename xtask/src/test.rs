@@ -22,6 +22,18 @@ pub(crate) fn run(root: &Path, reach: Reach) -> Result<()> {
     let line = [&*deny, "check", "licenses", "bans", "sources"];
     steps.command("dependencies", &line, &[])?;
     if reach == Reach::Full {
+        let line = [
+            "cargo",
+            "build",
+            "--release",
+            "--locked",
+            "-p",
+            "vestibule-gateway",
+            "-p",
+            "vestibule-bench",
+        ];
+        steps.command("release build", &line, &[])?;
+        steps.command("instructions", &["target/release/vestibule-bench", "instructions"], &[])?;
         steps.command("Autobahn", &["python3", "interop/autobahn/run"], &[])?;
     }
     steps.finish();
