@@ -83,6 +83,18 @@ rejections! {
     TokenExpired = "token_expired" => 401, 4401, "token_expired", FreshCredential;
     /// Genuine, and withdrawn.
     TokenRevoked = "token_revoked" => 401, 4410, "token_revoked", Stop;
+    /// A ticket that nobody was given, or that is over.
+    TicketUnknown = "ticket_unknown" => 401, 4401, "invalid_token", FreshCredential;
+    /// A ticket that was presented before.
+    TicketReplayed = "ticket_replayed" => 401, 4401, "invalid_token", FreshCredential;
+    /// A ticket for another route or another page; it is burnt.
+    TicketMisplaced = "ticket_misplaced" => 401, 4401, "invalid_token", FreshCredential;
+    /// A session token of no session that is there, or of another route.
+    SessionUnknown = "session_unknown" => 401, 4401, "invalid_token", FreshCredential;
+    /// An API key that is not there, or is over.
+    ApiKeyUnknown = "api_key_unknown" => 401, 4401, "invalid_token", FreshCredential;
+    /// No such user, or not that password.
+    CredentialsInvalid = "credentials_invalid" => 401, 4401, "invalid_credentials", FreshCredential;
     /// Genuine, but lacks a scope of the route.
     InsufficientScope = "insufficient_scope" => 403, 4403, "insufficient_scope", Stop;
     /// A refresh named another subject or issuer.
@@ -215,6 +227,11 @@ mod tests {
             Rejection::TokenIssuer,
             Rejection::TokenAudience,
             Rejection::TokenNotYetValid,
+            Rejection::TicketUnknown,
+            Rejection::TicketReplayed,
+            Rejection::TicketMisplaced,
+            Rejection::SessionUnknown,
+            Rejection::ApiKeyUnknown,
         ] {
             assert_eq!(rejection.answer(), said);
         }

@@ -172,6 +172,10 @@ impl Authority {
     fn look(&self, credential: &Credential, issuers: &[usize], wall: UnixTime) -> Look {
         match credential.mechanism {
             Mechanism::Bearer => {}
+            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {
+                let reason = format!("{} is not a token of an issuer", credential.mechanism.name());
+                return Look::Answer(Err(Refused::new(Rejection::MechanismNotAllowed, reason)));
+            }
         }
         let token = credential.secret.expose();
         let now = Instant::now();

@@ -9,17 +9,46 @@ use zeroize::Zeroizing;
 pub enum Mechanism {
     /// An access token (RFC 6750).
     Bearer,
+    /// A ticket: opaque, bought with another credential, good once and for seconds.
+    Ticket,
+    /// A session token: opaque, handed out after another credential was checked.
+    Session,
+    /// An API key: opaque, made for a machine.
+    ApiKey,
 }
 
 impl Mechanism {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Bearer];
+    pub const ALL: &'static [Self] = &[Self::Bearer, Self::Ticket, Self::Session, Self::ApiKey];
 
     /// The name on the wire, in configuration and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bearer => "bearer",
+            Self::Ticket => "ticket",
+            Self::Session => "session",
+            Self::ApiKey => "api-key",
         }
+    }
+
+    /// What an opaque token of the gateway's own begins with: people and secret scanners see what it
+    /// is, and a header says which mechanism it is for. `None` where the issuer chooses the form.
+    pub const fn prefix(self) -> Option<&'static str> {
+        match self {
+            Self::Bearer => None,
+            Self::Ticket => Some("vst_"),
+            Self::Session => Some("vss_"),
+            Self::ApiKey => Some("vsk_"),
+        }
+    }
+
+    /// The mechanism that a token is for, by its beginning. No JWT begins so: the first part of one
+    /// is the base64url of `{`.
+    pub fn of_token(token: &[u8]) -> Self {
+        let own = |mechanism: &Self| {
+            mechanism.prefix().is_some_and(|prefix| token.starts_with(prefix.as_bytes()))
+        };
+        Self::ALL.iter().copied().find(own).unwrap_or(Self::Bearer)
     }
 
     /// The mechanism of that name.
@@ -63,5 +92,37 @@ impl Credential {
     /// An access token.
     pub fn bearer(token: impl Into<Vec<u8>>) -> Self {
         Self { mechanism: Mechanism::Bearer, secret: Secret::new(token) }
+    }
+
+    /// A ticket, or what somebody takes for one.
+    pub fn ticket(token: impl Into<Vec<u8>>) -> Self {
+        Self { mechanism: Mechanism::Ticket, secret: Secret::new(token) }
+    }
+
+    /// A token that came where tokens of several mechanisms may come: a header, a cookie.
+    pub fn of_token(token: impl Into<Vec<u8>>) -> Self {
+        let secret = Secret::new(token);
+        Self { mechanism: Mechanism::of_token(secret.expose()), secret }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_of_our_own_is_known_by_its_beginning() {
+        let cases: &[(&[u8], Mechanism)] = &[
+            (b"eyJhbGciOiJFUzI1NiJ9.e30.c2ln", Mechanism::Bearer),
+            (b"vst_x", Mechanism::Ticket),
+            (b"vss_x", Mechanism::Session),
+            (b"vsk_x", Mechanism::ApiKey),
+            (b"VST_x", Mechanism::Bearer),
+            (b"vs", Mechanism::Bearer),
+            (b"", Mechanism::Bearer),
+        ];
+        for (token, mechanism) in cases {
+            assert_eq!(Credential::of_token(*token).mechanism, *mechanism);
+        }
     }
 }

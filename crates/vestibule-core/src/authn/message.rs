@@ -1,7 +1,7 @@
 //! The in-band protocol, dialect `native`: text messages with the single key `auth`
 //! (`docs/protocol.md`, section "In-band messages").
 
-use core::time::Duration;
+use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
@@ -67,6 +67,8 @@ pub enum ServerMessage<'a> {
         principal: &'a Principal,
         /// When the credential was looked at.
         now: UnixTime,
+        /// The connection's name, and what it may come back with; said once, at the beginning.
+        introduction: Introduction<'a>,
     },
     /// The lease ends soon.
     Expiring {
@@ -80,6 +82,25 @@ pub enum ServerMessage<'a> {
         /// Whether another credential may be tried on this connection.
         retry: TryAgain,
     },
+}
+
+/// What a client is told about its connection when it is accepted, and not on refresh.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Introduction<'a> {
+    /// The name of the connection, for a refresh out of band and for support.
+    pub connection: Option<&'a str>,
+    /// A session token that authenticates a reconnect. It is a credential.
+    pub session: Option<&'a str>,
+}
+
+impl fmt::Debug for Introduction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connection, session } = self;
+        f.debug_struct("Introduction")
+            .field("connection", connection)
+            .field("session", &session.map(|_| "[secret]"))
+            .finish()
+    }
 }
 
 /// Whether a client may present another credential on the same connection.
@@ -109,10 +130,12 @@ impl ServerMessage<'_> {
                 mechanisms: mechanisms.iter().map(|mechanism| mechanism.name()).collect(),
                 timeout: timeout.as_secs(),
             },
-            Self::Accepted { principal, now } => Spoken::Accepted {
+            Self::Accepted { principal, now, introduction } => Spoken::Accepted {
                 subject: &principal.subject,
                 mechanism: principal.mechanism.name(),
                 expires_in: now.until(principal.expires).as_secs(),
+                connection: introduction.connection,
+                session: introduction.session,
             },
             Self::Expiring { remaining } => Spoken::Expiring { expires_in: remaining.as_secs() },
             Self::Rejected { rejection, retry } => {
@@ -142,10 +165,26 @@ struct Outgoing<'a> {
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Spoken<'a> {
-    Required { mechanisms: Vec<&'static str>, timeout: u64 },
-    Accepted { subject: &'a str, mechanism: &'static str, expires_in: u64 },
-    Expiring { expires_in: u64 },
-    Rejected { error: &'static str, retry: bool },
+    Required {
+        mechanisms: Vec<&'static str>,
+        timeout: u64,
+    },
+    Accepted {
+        subject: &'a str,
+        mechanism: &'static str,
+        expires_in: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connection: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session: Option<&'a str>,
+    },
+    Expiring {
+        expires_in: u64,
+    },
+    Rejected {
+        error: &'static str,
+        retry: bool,
+    },
 }
 
 #[derive(Deserialize)]
@@ -223,6 +262,12 @@ mod tests {
         let text = br#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"s3cret"}}"#;
         let message = ClientMessage::parse(text).unwrap();
         assert!(!format!("{message:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn a_session_token_is_said_and_not_printed() {
+        let introduction = Introduction { connection: Some("c1"), session: Some("s3cret") };
+        assert!(!format!("{introduction:?}").contains("s3cret"));
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct Principal {
     pub scopes: Box<[Box<str>]>,
     /// The credential's own name (`jti`), by which it can be revoked.
     pub token_id: Option<Box<str>>,
+    /// The session that the credential belongs to (`sid`), by which it can be revoked together with
+    /// all others of it.
+    pub session: Option<Box<str>>,
     /// Mail address, where the credential has one.
     pub email: Option<Box<str>>,
     /// Name for people, where the credential has one.
@@ -39,6 +42,7 @@ impl Principal {
             issuer,
             scopes: _,
             token_id: _,
+            session: _,
             email: _,
             name: _,
             groups: _,

@@ -3,6 +3,7 @@
 //! check can make: [`OriginAllowed`], then [`Verified`], then [`Admission`].
 
 use core::time::Duration;
+use std::sync::Arc;
 
 use crate::{
     authn::{
@@ -75,6 +76,17 @@ impl Admission {
     /// Who is let in.
     pub fn principal(&self) -> &Principal {
         self.verified.principal()
+    }
+
+    /// The same admission, as part of a session that was opened for it. A principal that belongs to
+    /// a session already stays in that one, so that ending it ends both.
+    #[must_use]
+    pub fn in_session(self, session: &str) -> Self {
+        if self.principal().session.is_some() {
+            return self;
+        }
+        let principal = Principal { session: Some(session.into()), ..self.principal().clone() };
+        Self { verified: Verified::assertion(Arc::new(principal)), ..self }
     }
 
     /// Where the credential came from.

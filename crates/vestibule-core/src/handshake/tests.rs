@@ -21,6 +21,7 @@ pub(crate) fn verified(subject: &str, expires: i64) -> Verified {
         issuer: "https://issuer.example".into(),
         scopes: Box::new(["chat".into()]),
         token_id: None,
+        session: None,
         email: None,
         name: None,
         groups: Box::new([]),

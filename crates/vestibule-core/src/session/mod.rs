@@ -9,6 +9,7 @@ mod lease;
 mod live;
 mod renewing;
 
+use core::time::Duration;
 use std::{collections::VecDeque, sync::Arc};
 
 pub use lease::Lease;
@@ -16,10 +17,10 @@ pub use lease::Lease;
 use self::{closing::Closing, live::Live, renewing::Renewing};
 use crate::{
     authn::{
-        ConnectionId, Principal, Question, Verdict,
-        message::{ServerMessage, TryAgain},
+        ConnectionId, Principal, Question, Verdict, Verified,
+        message::{Introduction, ServerMessage, TryAgain},
     },
-    handshake::{Admission, InBand},
+    handshake::{self, Admission, InBand},
     limits,
     policy::{Announce, RoutePolicy},
     rejection::Rejection,
@@ -60,8 +61,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Opens the session of an admitted connection.
-    pub fn open(admission: Admission, policy: &RoutePolicy, now: Now) -> Self {
+    /// Opens the session of an admitted connection. The introduction is told to clients that hear
+    /// messages.
+    pub fn open(
+        admission: Admission,
+        introduction: Introduction<'_>,
+        policy: &RoutePolicy,
+        now: Now,
+    ) -> Self {
         let Admission { id, verified, lease, in_band, .. } = admission;
         let mut core = Core {
             id,
@@ -72,7 +79,9 @@ impl Session {
             effects: VecDeque::new(),
         };
         match (in_band, policy.announce) {
-            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => core.tell_accepted(now),
+            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
+                core.tell_accepted(introduction, now);
+            }
             (InBand::Silent, Announce::No) => {}
         }
         Self { state: State::Live(Live { lease }), core }
@@ -107,6 +116,42 @@ impl Session {
         };
         let deadline = lease.deadline();
         Some(self.core.closes.map_or(deadline, |closes| closes.min(deadline)))
+    }
+
+    /// Renews the lease by a credential that was checked beside the connection, and tells how long
+    /// it is now. One of another identity, or that the route would not take, changes nothing: whoever
+    /// merely knows the name of a connection must not be able to end it.
+    pub fn renew(
+        &mut self,
+        verified: &Verified,
+        policy: &RoutePolicy,
+        now: Now,
+    ) -> Result<Duration, Rejection> {
+        let principal = verified.principal();
+        if !principal.is_same_identity(&self.core.principal) {
+            return Err(Rejection::IdentityChanged);
+        }
+        handshake::check_scopes(principal, policy)?;
+        let lease =
+            Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
+        let renewed = match &mut self.state {
+            State::Live(live) => &mut live.lease,
+            State::Renewing(renewing) => &mut renewing.lease,
+            State::Closing(Closing) => return Err(Rejection::TokenExpired),
+        };
+        // Nothing comes back to life: the old lease may be over, and nobody has said so yet.
+        if renewed.is_over(now) {
+            return Err(Rejection::TokenExpired);
+        }
+        *renewed = lease;
+        self.core.principal = Arc::clone(principal);
+        match (self.core.in_band, policy.announce) {
+            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
+                self.core.tell_accepted(Introduction::default(), now);
+            }
+            (InBand::Silent, Announce::No) => {}
+        }
+        Ok(now.wall.until(principal.expires))
     }
 
     /// Who is connected.
@@ -148,9 +193,9 @@ impl Core {
         self.effects.push_back(Effect::Tell(message.render()));
     }
 
-    fn tell_accepted(&mut self, now: Now) {
+    fn tell_accepted(&mut self, introduction: Introduction<'_>, now: Now) {
         let principal = Arc::clone(&self.principal);
-        self.tell(&ServerMessage::Accepted { principal: &principal, now: now.wall });
+        self.tell(&ServerMessage::Accepted { principal: &principal, now: now.wall, introduction });
     }
 
     fn tell_rejected(&mut self, rejection: Rejection, retry: TryAgain) {

@@ -6,7 +6,7 @@ use super::{Closing, Context, Input, Lease, Live, State};
 use crate::{
     authn::{
         Verified,
-        message::{ClientMessage, TryAgain},
+        message::{ClientMessage, Introduction, TryAgain},
     },
     handshake,
     rejection::Rejection,
@@ -49,7 +49,7 @@ impl Renewing {
             return self.kept(Rejection::TokenExpired, cx);
         };
         cx.core.principal = Arc::clone(principal);
-        cx.core.tell_accepted(cx.now);
+        cx.core.tell_accepted(Introduction::default(), cx.now);
         State::Live(Live { lease })
     }
 

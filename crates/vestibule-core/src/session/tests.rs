@@ -21,6 +21,8 @@ enum Do {
     Deny(Rejection),
     /// A verdict that answers another connection's question.
     AllowStranger,
+    /// A credential that was checked beside the connection.
+    Renew(&'static str, i64),
     Revoke,
     Gone,
     Wait,
@@ -40,10 +42,15 @@ fn at(second: u64) -> Now {
     }
 }
 
+fn open(policy: &RoutePolicy) -> Session {
+    let admission = admitted("alice", EXPIRES, policy, at(0));
+    Session::open(admission, Introduction::default(), policy, at(0))
+}
+
 impl Rig {
     fn new() -> Self {
         let policy = RoutePolicy::new(crate::policy::RoutePath::parse("/").unwrap());
-        let session = Session::open(admitted("alice", EXPIRES, &policy, at(0)), &policy, at(0));
+        let session = open(&policy);
         Self { session, policy, asked: None, trace: Vec::new() }
     }
 
@@ -64,8 +71,7 @@ impl Rig {
             Do::Garbage => self.session.handle(Input::Message(b"{"), &self.policy, now),
             Do::Allow(subject, expires) => {
                 if let Some(question) = self.asked.take() {
-                    let verdict =
-                        question.answer(Ok(crate::handshake::tests::verified(subject, expires)));
+                    let verdict = question.answer(Ok(handshake::tests::verified(subject, expires)));
                     self.session.handle(Input::Verdict(verdict), &self.policy, now);
                 }
             }
@@ -78,8 +84,16 @@ impl Rig {
             Do::AllowStranger => {
                 let other = ConnectionId(NonZeroU64::new(99).unwrap());
                 let question = Question::new(other, crate::authn::Credential::bearer("t"));
-                let verdict = question.answer(Ok(crate::handshake::tests::verified("alice", 9999)));
+                let verdict = question.answer(Ok(handshake::tests::verified("alice", 9999)));
                 self.session.handle(Input::Verdict(verdict), &self.policy, now);
+            }
+            Do::Renew(subject, expires) => {
+                let verified = handshake::tests::verified(subject, expires);
+                let said = match self.session.renew(&verified, &self.policy, now) {
+                    Ok(remaining) => format!("renewed({})", remaining.as_secs()),
+                    Err(rejection) => format!("no({rejection})"),
+                };
+                self.trace.push(said);
             }
             Do::Revoke => {
                 self.session.handle(Input::End(Rejection::TokenRevoked), &self.policy, now);
@@ -214,6 +228,28 @@ fn logout_is_heard_while_a_question_is_in_flight() {
 }
 
 #[test]
+fn a_renewal_from_beside_re_arms_the_lease_of_the_same_identity_alone() {
+    check(
+        &[(1, Do::Renew("alice", 200)), (130, Do::Wait), (230, Do::Wait)],
+        "renewed(199) close(token_expired)",
+    );
+    check(
+        &[(1, Do::Renew("mallory", 600)), (2, Do::Renew("alice", -50)), (130, Do::Wait)],
+        "no(identity_changed) no(token_expired) close(token_expired)",
+    );
+    check(&[(1, Do::Refresh), (2, Do::Renew("alice", 200))], "ask renewed(198) accepted(198)");
+}
+
+#[test]
+fn a_renewal_revives_nothing_that_is_over() {
+    check(
+        &[(130, Do::Renew("alice", 600)), (131, Do::Wait)],
+        "no(token_expired) close(token_expired)",
+    );
+    check(&[(1, Do::Logout), (2, Do::Renew("alice", 600))], "close(logged_out) no(token_expired)");
+}
+
+#[test]
 fn one_question_at_a_time() {
     check(&[(1, Do::Refresh), (2, Do::Refresh)], "ask rejected(too_many_attempts)");
 }
@@ -241,7 +277,7 @@ fn messages_have_a_budget() {
 fn a_maximum_lifetime_holds_whatever_is_refreshed() {
     let mut rig = Rig::new();
     rig.policy.max_lifetime = Some(Duration::from_secs(50));
-    rig.session = Session::open(admitted("alice", EXPIRES, &rig.policy, at(0)), &rig.policy, at(0));
+    rig.session = open(&rig.policy);
     rig.go(1, Do::Refresh);
     rig.go(2, Do::Allow("alice", 900));
     rig.go(50, Do::Wait);

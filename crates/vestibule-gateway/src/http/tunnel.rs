@@ -6,7 +6,7 @@ use std::{io, rc::Rc, sync::Arc};
 use tokio::time::{timeout, timeout_at};
 use tracing::warn;
 use vestibule_core::{
-    authn::ConnectionId,
+    authn::{ConnectionId, message::Introduction},
     handshake::{self, Admission, Manner},
     limits,
     policy::RoutePolicy,
@@ -210,7 +210,7 @@ fn relay(
             return;
         }
     };
-    let session = Session::open(admission, &route.policy, now);
+    let session = Session::open(admission, Introduction::default(), &route.policy, now);
     let control = Control::new(session, opened, Rc::clone(&worker), now);
     let key = worker.relay.open(pair, control, now);
     worker.relay.signal(key, Signal::Opened(key));

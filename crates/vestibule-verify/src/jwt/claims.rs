@@ -30,6 +30,8 @@ pub(super) fn principal(
         .filter(|subject| !subject.is_empty())
         .ok_or_else(|| wrong(format!("there is no {}", expected.subject_claim)))?;
     let token_id = text(claims, "jti")?.map(Box::from);
+    // OpenID Connect Front-Channel Logout 1.0 section 3; elsewhere the name has no fixed meaning.
+    let session = claims.get("sid").and_then(Value::as_str).map(Box::from);
     // RFC 7800, RFC 9449 section 7.2: such a token proves nothing without its key.
     if claims.contains_key("cnf") {
         return Err(wrong("bound to a key (cnf) whose possession is not proven here"));
@@ -49,6 +51,7 @@ pub(super) fn principal(
         issuer,
         scopes: scopes(claims, expected)?,
         token_id,
+        session,
         email: email(claims)?,
         name: profile(claims, "name")?.or(profile(claims, "preferred_username")?).map(Box::from),
         groups: groups(claims, expected)?,

@@ -68,7 +68,7 @@ fn refused_by(
 #[test]
 fn the_principal_is_what_the_token_says() {
     let principal = accepted(&with(&json!({
-        "scope": "read  write", "jti": "t1", "email": "a@example", "email_verified": true,
+        "scope": "read  write", "jti": "t1", "sid": "s1", "email": "a@example", "email_verified": true,
         "name": "Alice", "preferred_username": "al", "groups": ["g1", "g2"], "roles": ["r"], "iat": 999_990.5,
     })));
     let Principal {
@@ -76,6 +76,7 @@ fn the_principal_is_what_the_token_says() {
         issuer,
         scopes,
         token_id,
+        session,
         email,
         name,
         groups,
@@ -90,6 +91,7 @@ fn the_principal_is_what_the_token_says() {
         (Some("t1"), Some("a@example"), Some("Alice"))
     );
     assert_eq!(groups.join("|"), "g1|g2");
+    assert_eq!(session.as_deref(), Some("s1"));
     assert_eq!(mechanism.name(), "bearer");
     assert_eq!(*issued, Some(UnixTime::from_millis(999_990_500)));
     assert_eq!(*expires, UnixTime::from_secs(1_000_060));

@@ -8,7 +8,9 @@
 //! - An explicit credential goes before the cookie, which is then not looked at.
 //! - `Authorization` with another scheme than `Bearer` is such a credential where the route takes
 //!   [`Carrier::Header`]; where it does not, it is between the client and the upstream, and goes on.
-//! - `access_token` in the query is a credential on every route.
+//! - `access_token` in the query is a credential on every route, and `ticket` is one on those that
+//!   take tickets; elsewhere it is the application's.
+//! - A token is for the mechanism that its beginning says ([`Mechanism::of_token`]).
 //! - The cookie of the route is a credential where the route takes [`Carrier::Cookie`]; it is kept
 //!   from the upstream in any case.
 
@@ -20,7 +22,7 @@ use self::offer::Offer;
 pub use self::offer::echo;
 use super::{Carrier, ForwardCredential, RoutePolicy, TokenInQuery};
 use crate::{
-    authn::Credential,
+    authn::{Credential, Mechanism},
     limits,
     rejection::Rejection,
     wire::{Query, cookie_pairs, head::RequestHead, is_token68, upgrade::Upgrade},
@@ -28,6 +30,8 @@ use crate::{
 
 /// The parameter of RFC 6750 section 2.3.
 const PARAMETER: &str = "access_token";
+/// The parameter of a ticket.
+const TICKET: &str = "ticket";
 
 /// What a handshake presents, and what is left of it for the upstream.
 #[derive(Clone)]
@@ -66,10 +70,18 @@ pub fn collect(
 ) -> Result<Presented, Rejection> {
     let header = from_header(head, policy)?;
     let query = Query::without(head.query(), PARAMETER);
-    let parameter = from_query(&query)?;
+    let parameter = from_query(&query, PARAMETER)?;
+    let (query, ticket) = if policy.mechanisms.contains(&Mechanism::Ticket) {
+        let query = Query::without(query.left.as_deref(), TICKET);
+        let ticket = from_query(&query, TICKET)?;
+        (query, ticket)
+    } else {
+        (query, None)
+    };
     let Offer { token, subprotocols, marker } = Offer::of(&upgrade.protocols)?;
-    let offered = token.map(|token| Found { carrier: Carrier::Subprotocol, token });
-    let mut explicit = [header, parameter, offered].into_iter().flatten();
+    let offered =
+        token.map(|token| Found { carrier: Carrier::Subprotocol, parameter: None, token });
+    let mut explicit = [header, parameter, ticket, offered].into_iter().flatten();
     let (first, second) = (explicit.next(), explicit.next());
     if second.is_some() {
         return Err(Rejection::AmbiguousCredential);
@@ -101,16 +113,19 @@ pub(crate) fn forwards_authorization(value: &[u8], policy: &RoutePolicy) -> bool
 /// An explicit credential, before it is known whether the route takes it.
 struct Found {
     carrier: Carrier,
+    /// Its name, where it is a parameter of the query.
+    parameter: Option<&'static str>,
     token: Result<Credential, Rejection>,
 }
 
 impl Found {
     fn accepted_by(self, policy: &RoutePolicy) -> Result<(Carrier, Credential), Rejection> {
-        let Self { carrier, token } = self;
-        let taken = match (carrier, policy.token_in_query) {
-            (Carrier::Query, TokenInQuery::Refused) => false,
-            (_, TokenInQuery::Refused | TokenInQuery::Taken) => policy.accept.contains(&carrier),
+        let Self { carrier, parameter, token } = self;
+        let dangerous = match (carrier, policy.token_in_query) {
+            (Carrier::Query, TokenInQuery::Refused) => parameter == Some(PARAMETER),
+            (_, TokenInQuery::Refused | TokenInQuery::Taken) => false,
         };
+        let taken = policy.accept.contains(&carrier) && !dangerous;
         if !taken {
             return Err(Rejection::MechanismNotAllowed);
         }
@@ -147,13 +162,20 @@ fn from_header(head: &RequestHead, policy: &RoutePolicy) -> Result<Option<Found>
         }
         Scheme::Other => return Ok(None),
     };
-    Ok(Some(Found { carrier: Carrier::Header, token }))
+    Ok(Some(Found { carrier: Carrier::Header, parameter: None, token }))
 }
 
-fn from_query(query: &Query) -> Result<Option<Found>, Rejection> {
+fn from_query(query: &Query, parameter: &'static str) -> Result<Option<Found>, Rejection> {
     match query.values.as_slice() {
         [] => Ok(None),
-        [value] => Ok(Some(Found { carrier: Carrier::Query, token: bearer(value) })),
+        [value] => {
+            let credential = || match parameter {
+                TICKET => Credential::ticket(value.as_slice()),
+                _ => Credential::bearer(value.as_slice()),
+            };
+            let token = well_formed(value).map(|()| credential());
+            Ok(Some(Found { carrier: Carrier::Query, parameter: Some(parameter), token }))
+        }
         [_, _, ..] => Err(Rejection::AmbiguousCredential),
     }
 }
@@ -178,17 +200,21 @@ fn from_cookie(
         (None | Some(b""), None) => Ok(None),
         // Whatever it is: one that is no token does not verify, and where the route takes messages,
         // that is not the end.
-        (Some(value), None) => Ok(Some((Carrier::Cookie, Credential::bearer(value)))),
+        (Some(value), None) => Ok(Some((Carrier::Cookie, Credential::of_token(value)))),
         (_, Some(_)) => Err(Rejection::AmbiguousCredential),
     }
 }
 
 /// A token that has the form of one (RFC 6750 section 2.1).
 fn bearer(token: &[u8]) -> Result<Credential, Rejection> {
+    well_formed(token).map(|()| Credential::of_token(token))
+}
+
+fn well_formed(token: &[u8]) -> Result<(), Rejection> {
     if token.len() > limits::CREDENTIAL_BYTES || !is_token68(token) {
         return Err(Rejection::TokenMalformed);
     }
-    Ok(Credential::bearer(token))
+    Ok(())
 }
 
 #[cfg(test)]

@@ -227,3 +227,28 @@ fn what_is_presented_is_not_printed() {
     let presented = collect(&head, &upgrade, &policy(&ALL)).unwrap();
     assert!(!format!("{presented:?}").contains("s3cret"));
 }
+
+/// A route that takes tickets, in the query too.
+fn tickets(accept: &[Carrier]) -> RoutePolicy {
+    let mut policy = policy(accept);
+    policy.token_in_query = TokenInQuery::Refused;
+    policy.mechanisms = [Mechanism::Ticket, Mechanism::Bearer].into();
+    policy
+}
+
+#[test]
+fn a_ticket_is_taken_from_the_query_of_a_route_for_tickets() {
+    let route = tickets(&[Carrier::Query]);
+    assert_eq!(presents(&route, "/?a=1&ticket=vst_t&b", &[]), "query=vst_t ?a=1&b");
+    assert_eq!(presents(&route, "/?%54icket=t", &[]), "query=t");
+    assert_eq!(presents(&route, "/?ticket=a&ticket=b", &[]), "ambiguous_credential");
+    assert_eq!(presents(&route, "/?ticket=", &[]), "token_malformed");
+    assert_eq!(presents(&route, "/?ticket=a&access_token=b", &[]), "ambiguous_credential");
+    assert_eq!(presents(&route, "/?access_token=b", &[]), "mechanism_not_allowed");
+    let header = ["Authorization: Bearer t"];
+    assert_eq!(presents(&route, "/?ticket=a", &header), "ambiguous_credential");
+    let elsewhere = policy(&[Carrier::Query]);
+    assert_eq!(presents(&elsewhere, "/?ticket=a", &[]), "?ticket=a");
+    let message = tickets(&[Carrier::Message]);
+    assert_eq!(presents(&message, "/?ticket=a", &[]), "mechanism_not_allowed");
+}

@@ -114,7 +114,13 @@ const fn description(rejection: Rejection) -> &'static str {
         | Rejection::TokenClaims
         | Rejection::TokenIssuer
         | Rejection::TokenAudience
-        | Rejection::TokenNotYetValid => "the token is not valid here",
+        | Rejection::TokenNotYetValid
+        | Rejection::TicketUnknown
+        | Rejection::TicketReplayed
+        | Rejection::TicketMisplaced
+        | Rejection::SessionUnknown
+        | Rejection::ApiKeyUnknown => "the token is not valid here",
+        Rejection::CredentialsInvalid => "no such user, or not the right password",
         Rejection::TokenExpired => "the token has expired",
         Rejection::TokenRevoked => "the token was revoked",
         Rejection::InsufficientScope => "the token lacks a scope that is required here",
