@@ -61,6 +61,8 @@ mod readiness;
 
 mod words;
 
+pub mod store;
+
 pub use self::{
     address::{Address, AddressFault, DangerousHttp},
     authority::{Authority, AuthorityError, AuthorityFault},

@@ -56,3 +56,8 @@ pub const WAITS: usize = 3;
 pub const REMEMBERED: usize = 65_536;
 /// Parts of that memory, each with its own lock.
 pub const REMEMBERED_PARTS: usize = 16;
+
+/// Longest key of a record, in bytes.
+pub const KEY_BYTES: usize = 1024;
+/// Most events of the feed that are handed out at once.
+pub const EVENTS_AT_ONCE: usize = 1000;
