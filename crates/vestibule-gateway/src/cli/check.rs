@@ -7,7 +7,7 @@ use vestibule_core::policy::RoutePolicy;
 
 use super::{CommandError, Exit, FILE, Named, World, configures};
 use crate::config::{
-    Admin, Config, IssuerConfig, KeySource, RawConfig, Report, Route, Server, Severity,
+    Admin, Auth, Config, IssuerConfig, KeySource, RawConfig, Report, Route, Server, Severity, Store,
 };
 
 /// Checks.
@@ -48,7 +48,7 @@ pub(super) fn count(report: &Report, path: &Path) -> String {
 
 /// One line for each listener, issuer and route.
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
-    let Config { server, log: _, issuers, routes, admin } = config;
+    let Config { server, log: _, issuers, routes, store, auth, admin } = config;
     let Server { listen, tls, trusted_proxies, workers, .. } = server;
     for address in listen {
         let how = if tls.is_some() { "wss" } else { "ws" };
@@ -58,8 +58,15 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(out)?;
     }
-    if let Some(Admin { listen }) = admin {
+    if let Some(Admin { listen, token_file: _, audit_log: _ }) = admin {
         writeln!(out, "admin     http://{listen}")?;
+    }
+    match store {
+        Store::Embedded(path) => writeln!(out, "store     {}", path.display())?,
+        Store::Memory => {}
+    }
+    if let Some(Auth { path, issuer, .. }) = auth {
+        writeln!(out, "identity  {path}, of issuer {issuer}")?;
     }
     for issuer in issuers {
         writeln!(out, "issuer    {}", about_issuer(issuer))?;
@@ -98,7 +105,7 @@ fn about_route(route: &Route, issuers: &[IssuerConfig]) -> String {
         format!("{scheme}://{}{}", upstream.authority(), upstream.path)
     });
     let hosts = if hosts.is_empty() { String::new() } else { format!(" on {}", join(hosts)) };
-    let names = trusted.iter().filter_map(|index| issuers.get(*index)).map(|issuer| &issuer.name);
+    let names = trusted.iter().map(|index| issuers.get(*index).map_or("local", |one| &one.name));
     let scopes =
         if scopes.is_empty() { String::new() } else { format!(", scopes {}", join(scopes)) };
     format!(

@@ -94,11 +94,14 @@ fn a_check_tells_what_a_configuration_means() {
     let environment = [("VESTIBULE_SERVER__WORKERS", "2")];
     let ran = vestibule(&["check", "-c", &path], b"", &environment);
     assert_eq!((ran.exit, ran.error.as_str()), (Exit::Fine, ""));
+    let store = folder.path().join("vestibule.db");
     let expected = "listener  ws://127.0.0.1:8080, 2 workers
 admin     http://127.0.0.1:9480
+store     STORE
 issuer    idp: https://idp.example, for a, keys by discovery
 route     /chat on ws.example to ws://127.0.0.1:9000/x, wss://b.example: bearer by header, subprotocol, message of idp, scopes chat
 ";
+    let expected = expected.replace("STORE", &store.display().to_string());
     assert_eq!(ran.output, format!("{expected}{path} is fine\n"));
 }
 

@@ -89,6 +89,22 @@ impl Files {
         Some(path)
     }
 
+    /// Takes the name of a file that is made where it is not there.
+    pub(super) fn make(&self, reader: &mut Reader<'_>, key: &str) -> Option<PathBuf> {
+        let written = reader.parsed(key, |text| {
+            if text.is_empty() || text.contains(['\0', '\n']) {
+                return Err(Complaint::new(format!("`{key}` is not the name of a file")));
+            }
+            Ok(self.beside_it(text))
+        })?;
+        Some(written.value)
+    }
+
+    /// The file of that name beside the configuration.
+    pub(super) fn beside_it(&self, name: &str) -> PathBuf {
+        self.base.join(name)
+    }
+
     /// Opens every file, and reports those that cannot be used.
     pub(super) fn check(&self, report: &mut Report) {
         let mut chain: Option<(Vec<CertificateDer<'static>>, &Place)> = None;

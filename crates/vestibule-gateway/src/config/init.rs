@@ -19,6 +19,9 @@ const ACTIVE: &[(Section, &str)] = &[
     (Section::Admin, "listen"),
 ];
 
+/// Sections that turn something on by being there.
+const OPTIONAL: &[Section] = &[Section::Store, Section::Auth];
+
 /// A configuration file that is complete, and explains every key.
 pub fn example() -> String {
     let mut out = String::new();
@@ -39,7 +42,8 @@ pub fn example() -> String {
     for section in Section::TOP.iter().copied() {
         out.push('\n');
         comment(&mut out, section.about());
-        line(&mut out, section.header());
+        let mark = if OPTIONAL.contains(&section) { "# " } else { "" };
+        line(&mut out, &format!("{mark}{}", section.header()));
         for key in section.keys() {
             out.push('\n');
             comment(&mut out, &format!("{} {}", key.doc, otherwise(key)));

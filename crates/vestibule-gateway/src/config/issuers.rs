@@ -60,6 +60,16 @@ impl IssuerWritten {
     }
 }
 
+/// What routes call the gateway's own tokens.
+pub(super) const LOCAL: &str = "local";
+
+/// Nobody else may be called so beside them.
+pub(super) fn called_local(written: &IssuerWritten) -> Option<Fault> {
+    let name = written.name.as_ref().filter(|name| &*name.value == LOCAL)?;
+    let message = format!("`{LOCAL}` is the issuer of the gateway's own tokens");
+    Some(Fault::new(message, name.place.clone()).help("call this one something else"))
+}
+
 /// Reads one table.
 pub(super) fn issuer(
     reader: &mut Reader<'_>,

@@ -12,6 +12,10 @@ pub enum Section {
     Issuers,
     /// `[[routes]]`
     Routes,
+    /// `[store]`
+    Store,
+    /// `[auth]`
+    Auth,
     /// `[admin]`
     Admin,
     /// `server.tls`
@@ -20,8 +24,15 @@ pub enum Section {
 
 impl Section {
     /// Those at the top level, in the order of the file.
-    pub const TOP: &'static [Self] =
-        &[Self::Server, Self::Log, Self::Issuers, Self::Routes, Self::Admin];
+    pub const TOP: &'static [Self] = &[
+        Self::Server,
+        Self::Log,
+        Self::Issuers,
+        Self::Routes,
+        Self::Store,
+        Self::Auth,
+        Self::Admin,
+    ];
 
     /// The key of the section.
     pub const fn name(self) -> &'static str {
@@ -30,6 +41,8 @@ impl Section {
             Self::Log => "log",
             Self::Issuers => "issuers",
             Self::Routes => "routes",
+            Self::Store => "store",
+            Self::Auth => "auth",
             Self::Admin => "admin",
             Self::Tls => "tls",
         }
@@ -42,6 +55,8 @@ impl Section {
             Self::Log => "[log]",
             Self::Issuers => "[[issuers]]",
             Self::Routes => "[[routes]]",
+            Self::Store => "[store]",
+            Self::Auth => "[auth]",
             Self::Admin => "[admin]",
             Self::Tls => "[server.tls]",
         }
@@ -50,7 +65,9 @@ impl Section {
     /// Whether there may be several.
     pub const fn shape(self) -> Shape {
         match self {
-            Self::Server | Self::Log | Self::Admin | Self::Tls => Shape::Once,
+            Self::Server | Self::Log | Self::Store | Self::Auth | Self::Admin | Self::Tls => {
+                Shape::Once
+            }
             Self::Issuers | Self::Routes => Shape::Many,
         }
     }
@@ -62,15 +79,25 @@ impl Section {
             Self::Log => "What is written to standard error.",
             Self::Issuers => {
                 "Who is trusted to say who somebody is. One table for each issuer of tokens; at \
-                 least one."
+                 least one, but with `[auth]`."
             }
             Self::Routes => {
                 "What is served, and to whom. One table for each path; at least one. A route is for \
                  its path and everything below it; the longest path that matches wins."
             }
+            Self::Store => {
+                "Where users, API keys, sessions and revocations are kept. Without this section it \
+                 is a file beside the configuration where there is `[auth]` or `[admin]`, else \
+                 memory."
+            }
+            Self::Auth => {
+                "The gateway's own identities: users who sign in, tickets, sessions, API keys, and \
+                 the endpoints for them. Without this section there are none. Its own tokens are \
+                 those of the issuer `local`."
+            }
             Self::Admin => {
-                "The operator's side: metrics and health over HTTP. Without this section nothing \
-                 listens."
+                "The operator's side: metrics, health and the admin API over HTTP. Without this \
+                 section nothing listens."
             }
             Self::Tls => "The certificate of the public side.",
         }
@@ -272,14 +299,18 @@ keys! {
     "accept" List, Value("[\"header\", \"subprotocol\", \"message\"]"),
         "[\"header\", \"cookie\", \"subprotocol\", \"message\"]",
         "Where a credential may travel: `header` (`Authorization: Bearer`), `cookie`, \
-         `subprotocol`, `message` (the first message), `query` (only with \
-         `dangerous_token_in_query`).";
-    "cookie" Text, Words("no cookie"), "\"session\"",
+         `subprotocol`, `message` (the first message), `query` (for a `ticket`; for an access token \
+         only with `dangerous_token_in_query`).";
+    "cookie" Text, Words("with `[auth]` the one that login sets, else no cookie"), "\"session\"",
         "The cookie that holds a token; `accept` must have `cookie`.";
-    "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\"]",
-        "How identity may be proven: `bearer`, an access token.";
+    "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\", \"ticket\", \"session\"]",
+        "How identity may be proven: `bearer`, an access token; with `[auth]` also `ticket`, which \
+         was bought with another credential and is good once; `session`, a session token; `api-key`.";
+    "sessions" Text, Value("\"off\""), "\"issue\"",
+        "Whether `accepted` hands out a session token, which authenticates a reconnect to this route: \
+         `issue`; `rotate` replaces it each time it is used; `off`. `mechanisms` must have `session`.";
     "issuers" List, Words("all of them"), "[\"idp\"]",
-        "Names of the issuers whose tokens count here.";
+        "Names of the issuers whose tokens count here; the gateway's own is called `local`.";
     "scopes" List, Value("[]"), "[\"chat\"]",
         "What a token must allow; all of these.";
     "dialect" Text, Value("\"native\""), "\"native\"",
@@ -321,7 +352,40 @@ keys! {
     "close_codes" Codes, Value("{}"), "{ 4401 = 3000, 4403 = 3003 }",
         "Close codes that are sent as others, for clients that know others.";
 
+    Store:
+    "backend" Text, Value("\"embedded\""), "\"embedded\"",
+        "`embedded` is a file, for one gateway; `memory` forgets everything when the gateway ends.";
+    "path" File, Value("\"vestibule.db\""), "\"vestibule.db\"",
+        "The file. Whoever can read it can sign tokens: keep it from others.";
+
+    Auth:
+    "path" Text, Value("\"/auth\""), "\"/auth\"",
+        "The path above the endpoints: `login`, `ticket`, `refresh`, `logout`, `verify`. No route may \
+         be below it.";
+    "issuer" Text, Value("\"vestibule\""), "\"https://ws.example.com\"",
+        "The `iss` of its access tokens, and the issuer of its users and API keys.";
+    "access_token" Duration, Value("\"15m\""), "\"15m\"",
+        "How long an access token is good, at most a day.";
+    "refresh_token" Duration, Value("\"30d\""), "\"30d\"",
+        "How long a login can be refreshed, at most a year. Each refresh token is good once.";
+    "session" Duration, Value("\"12h\""), "\"12h\"",
+        "How long a session token is good, in a cookie or on a reconnect; at most a year.";
+    "ticket" Duration, Value("\"20s\""), "\"20s\"",
+        "How long a ticket is good, at most 5 minutes.";
+    "tickets_per_principal" Integer, Value("16"), "16",
+        "Most tickets of one principal that were not redeemed.";
+    "tickets" Integer, Value("65536"), "65536",
+        "Most tickets in all that were not redeemed.";
+    "key_rotation" Duration, Value("\"30d\""), "\"30d\"",
+        "How often access tokens are signed with a new key, an hour to a year. The old one counts \
+         for as long as a token of it could live.";
+
     Admin:
     "listen" Text, Value("\"127.0.0.1:9480\""), "\"127.0.0.1:9480\"",
         "The address to listen on. Everybody who reaches it can read the metrics.";
+    "token_file" File, Value("\"admin.token\""), "\"admin.token\"",
+        "A file with the token that the admin API demands. Made at the first start, for its owner \
+         alone to read.";
+    "audit_log" File, Words("the log"), "\"audit.log\"",
+        "A file to which every admin action is appended as a line of JSON.";
 }

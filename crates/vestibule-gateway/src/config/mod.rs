@@ -25,6 +25,8 @@
 //! ```
 
 mod address;
+mod auth;
+mod carriers;
 mod fault;
 mod files;
 mod init;
@@ -46,24 +48,25 @@ use std::{
     sync::Arc,
 };
 
-pub use self::{
-    fault::{Colour, Fault, Place, Report, Severity},
-    files::{NAMED_FILE_BYTES, signing_key, without_newline},
-    init::{example, reference},
-    keys::{Absent, KEYS, Key, Kind, Section, Shape},
-    model::{
-        Admin, Assertion, Compression, Config, DangerousHttp, IdentityPreset, IssuerConfig,
-        KeySource, Log, LogFormat, Route, Server, Tls, Upstream, UpstreamTls,
-    },
-    raw::{FILE_BYTES, RawConfig},
-};
 use self::{
+    auth::Kept,
     files::Files,
     issuers::IssuerWritten,
     raw::{Node, Reading, TABLES, Table, Value},
     read::{Reader, Written},
     routes::RouteWritten,
     server::ServerWritten,
+};
+pub use self::{
+    fault::{Colour, Fault, Place, Report, Severity},
+    files::{NAMED_FILE_BYTES, signing_key, without_newline},
+    init::{example, reference},
+    keys::{Absent, KEYS, Key, Kind, Section, Shape},
+    model::{
+        Admin, Assertion, Auth, Compression, Config, DangerousHttp, IdentityPreset, IssuerConfig,
+        KeySource, Log, LogFormat, Route, Server, Sessions, Store, Tls, Upstream, UpstreamTls,
+    },
+    raw::{FILE_BYTES, RawConfig},
 };
 
 /// A configuration without faults.
@@ -181,19 +184,30 @@ fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Co
         .map(|mut reader| server::server(&mut reader, files))
         .unwrap_or_default();
     let log = server::log(once(root, Section::Log, report).as_mut());
-    let admin =
-        once(root, Section::Admin, report).map(|mut reader| server::admin(&mut reader, &listen));
+    let admin = once(root, Section::Admin, report)
+        .map(|mut reader| server::admin(&mut reader, &listen, files));
+    let auth = once(root, Section::Auth, report).and_then(|mut reader| auth::auth(&mut reader));
+    let store =
+        once(root, Section::Store, report).map(|mut reader| auth::store(&mut reader, files));
+    let store = store.unwrap_or_else(|| {
+        let kept = if auth.is_some() || admin.is_some() { Kept::Something } else { Kept::Nothing };
+        auth::default_store(files, kept)
+    });
     let mut issuers: Vec<IssuerWritten> = Vec::new();
-    for node in many(root, Section::Issuers, report) {
+    let needed = if auth.is_some() { Needed::No } else { Needed::Yes };
+    for node in many(root, Section::Issuers, needed, report) {
         if let Some(mut reader) = Reader::new(Section::Issuers, node, report) {
             let issuer = issuers::issuer(&mut reader, &issuers, files);
             issuers.push(issuer);
         }
     }
+    if let (Some(_), Some(fault)) = (&auth, issuers.iter().find_map(issuers::called_local)) {
+        report.push(fault);
+    }
     let mut routes: Vec<RouteWritten> = Vec::new();
-    for node in many(root, Section::Routes, report) {
+    for node in many(root, Section::Routes, Needed::Yes, report) {
         if let Some(mut reader) = Reader::new(Section::Routes, node, report)
-            && let Some(route) = routes::route(&mut reader, &issuers, files)
+            && let Some(route) = routes::route(&mut reader, &issuers, auth.as_ref(), files)
         {
             if let Some(fault) = routes::compare(&routes, &route) {
                 report.push(fault);
@@ -204,7 +218,8 @@ fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Co
     exposure(&server, &listen, &routes, report);
     let issuers = issuers.into_iter().map(|written| written.issuer).collect::<Option<_>>()?;
     let routes = routes.into_iter().map(|written| Arc::new(written.route)).collect();
-    Some(Config { server, log, issuers, routes, admin })
+    let auth = auth.map(|written| written.auth);
+    Some(Config { server, log, issuers, routes, store, auth, admin })
 }
 
 fn unknown_sections(root: &Table, report: &mut Report) {
@@ -224,8 +239,15 @@ fn once<'a>(root: &'a Table, section: Section, report: &'a mut Report) -> Option
     Reader::new(section, root.get(section.name())?, report)
 }
 
-/// The tables of a section that must be there.
-fn many<'a>(root: &'a Table, section: Section, report: &mut Report) -> &'a [Node] {
+/// Whether a section must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Needed {
+    Yes,
+    No,
+}
+
+/// The tables of a section.
+fn many<'a>(root: &'a Table, section: Section, needed: Needed, report: &mut Report) -> &'a [Node] {
     let header = section.header();
     let node = root.get(section.name());
     match node.map(|node| (&node.value, &node.place)) {
@@ -235,6 +257,7 @@ fn many<'a>(root: &'a Table, section: Section, report: &mut Report) -> &'a [Node
             &[]
         }
         Some((Value::List(items), _)) if !items.is_empty() => items,
+        None | Some((Value::List(_), _)) if needed == Needed::No => &[],
         None | Some((Value::List(_), _)) => {
             let place = node.map_or(Place::Whole, |node| node.place.clone());
             let fault = Fault::new(format!("there is no {header}"), place);

@@ -15,10 +15,15 @@ pub struct Config {
     pub server: Server,
     /// What is written about the work.
     pub log: Log,
-    /// Who is trusted to say who somebody is; at least one.
+    /// Who is trusted to say who somebody is; at least one, but with [`Config::auth`]. Behind the
+    /// last one, at [`Config::local_issuer`], stands the gateway itself.
     pub issuers: Vec<IssuerConfig>,
     /// What is served; at least one.
     pub routes: Vec<Arc<Route>>,
+    /// Where things are kept.
+    pub store: Store,
+    /// The gateway's own identities; `None` has none of its own.
+    pub auth: Option<Auth>,
     /// The operator's side; `None` listens nowhere.
     pub admin: Option<Admin>,
 }
@@ -73,11 +78,65 @@ pub enum LogFormat {
     Json,
 }
 
-/// The operator's listener: metrics and health.
+/// The operator's listener: metrics, health, and the admin API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     /// Where.
     pub listen: SocketAddr,
+    /// The file with the token that the admin API demands; made where it is not there.
+    pub token_file: PathBuf,
+    /// The file that every admin action is appended to; `None` is the log.
+    pub audit_log: Option<PathBuf>,
+}
+
+/// Where users, keys, sessions and revocations are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In this file, of one gateway at a time.
+    Embedded(PathBuf),
+    /// Nowhere: what the process knew is gone when it ends.
+    Memory,
+}
+
+/// The gateway's own identities, and the endpoints for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Auth {
+    /// The path above its endpoints, without a slash at the end.
+    pub path: Box<str>,
+    /// The `iss` of its access tokens, users and API keys.
+    pub issuer: Arc<str>,
+    /// How long an access token is good.
+    pub access_token: Duration,
+    /// How long a login can be refreshed.
+    pub refresh_token: Duration,
+    /// How long a session token is good, in a cookie or on a reconnect.
+    pub session: Duration,
+    /// How long a ticket is good.
+    pub ticket: Duration,
+    /// Most tickets of one principal that were not redeemed.
+    pub tickets_per_principal: u32,
+    /// Most tickets in all that were not redeemed.
+    pub tickets: u32,
+    /// How often there is a new key for access tokens.
+    pub key_rotation: Duration,
+}
+
+/// Whether a route hands out session tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sessions {
+    /// It does not.
+    Off,
+    /// `accepted` holds one, which is good until its end.
+    Issue,
+    /// `accepted` holds a new one each time, and the one that was used is good no more.
+    Rotate,
+}
+
+impl Config {
+    /// The place of the gateway's own tokens among the issuers of a route.
+    pub fn local_issuer(&self) -> usize {
+        self.issuers.len()
+    }
 }
 
 /// Somebody whose tokens count.
@@ -144,8 +203,8 @@ pub enum DangerousHttp {
 pub struct Route {
     /// Who gets in.
     pub policy: RoutePolicy,
-    /// Whose tokens count: indexes into [`Config::issuers`], in the order written; at least one,
-    /// none twice.
+    /// Whose tokens count: indexes into [`Config::issuers`], or [`Config::local_issuer`], in the
+    /// order written; at least one, none twice.
     pub issuers: Box<[usize]>,
     /// Where it leads, tried in turn; at least one.
     pub upstreams: Vec<Upstream>,
@@ -155,6 +214,8 @@ pub struct Route {
     pub assertion: Assertion,
     /// Whether client and upstream may agree on extensions.
     pub compression: Compression,
+    /// Whether session tokens are handed out.
+    pub sessions: Sessions,
 }
 
 /// A WebSocket server behind the gateway.

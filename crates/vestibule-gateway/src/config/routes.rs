@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use vestibule_core::{
-    authn::Mechanism,
     policy::{
         Announce, Carrier, ForwardCredential, Host, OriginPolicy, RejectStyle, RoutePath,
-        RoutePolicy, TokenInQuery,
+        RoutePolicy,
     },
     wire::close::{CloseCodeFault, CloseCodes},
 };
 
 use super::{
     address,
+    auth::AuthWritten,
+    carriers,
     fault::{Fault, Place},
     files::{Files, Purpose},
-    issuers::IssuerWritten,
+    issuers::{self, IssuerWritten},
     model::{Assertion, Compression, IdentityPreset, Route, Upstream},
     raw::{Entry, Value},
     read::{Complaint, Reader, Written, choose, integer, is_token, values},
@@ -37,14 +38,24 @@ pub(super) struct RouteWritten {
 pub(super) fn route(
     reader: &mut Reader<'_>,
     issuers: &[IssuerWritten],
+    auth: Option<&AuthWritten>,
     files: &mut Files,
 ) -> Option<RouteWritten> {
-    let path = reader.parsed("path", |text| RoutePath::parse(text).map_err(Complaint::from));
+    let path = reader.parsed("path", |text| {
+        let path = RoutePath::parse(text)?;
+        match auth {
+            Some(auth) if auth.path.strip(path.as_str()).is_some() => {
+                let message = format!("the endpoints of [auth] are below {}", auth.path.as_str());
+                Err(Complaint::new(message))
+            }
+            Some(_) | None => Ok(path),
+        }
+    });
     if path.is_none() && reader.node("path").is_none() {
         reader.missing("path");
     }
     let upstreams = upstreams(reader, files);
-    let issuers = trusted(reader, issuers);
+    let issuers = trusted(reader, issuers, auth);
     let (identity, assertion) = identity(reader);
     let compression = reader
         .choice("compression", &[("auto", Compression::Auto), ("off", Compression::Off)])
@@ -59,13 +70,14 @@ pub(super) fn route(
     let known = path.as_ref().map(|path| path.value.clone());
     let mut policy = RoutePolicy::new(known.or_else(|| RoutePath::parse("/").ok())?);
     who(reader, &mut policy);
-    carriers(reader, &mut policy);
+    carriers::carriers(reader, auth, &mut policy);
+    let sessions = carriers::sessions(reader, auth, &policy);
     spans(reader, &mut policy);
     manners(reader, &mut policy);
     let place = path?.place;
     let upstreams = upstreams?;
-    let route =
-        Route { policy, issuers: issuers.into(), upstreams, identity, assertion, compression };
+    let issuers = issuers.into();
+    let route = Route { policy, issuers, upstreams, identity, assertion, compression, sessions };
     Some(RouteWritten { route, place })
 }
 
@@ -130,20 +142,27 @@ fn upstreams(reader: &mut Reader<'_>, files: &mut Files) -> Option<Vec<Upstream>
 }
 
 /// Whose tokens count, as indexes.
-fn trusted(reader: &mut Reader<'_>, issuers: &[IssuerWritten]) -> Vec<usize> {
-    let names = || issuers.iter().filter_map(IssuerWritten::name);
+fn trusted(
+    reader: &mut Reader<'_>,
+    written: &[IssuerWritten],
+    auth: Option<&AuthWritten>,
+) -> Vec<usize> {
+    let names =
+        || written.iter().filter_map(IssuerWritten::name).chain(auth.map(|_| issuers::LOCAL));
+    let local = written.len();
     let list = reader.some("issuers", |text| {
-        let found = issuers.iter().position(|issuer| issuer.name() == Some(text));
+        let found = written.iter().position(|issuer| issuer.name() == Some(text));
+        let found = found.or_else(|| (auth.is_some() && text == issuers::LOCAL).then_some(local));
         found.ok_or_else(|| {
             let complaint = Complaint::new(format!("there is no issuer called {text:?}"));
             match suggest::nearest(text, names()) {
                 Some(name) => complaint.help(format!("did you mean {name:?}?")),
-                None if issuers.is_empty() => complaint,
+                None if written.is_empty() => complaint,
                 None => complaint.help(format!("there is {}", suggest::join(names()))),
             }
         })
     });
-    list.map_or_else(|| (0..issuers.len()).collect(), values)
+    list.map_or_else(|| (0..local + usize::from(auth.is_some())).collect(), values)
 }
 
 /// Who may ask: hosts, origins, scopes.
@@ -185,91 +204,6 @@ fn who(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
         Ok(text.into())
     });
     policy.scopes = scopes.map(values).unwrap_or_default();
-}
-
-/// Where a credential may travel, and what belongs to each way.
-fn carriers(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
-    let later = |text: &str| format!("{text:?} is not available yet");
-    let accept = reader.some("accept", |text| match Carrier::from_name(text) {
-        Some(Carrier::Tls | Carrier::PerMessage) => Err(Complaint::new(later(text))),
-        Some(carrier) => Ok(carrier),
-        None => {
-            let names = Carrier::ALL.iter().map(|carrier| (carrier.name(), *carrier));
-            choose("accept", text, &names.collect::<Vec<_>>())
-        }
-    });
-    let mechanisms = reader.some("mechanisms", |text| match text {
-        "ticket" | "session" | "api-key" | "scram-sha-256" | "public-key" | "webauthn"
-        | "external" | "anonymous" => Err(Complaint::new(later(text))),
-        text => {
-            let names = Mechanism::ALL.iter().map(|mechanism| (mechanism.name(), *mechanism));
-            choose("mechanisms", text, &names.collect::<Vec<_>>())
-        }
-    });
-    if let Some(mechanisms) = mechanisms {
-        policy.mechanisms = values(mechanisms);
-    }
-    let place = |carrier: Carrier| {
-        accept.iter().flatten().find(|one| one.value == carrier).map(|one| one.place.clone())
-    };
-    let cookie = reader.parsed("cookie", |text| {
-        if is_token(text) && text.len() <= 256 {
-            return Ok(text.into());
-        }
-        Err(Complaint::new(format!("{text:?} is no name of a cookie (RFC 6265 section 4.1.1)")))
-    });
-    // What does not parse was reported already.
-    let named = reader.node("cookie").is_some();
-    match (place(Carrier::Cookie), &cookie) {
-        (Some(place), _) if !named => {
-            let fault = Fault::new("`accept` has `cookie`, and no `cookie` says which", place);
-            reader.report.push(fault.help("write `cookie = \"…\"`, its name"));
-        }
-        (None, Some(cookie)) => {
-            let fault =
-                Fault::new("`cookie` has no use: `accept` does not have it", cookie.place.clone());
-            reader.report.push(fault.help("write `accept = [\"header\", \"cookie\", …]`"));
-        }
-        (Some(accepted), Some(_)) if policy.origins.is_open() => {
-            let message = "every page of the world could open a socket with the user's cookie";
-            let fault = Fault::new(message, reader.place_of("origins"));
-            let fault = fault.related(accepted, "cookies are taken here");
-            reader.report.push(fault.help("list the origins, or do without the cookie"));
-        }
-        (Some(_) | None, Some(_) | None) => {}
-    }
-    policy.token_in_query = token_in_query(reader, place(Carrier::Query));
-    policy.cookie = cookie.map(|cookie| cookie.value);
-    if let Some(accept) = accept {
-        policy.accept = values(accept);
-    }
-}
-
-/// Whether a token in the query counts; `accepted` is where `query` stands in `accept`.
-fn token_in_query(reader: &mut Reader<'_>, accepted: Option<Place>) -> TokenInQuery {
-    let flag = reader.flag("dangerous_token_in_query") == Some(true);
-    match (accepted, flag) {
-        (Some(place), false) => {
-            let message = "`query` is for tickets, and those are not available yet";
-            let help = "for an access token in the query, which ends up in logs and histories, write \
-                        `dangerous_token_in_query = true`";
-            reader.report.push(Fault::new(message, place).help(help));
-        }
-        (None, true) => {
-            let message = "`dangerous_token_in_query` has no use: `accept` does not have `query`";
-            let fault = Fault::new(message, reader.place_of("dangerous_token_in_query"));
-            reader.report.push(fault.help("add `\"query\"` to `accept`, or leave this out"));
-        }
-        (Some(_), true) => {
-            let message = "`dangerous_token_in_query`: tokens end up in logs and histories, and \
-                           whoever reads those can use them";
-            let place = reader.place_of("dangerous_token_in_query");
-            reader.report.push(Fault::warning(message, place));
-            return TokenInQuery::Taken;
-        }
-        (None, false) => {}
-    }
-    TokenInQuery::Refused
 }
 
 /// Every span of time.

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use vestibule_core::limits;
 
 use super::{
+    auth,
     fault::Fault,
     files::{Files, Purpose},
     keys::Section,
@@ -121,7 +122,11 @@ pub(super) fn log(reader: Option<&mut Reader<'_>>) -> Log {
 }
 
 /// Reads `[admin]`.
-pub(super) fn admin(reader: &mut Reader<'_>, public: &[Written<SocketAddr>]) -> Admin {
+pub(super) fn admin(
+    reader: &mut Reader<'_>,
+    public: &[Written<SocketAddr>],
+    files: &Files,
+) -> Admin {
     let written = reader.parsed("listen", address);
     if let Some(admin) = &written {
         let twin = public.iter().find(|public| collide(public.value, admin.value));
@@ -134,7 +139,11 @@ pub(super) fn admin(reader: &mut Reader<'_>, public: &[Written<SocketAddr>]) -> 
             reader.report.push(Fault::warning(message, admin.place.clone()));
         }
     }
-    Admin { listen: written.map_or(ADMIN, |written| written.value) }
+    Admin {
+        listen: written.map_or(ADMIN, |written| written.value),
+        token_file: auth::token_file(reader, files),
+        audit_log: files.make(reader, "audit_log"),
+    }
 }
 
 /// Whether two listeners cannot both have what they want.

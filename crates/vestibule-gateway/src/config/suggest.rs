@@ -10,11 +10,10 @@ const SECRETIVE: &[&str] =
     &["secret", "password", "passwd", "token", "private", "key", "credential"];
 
 /// Keys that the design has and this version has not.
-const LATER: &[(Section, &str)] =
-    &[(Section::Server, "client_ca"), (Section::Tls, "client_ca"), (Section::Admin, "token_file")];
+const LATER: &[(Section, &str)] = &[(Section::Server, "client_ca"), (Section::Tls, "client_ca")];
 
 /// Sections that the design has and this version has not.
-const LATER_SECTIONS: &[&str] = &["store", "auth", "users", "tickets", "sessions"];
+const LATER_SECTIONS: &[&str] = &["users", "tickets", "sessions"];
 
 /// The name that was probably meant: at most a third of the letters differ.
 pub(super) fn nearest<'a>(written: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {

@@ -161,6 +161,7 @@ fn advice(error: &str) -> Option<&'static str> {
             "check signature, issuer, audience and dates: vestibule token inspect shows the last \
              three",
         ),
+        "invalid_credentials" => Some("there is no such user, or it is not the right password"),
         "token_expired" => Some("get a new token, then connect again"),
         "token_revoked" | "logged_out" => Some("sign in again"),
         "insufficient_scope" => Some("get a token with the scopes that the route wants"),

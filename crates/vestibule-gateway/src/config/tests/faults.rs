@@ -4,7 +4,7 @@ use super::*;
 
 /// What is said about this text, with an issuer and a route where it has none.
 #[track_caller]
-fn check(text: &str, expected: &[&str]) {
+pub(super) fn check(text: &str, expected: &[&str]) {
     let mut whole = text.to_owned();
     for (header, lines) in [("[[issuers]]", ISSUER), ("[[routes]]", ROUTE)] {
         if !whole.contains(header) {
@@ -50,13 +50,13 @@ fn syntax() {
 fn names() {
     check("[sever]\n", &["1:2 there is no section \"sever\""]);
     check("workers = 3\n", &["1:1 there is no section \"workers\""]);
-    check("[store]\n", &["1:2 `store` is not available yet"]);
+    check("[users]\n", &["1:2 `users` is not available yet"]);
     check("[server.store]\n", &["1:9 there is no key \"store\" in [server]"]);
     server("wrokers = 3", &["2:1 there is no key \"wrokers\" in [server]"]);
     server("WORKERS = 3", &["2:1 there is no key \"WORKERS\" in [server]"]);
     issuer("jwks = 'x'", &["5:1 there is no key \"jwks\" in [[issuers]]"]);
     route("\"a\\u001b[31m\" = 1", &["4:1 there is no key \"a\\u{1b}[31m\" in [[routes]]"]);
-    check("[admin]\ntoken_file = 'x'\n", &["2:1 `token_file` is not available yet"]);
+    check("[server]\nclient_ca = 'x'\n", &["2:1 `client_ca` is not available yet"]);
 }
 
 #[test]
@@ -291,10 +291,13 @@ fn carriers() {
             "accept = ['cookie']\ncookie = 'x'\norigins = ['*']",
             "6:11 every page of the world could open a socket with the user's cookie",
         ),
-        ("accept = ['query']", "4:11 `query` is for tickets, and those are not available yet"),
+        (
+            "accept = ['query']",
+            "4:11 `query` is for tickets, and `mechanisms` does not have `ticket`",
+        ),
         (
             "accept = ['query']\ndangerous_token_in_query = false",
-            "4:11 `query` is for tickets, and those are not available yet",
+            "4:11 `query` is for tickets, and `mechanisms` does not have `ticket`",
         ),
         (
             "dangerous_token_in_query = true",
@@ -305,7 +308,12 @@ fn carriers() {
         ("accept = ['header', 'header']", "4:21 \"header\" is there twice"),
         ("accept = ['tls']", "4:11 \"tls\" is not available yet"),
         ("accept = ['per-message']", "4:11 \"per-message\" is not available yet"),
-        ("mechanisms = ['ticket']", "4:15 \"ticket\" is not available yet"),
+        ("mechanisms = ['ticket']", "4:15 \"ticket\" is of the gateway's own making"),
+        (
+            "sessions = 'issue'",
+            "4:12 session tokens are of the gateway's own making: they need the section `[auth]`",
+        ),
+        ("mechanisms = ['webauthn']", "4:15 \"webauthn\" is not available yet"),
         ("mechanisms = ['Bearer']", "4:15 `mechanisms` cannot be \"Bearer\""),
     ] {
         route(lines, &[expected]);

@@ -2,6 +2,7 @@
 
 mod faults;
 mod files;
+mod identities;
 mod noise;
 mod rendered;
 
@@ -50,7 +51,8 @@ fn said(report: &Report) -> Vec<String> {
 fn little_has_to_be_written() {
     let Loaded { config, report, .. } = parse(&format!("{ISSUER}{ROUTE}"), &[]).unwrap();
     assert_eq!(said(&report), Vec::<String>::new());
-    let Config { server, log, issuers, routes, admin } = config;
+    let Config { server, log, issuers, routes, store, auth, admin } = config;
+    assert_eq!((store, auth), (Store::Memory, None));
     assert_eq!(server.listen, ["127.0.0.1:8080".parse().unwrap()]);
     assert_eq!(server.tls, None);
     assert_eq!(server.drain, Duration::from_secs(10));
@@ -118,8 +120,9 @@ hosts = ["ws.example", "ws.example:8443"]
 accept = ["header", "cookie", "query", "subprotocol", "message"]
 cookie = "session"
 dangerous_token_in_query = true
-mechanisms = ["bearer"]
-issuers = ["own"]
+mechanisms = ["bearer", "ticket", "session", "api-key"]
+sessions = "rotate"
+issuers = ["own", "local"]
 scopes = ["chat", "urn:x:y"]
 dialect = "native"
 auth_deadline = "2s"
@@ -135,8 +138,23 @@ identity = "oauth2-proxy"
 assertion = "off"
 forward_credential = true
 close_codes = { 4401 = 3000, 4403 = 3003 }
+[store]
+backend = "embedded"
+path = "state.db"
+[auth]
+path = "/id"
+issuer = "https://ws.example"
+access_token = "5m"
+refresh_token = "1d"
+session = "1h"
+ticket = "5s"
+tickets_per_principal = 4
+tickets = 100
+key_rotation = "2d"
 [admin]
 listen = "[::1]:9480"
+token_file = "/run/admin.token"
+audit_log = "audit.log"
 "#;
 
 #[test]
@@ -145,7 +163,17 @@ fn everything_can_be_written() {
         Config::parse("/etc/vestibule/vestibule.toml", EVERYTHING, []).unwrap();
     let said = said(&report);
     assert!(said.len() == 2 && said.iter().all(|text| text.contains("`dangerous_")), "{said:?}");
-    let Config { server, log, issuers, routes, admin } = config;
+    let Config { server, log, issuers, routes, store, auth, admin } = config;
+    assert_eq!(store, Store::Embedded("/etc/vestibule/state.db".into()));
+    let auth = auth.unwrap();
+    assert_eq!((&*auth.path, &*auth.issuer), ("/id", "https://ws.example"));
+    assert_eq!(
+        (auth.access_token, auth.refresh_token),
+        (Duration::from_mins(5), Duration::from_hours(24))
+    );
+    assert_eq!((auth.session, auth.ticket), (Duration::from_hours(1), Duration::from_secs(5)));
+    assert_eq!((auth.tickets_per_principal, auth.tickets), (4, 100));
+    assert_eq!(auth.key_rotation, Duration::from_hours(48));
     assert_eq!(server.listen.len(), 2);
     assert_eq!(server.assertion_key.unwrap(), Path::new("/etc/vestibule/assertion.pem"));
     let tls = server.tls.unwrap();
@@ -156,7 +184,10 @@ fn everything_can_be_written() {
     assert_eq!(server.drain, Duration::from_secs(90));
     assert_eq!((server.pending_per_address, server.pending), (1000, 5000));
     assert_eq!((&*log.level, log.format), ("info,vestibule_gateway=debug", LogFormat::Json));
-    assert_eq!(admin.unwrap().listen.port(), 9480);
+    let admin = admin.unwrap();
+    assert_eq!(admin.listen.port(), 9480);
+    assert_eq!(admin.token_file, Path::new("/run/admin.token"));
+    assert_eq!(admin.audit_log.unwrap(), Path::new("/etc/vestibule/audit.log"));
     let [idp, own] = issuers.as_slice() else { panic!("{issuers:?}") };
     assert_eq!(idp.source, KeySource::JwksUrl("http://idp.example/keys".into()));
     assert_eq!(idp.http, DangerousHttp::Allowed);
@@ -166,7 +197,8 @@ fn everything_can_be_written() {
     assert_eq!(own.source, KeySource::SecretFile("/etc/vestibule/own.secret".into()));
     assert_eq!(*own.algorithms, [Algorithm::Hs256]);
     let [route] = routes.as_slice() else { panic!("{routes:?}") };
-    assert_eq!(*route.issuers, [1]);
+    assert_eq!(*route.issuers, [1, 2]);
+    assert_eq!(route.sessions, Sessions::Rotate);
     let [one, two] = route.upstreams.as_slice() else { panic!("{route:?}") };
     assert_eq!((&*one.path, one.authority(), &one.tls), ("/socket/", "127.0.0.1:9000", &None));
     assert_eq!((&*two.path, two.authority()), ("/?room=1", "[2001:db8::1]"));
@@ -286,6 +318,12 @@ fn the_example_is_complete_and_without_fault() {
         assert!(found, "{line}");
         // Every commented value is right where it stands.
         let mut uncommented = text.replace(&format!("\n# {line}\n"), &format!("\n{line}\n"));
+        let header = key.section.header();
+        uncommented = uncommented.replace(&format!("# {header}\n"), &format!("{header}\n"));
+        if key.name == "mechanisms" || key.name == "sessions" {
+            uncommented = uncommented.replace("# [auth]", "[auth]");
+            uncommented = uncommented.replace("# mechanisms =", "mechanisms =");
+        }
         if key.name == "cookie" {
             let accept = KEYS.iter().find(|key| key.name == "accept").unwrap();
             uncommented = uncommented.replace("# accept =", "accept =");
@@ -317,28 +355,32 @@ fn the_reference_has_every_key_and_its_section() {
 #[test]
 fn what_the_table_says_of_defaults_is_true() {
     // A default that is written out changes nothing.
-    let plain = parse(&format!("{ISSUER}{ROUTE}"), &[]).unwrap().config;
     for key in KEYS {
         let Absent::Value(value) = key.absent else { continue };
         let (mut issuer, mut route, mut rest) =
             (ISSUER.to_owned(), ROUTE.to_owned(), String::new());
+        let mut plain = format!("{ISSUER}{ROUTE}");
         let line = format!("{} = {value}\n", key.name);
         match key.section {
             Section::Issuers => issuer.push_str(&line),
             Section::Routes if value == "[]" => continue,
             Section::Routes => route.push_str(&line),
-            Section::Server | Section::Log | Section::Admin | Section::Tls => {
-                rest = format!("{}\n{line}", key.section.header());
+            Section::Server
+            | Section::Log
+            | Section::Store
+            | Section::Auth
+            | Section::Admin
+            | Section::Tls => {
+                let header = key.section.header();
+                plain = format!("{header}\n{plain}");
+                rest = format!("{header}\n{line}");
             }
         }
         let mut written = parse(&format!("{rest}{issuer}{route}"), &[]).unwrap().config;
-        if key.section == Section::Admin {
-            let admin = written.admin.take().unwrap();
-            assert_eq!(admin.listen.to_string(), value.trim_matches('"'));
-        }
         if key.name == "subject_claim" {
             assert_eq!(written.issuers[0].subject_claim.take().as_deref(), Some("sub"));
         }
+        let plain = parse(&plain, &[]).unwrap().config;
         assert_eq!(format!("{written:?}"), format!("{plain:?}"), "{line}");
     }
 }

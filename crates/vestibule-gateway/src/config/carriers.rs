@@ -1,0 +1,153 @@
+//! Where a credential may travel on a route, and how identity may be proven there.
+
+use vestibule_core::{
+    authn::Mechanism,
+    policy::{Carrier, RoutePolicy, TokenInQuery},
+};
+
+use super::{
+    auth::AuthWritten,
+    fault::{Fault, Place},
+    model::Sessions,
+    read::{Complaint, Reader, choose, is_token, values},
+};
+
+/// The cookie that login sets; the prefix binds it to this host and to TLS (RFC 6265bis section
+/// 4.1.3.2).
+pub(super) const LOGIN_COOKIE: &str = "__Host-vestibule";
+
+/// Where a credential may travel, and what belongs to each way.
+pub(super) fn carriers(
+    reader: &mut Reader<'_>,
+    auth: Option<&AuthWritten>,
+    policy: &mut RoutePolicy,
+) {
+    let later = |text: &str| format!("{text:?} is not available yet");
+    let accept = reader.some("accept", |text| match Carrier::from_name(text) {
+        Some(Carrier::Tls | Carrier::PerMessage) => Err(Complaint::new(later(text))),
+        Some(carrier) => Ok(carrier),
+        None => {
+            let names = Carrier::ALL.iter().map(|carrier| (carrier.name(), *carrier));
+            choose("accept", text, &names.collect::<Vec<_>>())
+        }
+    });
+    let mechanisms = reader.some("mechanisms", |text| match text {
+        "scram-sha-256" | "public-key" | "webauthn" | "external" | "anonymous" => {
+            Err(Complaint::new(later(text)))
+        }
+        "ticket" | "session" | "api-key" if auth.is_none() => {
+            let complaint = Complaint::new(format!("{text:?} is of the gateway's own making"));
+            Err(complaint.help("write `[auth]`, the section that turns its own identities on"))
+        }
+        text => {
+            let names = Mechanism::ALL.iter().map(|mechanism| (mechanism.name(), *mechanism));
+            choose("mechanisms", text, &names.collect::<Vec<_>>())
+        }
+    });
+    if let Some(mechanisms) = mechanisms {
+        policy.mechanisms = values(mechanisms);
+    }
+    let place = |carrier: Carrier| {
+        accept.iter().flatten().find(|one| one.value == carrier).map(|one| one.place.clone())
+    };
+    let cookie = reader.parsed("cookie", |text| {
+        if is_token(text) && text.len() <= 256 {
+            return Ok(text.into());
+        }
+        Err(Complaint::new(format!("{text:?} is no name of a cookie (RFC 6265 section 4.1.1)")))
+    });
+    // What does not parse was reported already.
+    let named = reader.node("cookie").is_some();
+    match (place(Carrier::Cookie), &cookie) {
+        (Some(place), _) if !named && auth.is_some() => {
+            if !policy.mechanisms.contains(&Mechanism::Session) {
+                let message = "the cookie that login sets holds a session token";
+                let fault = Fault::new(message, place);
+                reader.report.push(
+                    fault.help("write `mechanisms = [\"session\", …]`, or name another `cookie`"),
+                );
+            }
+        }
+        (Some(place), _) if !named => {
+            let fault = Fault::new("`accept` has `cookie`, and no `cookie` says which", place);
+            reader.report.push(fault.help("write `cookie = \"…\"`, its name"));
+        }
+        (None, Some(cookie)) => {
+            let fault =
+                Fault::new("`cookie` has no use: `accept` does not have it", cookie.place.clone());
+            reader.report.push(fault.help("write `accept = [\"header\", \"cookie\", …]`"));
+        }
+        (Some(accepted), Some(_)) if policy.origins.is_open() => {
+            let message = "every page of the world could open a socket with the user's cookie";
+            let fault = Fault::new(message, reader.place_of("origins"));
+            let fault = fault.related(accepted, "cookies are taken here");
+            reader.report.push(fault.help("list the origins, or do without the cookie"));
+        }
+        (Some(_) | None, Some(_) | None) => {}
+    }
+    let tickets = policy.mechanisms.contains(&Mechanism::Ticket);
+    let query = place(Carrier::Query);
+    policy.token_in_query = token_in_query(reader, query, tickets.then_some(Mechanism::Ticket));
+    let login = || place(Carrier::Cookie).and(auth).map(|_| LOGIN_COOKIE.into());
+    policy.cookie = cookie.map(|cookie| cookie.value).or_else(login);
+    if let Some(accept) = accept {
+        policy.accept = values(accept);
+    }
+}
+
+/// Whether `accepted` hands out session tokens.
+pub(super) fn sessions(
+    reader: &mut Reader<'_>,
+    auth: Option<&AuthWritten>,
+    policy: &RoutePolicy,
+) -> Sessions {
+    let names = [("off", Sessions::Off), ("issue", Sessions::Issue), ("rotate", Sessions::Rotate)];
+    let sessions = reader.choice("sessions", &names).unwrap_or(Sessions::Off);
+    let fault = match (sessions, auth) {
+        (Sessions::Off, _) => return sessions,
+        (Sessions::Issue | Sessions::Rotate, None) => {
+            "session tokens are of the gateway's own making: they need the section `[auth]`"
+        }
+        (Sessions::Issue | Sessions::Rotate, Some(_))
+            if !policy.mechanisms.contains(&Mechanism::Session) =>
+        {
+            "session tokens would be handed out, and `mechanisms` does not have `session`"
+        }
+        (Sessions::Issue | Sessions::Rotate, Some(_)) => return sessions,
+    };
+    reader.report.push(Fault::new(fault, reader.place_of("sessions")));
+    Sessions::Off
+}
+
+/// Whether a token in the query counts; `accepted` is where `query` stands in `accept`, `ticket`
+/// is there where tickets are taken.
+fn token_in_query(
+    reader: &mut Reader<'_>,
+    accepted: Option<Place>,
+    ticket: Option<Mechanism>,
+) -> TokenInQuery {
+    let flag = reader.flag("dangerous_token_in_query") == Some(true);
+    match (accepted, flag) {
+        (Some(_), false) if ticket.is_some() => {}
+        (Some(place), false) => {
+            let message = "`query` is for tickets, and `mechanisms` does not have `ticket`";
+            let help = "for an access token in the query, which ends up in logs and histories, write \
+                        `dangerous_token_in_query = true`";
+            reader.report.push(Fault::new(message, place).help(help));
+        }
+        (None, true) => {
+            let message = "`dangerous_token_in_query` has no use: `accept` does not have `query`";
+            let fault = Fault::new(message, reader.place_of("dangerous_token_in_query"));
+            reader.report.push(fault.help("add `\"query\"` to `accept`, or leave this out"));
+        }
+        (Some(_), true) => {
+            let message = "`dangerous_token_in_query`: tokens end up in logs and histories, and \
+                           whoever reads those can use them";
+            let place = reader.place_of("dangerous_token_in_query");
+            reader.report.push(Fault::warning(message, place));
+            return TokenInQuery::Taken;
+        }
+        (None, false) => {}
+    }
+    TokenInQuery::Refused
+}
