@@ -430,18 +430,6 @@ fn a_variable_is_named() {
     check(&[(name, "x")], &[&format!("{name} there is no section \"_\"")]);
 }
 
-#[cfg(unix)]
-#[test]
-fn a_variable_is_text() {
-    use std::os::unix::ffi::OsStringExt as _;
-    let value = OsString::from_vec(vec![0xff]);
-    let report = RawConfig::parse("x", &format!("{ISSUER}{ROUTE}"))
-        .with_environment([("VESTIBULE_LOG__LEVEL".into(), value)])
-        .understand()
-        .unwrap_err();
-    assert_eq!(said(&report), ["VESTIBULE_LOG__LEVEL the value of the variable is not UTF-8"]);
-}
-
 #[test]
 fn all_faults_are_told_at_once() {
     let text =

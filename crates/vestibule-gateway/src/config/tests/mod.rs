@@ -384,3 +384,15 @@ fn what_the_table_says_of_defaults_is_true() {
         assert_eq!(format!("{written:?}"), format!("{plain:?}"), "{line}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_variable_is_text() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let value = OsString::from_vec(vec![0xff]);
+    let report = RawConfig::parse("x", &format!("{ISSUER}{ROUTE}"))
+        .with_environment([("VESTIBULE_LOG__LEVEL".into(), value)])
+        .understand()
+        .unwrap_err();
+    assert_eq!(said(&report), ["VESTIBULE_LOG__LEVEL the value of the variable is not UTF-8"]);
+}
