@@ -1,10 +1,12 @@
-//! Where the body of a response ends (RFC 9112 sections 6.3 and 7.1). The bytes are passed on as
-//! they are; only their end is looked for.
+//! Where a body ends (RFC 9112 sections 6.3 and 7.1). The bytes are passed on as they are; only
+//! their end is looked for.
 
-use super::query::nibble;
+use core::str;
+
+use super::{head::RequestHead, query::nibble};
 use crate::{limits, rejection::Rejection};
 
-/// How the body of a response is delimited.
+/// How a body is delimited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
     /// There is none.
@@ -50,6 +52,26 @@ struct Size {
 }
 
 impl Body {
+    /// How the body of a request is delimited (RFC 9112 section 6.3). A request that says it in two
+    /// ways, or in one that cannot be read, is refused by [`Rejection::MalformedHandshake`]: another
+    /// reader would find another end.
+    pub fn of_request(head: &RequestHead) -> Result<Self, Rejection> {
+        let length = head.one("content-length")?;
+        let mut codings = head.all("transfer-encoding");
+        match (length, codings.next(), codings.next()) {
+            (None, None, _) => Ok(Self::None),
+            (Some(digits), None, _) => {
+                let legal = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+                let length = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+                length.filter(|_| legal).map(Self::Length).ok_or(Rejection::MalformedHandshake)
+            }
+            (None, Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
+                Ok(Self::Chunked)
+            }
+            (_, Some(_), _) => Err(Rejection::MalformedHandshake),
+        }
+    }
+
     /// Follows it.
     pub fn reader(self) -> BodyReader {
         let place = match self {
@@ -180,6 +202,27 @@ mod tests {
             let chunks = b"4\r\nWiki\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nT: 1\r\n\r\nHTTP/1.1";
             assert_eq!(read(Body::Chunked, chunks, step), Ok((chunks.len() - 8, true)));
         }
+    }
+
+    #[test]
+    fn the_body_of_a_request_is_said_in_one_way() {
+        use crate::wire::head::tests::request;
+        let body = |fields: &[&str]| {
+            let lines: Vec<&str> =
+                ["POST / HTTP/1.1", "Host: a"].into_iter().chain(fields.iter().copied()).collect();
+            Body::of_request(&request(&lines))
+        };
+        assert_eq!(body(&[]), Ok(Body::None));
+        assert_eq!(body(&["Content-Length: 12"]), Ok(Body::Length(12)));
+        assert_eq!(body(&["Transfer-Encoding: Chunked"]), Ok(Body::Chunked));
+        let no = Err(Rejection::MalformedHandshake);
+        for bad in ["+1", "1, 1", "1a", "-1", "0x1", "99999999999999999999"] {
+            assert_eq!(body(&[&format!("Content-Length: {bad}")]), no, "{bad}");
+        }
+        assert_eq!(body(&["Content-Length: 1", "Content-Length: 1"]), no);
+        assert_eq!(body(&["Content-Length: 1", "Transfer-Encoding: chunked"]), no);
+        assert_eq!(body(&["Transfer-Encoding: gzip, chunked"]), no);
+        assert_eq!(body(&["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"]), no);
     }
 
     #[test]

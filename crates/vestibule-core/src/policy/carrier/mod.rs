@@ -99,6 +99,27 @@ pub fn collect(
     Ok(Presented { credential, subprotocols, marker, query: query.left })
 }
 
+/// The credential of a request that is no handshake: for one of the gateway's own endpoints. By
+/// `Authorization: Bearer`, or by one of these cookies; the header goes before a cookie, and two
+/// cookies cannot be told apart.
+///
+/// Whoever takes a cookie must have judged the request's origin.
+pub fn of_request(
+    head: &RequestHead,
+    cookies: &[&str],
+) -> Result<Option<(Carrier, Credential)>, Rejection> {
+    let mut values = head.all("authorization");
+    match (values.next(), values.next()) {
+        (Some(value), None) => match scheme(value) {
+            Scheme::Bearer(token) => return bearer(token).map(|it| Some((Carrier::Header, it))),
+            Scheme::Other => return Err(Rejection::MechanismNotAllowed),
+        },
+        (Some(_), Some(_)) => return Err(Rejection::AmbiguousCredential),
+        (None, _) => {}
+    }
+    one_cookie(head, |name| cookies.iter().any(|wanted| wanted.as_bytes() == name))
+}
+
 /// Whether a client's `Authorization` field may go on to the upstream: where the route forwards
 /// credentials, or where the field is none of the gateway's.
 pub(crate) fn forwards_authorization(value: &[u8], policy: &RoutePolicy) -> bool {
@@ -191,10 +212,17 @@ fn from_cookie(
     if !policy.accept.contains(&Carrier::Cookie) {
         return Ok(None);
     }
+    one_cookie(head, |name| name == wanted.as_bytes())
+}
+
+fn one_cookie(
+    head: &RequestHead,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> Result<Option<(Carrier, Credential)>, Rejection> {
     let mut values = head
         .all("cookie")
         .flat_map(cookie_pairs)
-        .filter(|(_, name, _)| *name == wanted.as_bytes())
+        .filter(|(_, name, _)| wanted(name))
         .map(|(_, _, value)| value);
     match (values.next(), values.next()) {
         (None | Some(b""), None) => Ok(None),

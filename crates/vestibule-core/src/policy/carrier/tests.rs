@@ -228,6 +228,32 @@ fn what_is_presented_is_not_printed() {
     assert!(!format!("{presented:?}").contains("s3cret"));
 }
 
+#[test]
+fn a_request_for_an_endpoint_brings_a_header_or_one_cookie() {
+    let brings = |fields: &[&str]| {
+        let lines: Vec<&str> =
+            ["POST / HTTP/1.1", "Host: a"].into_iter().chain(fields.iter().copied()).collect();
+        match of_request(&request(&lines), &["session", "__Host-vestibule"]) {
+            Ok(None) => "nothing".to_owned(),
+            Ok(Some((carrier, credential))) => {
+                let secret = String::from_utf8_lossy(credential.secret.expose()).into_owned();
+                format!("{}={secret} by {}", carrier.name(), credential.mechanism.name())
+            }
+            Err(rejection) => rejection.label().to_owned(),
+        }
+    };
+    assert_eq!(brings(&[]), "nothing");
+    assert_eq!(brings(&["Authorization: Bearer vss_s"]), "header=vss_s by session");
+    assert_eq!(brings(&["Cookie: a=b; session=t"]), "cookie=t by bearer");
+    assert_eq!(brings(&["Cookie: __Host-vestibule=vss_t"]), "cookie=vss_t by session");
+    assert_eq!(brings(&["Cookie: __Host-vestibule="]), "nothing");
+    assert_eq!(brings(&["Cookie: session=a; __Host-vestibule=b"]), "ambiguous_credential");
+    assert_eq!(brings(&["Cookie: session=a", "Authorization: Bearer t"]), "header=t by bearer");
+    assert_eq!(brings(&["Authorization: Basic YTpi"]), "mechanism_not_allowed");
+    let two = ["Authorization: Bearer a", "Authorization: Bearer a"];
+    assert_eq!(brings(&two), "ambiguous_credential");
+}
+
 /// A route that takes tickets, in the query too.
 fn tickets(accept: &[Carrier]) -> RoutePolicy {
     let mut policy = policy(accept);

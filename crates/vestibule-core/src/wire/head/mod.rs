@@ -16,6 +16,7 @@ use crate::{limits, policy::Host, rejection::Rejection};
 pub struct RequestHead {
     method: Box<str>,
     target: Zeroizing<String>,
+    version: Version,
     host: Host,
     fields: Fields,
 }
@@ -25,9 +26,8 @@ impl RequestHead {
     /// needed. However the bytes are cut, the result is the same.
     ///
     /// Refused: lines that do not end with CR LF, empty lines before the first, folded lines, spaces
-    /// before a colon, control characters, anything but one valid `Host`, anything but a path for a
-    /// target (RFC 9112 section 3.2.1; a target with a host of its own would contradict `Host`), and
-    /// HTTP/1.0 (RFC 6455 section 4.2.1).
+    /// before a colon, control characters, anything but one valid `Host`, and anything but a path for a
+    /// target (RFC 9112 section 3.2.1; a target with a host of its own would contradict `Host`).
     pub fn read(input: &[u8]) -> Result<Option<(Self, usize)>, Rejection> {
         let window = window(input);
         let mut slots = [httparse::EMPTY_HEADER; limits::HEAD_FIELDS];
@@ -44,14 +44,17 @@ impl RequestHead {
         if !target.starts_with('/') || !target.bytes().all(legal) {
             return Err(Rejection::MalformedHandshake);
         }
-        if request.version != Some(1) {
-            return Err(Rejection::UpgradeRequired);
-        }
+        let version = match request.version {
+            Some(0) => Version::Ten,
+            Some(1) => Version::Eleven,
+            Some(_) | None => return Err(Rejection::MalformedHandshake),
+        };
         let fields = Fields::of(request.headers);
         let host =
             fields.one("host")?.and_then(Host::parse).ok_or(Rejection::MalformedHandshake)?;
         let target = Zeroizing::new(target.to_owned());
-        Ok(Some((Self { method: method.into(), target, host, fields }, used)))
+        let method = method.into();
+        Ok(Some((Self { method, target, version, host, fields }, used)))
     }
 
     /// The method, as written.
@@ -74,6 +77,22 @@ impl RequestHead {
     /// What follows the first `?`. It may hold a credential; not for logs.
     pub fn query(&self) -> Option<&str> {
         self.split().1
+    }
+
+    /// The version of HTTP.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Whether the sender would send another request on this connection (RFC 9112 section 9.3).
+    pub fn persists(&self) -> bool {
+        let fields = &self.fields;
+        match self.version {
+            Version::Ten => {
+                fields.lists("connection", "keep-alive") && !fields.lists("connection", "close")
+            }
+            Version::Eleven => !fields.lists("connection", "close"),
+        }
     }
 
     /// The `Host` field.
@@ -105,8 +124,9 @@ impl RequestHead {
 
 impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, target: _, host, fields } = self;
+        let Self { method, target: _, version, host, fields } = self;
         f.debug_struct("RequestHead")
+            .field("version", version)
             .field("method", method)
             .field("path", &self.split().0)
             .field("host", host)
@@ -115,9 +135,9 @@ impl fmt::Debug for RequestHead {
     }
 }
 
-/// Which version an answer has.
+/// Which version a message has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub enum Version {
     /// HTTP/1.0.
     Ten,
     /// HTTP/1.1.

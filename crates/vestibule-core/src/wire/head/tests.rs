@@ -128,7 +128,7 @@ fn what_two_readers_could_understand_differently_is_refused() {
     ] {
         check(&format!("{line}{bad}\r\n\r\n"), "malformed_handshake");
     }
-    check("GET / HTTP/1.0\r\nHost: a\r\n\r\n", "upgrade_required");
+    check("GET / HTTP/2.0\r\nHost: a\r\n\r\n", "malformed_handshake");
 }
 
 #[test]

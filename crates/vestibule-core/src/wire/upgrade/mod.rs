@@ -9,8 +9,11 @@ use data_encoding::BASE64;
 use sha1_smol::Sha1;
 use zeroize::Zeroizing;
 
-pub use self::refusal::refusal;
-use super::{head::RequestHead, token};
+pub use self::refusal::{challenge, description, phrase, refusal};
+use super::{
+    head::{RequestHead, Version},
+    token,
+};
 use crate::{limits, rejection::Rejection};
 
 /// Joined to the key before it is hashed (RFC 6455 section 1.3).
@@ -35,6 +38,10 @@ impl Upgrade {
     /// take for the beginning of a request.
     pub fn of(head: &RequestHead) -> Result<Self, Rejection> {
         let fields = head.fields();
+        // RFC 6455 section 4.2.1
+        if head.version() == Version::Ten {
+            return Err(Rejection::UpgradeRequired);
+        }
         if !fields.lists("upgrade", "websocket") || !fields.lists("connection", "upgrade") {
             return Err(Rejection::UpgradeRequired);
         }

@@ -46,7 +46,7 @@ pub fn refusal(rejection: Rejection, retry_after: Option<Duration>) -> Vec<u8> {
 
 /// The challenge of RFC 6750 section 3. Its errors are the three of section 3.1; somebody who
 /// brought nothing is told none.
-fn challenge(rejection: Rejection) -> Option<String> {
+pub fn challenge(rejection: Rejection) -> Option<String> {
     let Answer { status, error, code: _, retry: _ } = rejection.answer();
     let error = match (status, error) {
         (401, "credential_required") => return Some("Bearer realm=\"vestibule\"".to_owned()),
@@ -60,13 +60,20 @@ fn challenge(rejection: Rejection) -> Option<String> {
     ))
 }
 
-fn phrase(status: u16) -> &'static str {
+/// The reason phrase of a status that is answered here (RFC 9110 section 15).
+pub fn phrase(status: u16) -> &'static str {
     match status {
+        200 => "OK",
+        204 => "No Content",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
+        405 => "Method Not Allowed",
         408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
         421 => "Misdirected Request",
         426 => "Upgrade Required",
         429 => "Too Many Requests",
@@ -81,7 +88,7 @@ fn phrase(status: u16) -> &'static str {
 
 /// What a developer at the other end can do about it. Rejections that share an answer to keep a
 /// secret share the sentence too. No quotes and no backslashes: it stands in a quoted string.
-const fn description(rejection: Rejection) -> &'static str {
+pub const fn description(rejection: Rejection) -> &'static str {
     match rejection {
         Rejection::MalformedHandshake => {
             "not a WebSocket handshake by RFC 6455 section 4.1: one of its fields is missing, \
