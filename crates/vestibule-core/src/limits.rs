@@ -58,6 +58,11 @@ pub const PENDING: u32 = 4096;
 /// socket for a while, so that those beyond are cut off without a word.
 pub const GOODBYES: usize = 256;
 
+/// Longest body of a request for one of the gateway's own endpoints, in bytes.
+pub const ENDPOINT_BODY_BYTES: usize = 16 * 1024;
+/// How long a proxy that is trusted may keep a connection to an endpoint without a request.
+pub const ENDPOINT_IDLE: Duration = Duration::from_secs(75);
+
 /// Most of an `Origin` that gets into a log, in bytes: what is longer is none of a browser's.
 pub const ORIGIN_SHOWN: usize = 300;
 

@@ -146,7 +146,7 @@ pub fn manner(rejection: Rejection, origin: Option<&OriginAllowed>, style: Rejec
 }
 
 /// Whether the principal has every scope that the route wants.
-pub(crate) fn check_scopes(principal: &Principal, policy: &RoutePolicy) -> Result<(), Rejection> {
+pub fn check_scopes(principal: &Principal, policy: &RoutePolicy) -> Result<(), Rejection> {
     if policy.scopes.iter().all(|wanted| principal.scopes.contains(wanted)) {
         Ok(())
     } else {

@@ -2,7 +2,10 @@
 
 use std::{net::IpAddr, rc::Rc, sync::Arc};
 
-use tokio::{net::TcpStream, time::timeout_at};
+use tokio::{
+    net::TcpStream,
+    time::{timeout, timeout_at},
+};
 use tracing::debug;
 use vestibule_core::{
     handshake::{self, Manner},
@@ -21,8 +24,9 @@ use vestibule_core::{
 
 use super::{
     Link, Socket,
+    endpoints::{self, Endpoint},
     line::{self, Guest},
-    plain, refuse,
+    refuse,
 };
 use crate::{
     config::Route,
@@ -94,14 +98,49 @@ pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
     };
     let opened = timeout_at(worker.instant(deadline), secure(socket, &worker)).await;
     let Ok(Some((mut link, transport))) = opened else { return };
-    match read_head(&mut link, deadline, &worker).await {
-        Ok(head) => welcome(link, head, Arrival { peer, transport, place, accepted }, worker).await,
-        Err(None) => {}
-        Err(Some(rejection)) => {
-            worker.refused(Seen::stranger(peer), rejection);
-            refuse::flatly(link, rejection).await;
+    let mut arrival = Arrival { peer, transport, place, accepted };
+    loop {
+        let deadline = arrival.accepted.after(limits::AUTH_DEADLINE);
+        let head = match read_head(&mut link, deadline, &worker).await {
+            Ok(head) => head,
+            Err(None) => return,
+            Err(Some(rejection)) => {
+                worker.refused(Seen::stranger(peer), rejection);
+                return refuse::flatly(link, rejection).await;
+            }
+        };
+        let Some(kept) = welcome(link, head, arrival, Rc::clone(&worker)).await else { return };
+        let Some(next) = again(kept, peer, transport, whose, &worker).await else { return };
+        (link, arrival) = next;
+    }
+}
+
+/// Waits for another request on a connection that an endpoint has answered on. It takes a place of
+/// its own: behind a proxy it may be another client's.
+async fn again(
+    mut link: Link,
+    peer: IpAddr,
+    transport: Transport,
+    whose: Whose,
+    worker: &Worker,
+) -> Option<(Link, Arrival)> {
+    let place = worker.shared.wait(whose).ok()?;
+    if link.buffer.is_empty() {
+        let patience = match whose {
+            Whose::Client(_) => limits::AUTH_DEADLINE,
+            Whose::Unknown => limits::ENDPOINT_IDLE,
+        };
+        let filled = tokio::select! {
+            () = worker.drains() => return None,
+            filled = timeout(patience, link.fill()) => filled,
+        };
+        match filled {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) | Err(_) => return None,
         }
     }
+    let accepted = worker.shared.clock.now().mono;
+    Some((link, Arrival { peer, transport, place, accepted }))
 }
 
 /// What is known before the head.
@@ -112,17 +151,27 @@ struct Arrival {
     accepted: Mono,
 }
 
-async fn welcome(link: Link, head: RequestHead, arrival: Arrival, worker: Rc<Worker>) {
+/// Deals with one request. The link comes back where another request may follow.
+async fn welcome(
+    link: Link,
+    head: RequestHead,
+    arrival: Arrival,
+    worker: Rc<Worker>,
+) -> Option<Link> {
     let Arrival { peer, transport, place, accepted } = arrival;
     let trusts = |address| worker.shared.trusts(address);
     let forwarded = forwarded::read(&head, peer, transport, &trusts);
     let client = forwarded.client;
     let place = match place.of(client) {
         Ok(place) => place,
-        Err(rejection) => return turn_away(link, client, rejection, &worker).await,
+        Err(rejection) => {
+            turn_away(link, client, rejection, &worker).await;
+            return None;
+        }
     };
-    if plain::is_for_us(&head) {
-        return plain::answer(link, &head, &worker).await;
+    if let Some(endpoint) = Endpoint::of(&head, &worker.shared.config) {
+        let deadline = accepted.after(limits::AUTH_DEADLINE);
+        return endpoints::serve(link, head, endpoint, &forwarded, deadline, &worker).await;
     }
     match understand(&head, &forwarded, &worker) {
         Ok(Understood { upgrade, route, presented, origin }) => {
@@ -144,6 +193,7 @@ async fn welcome(link: Link, head: RequestHead, arrival: Arrival, worker: Rc<Wor
             refuse::early(link, rejection, accepting).await;
         }
     }
+    None
 }
 
 /// Refuses somebody for whom there is no place. Those are not counted, so that few are told why.
@@ -174,12 +224,17 @@ async fn read_head(
     worker: &Worker,
 ) -> Result<RequestHead, Option<Rejection>> {
     let deadline = worker.instant(deadline);
+    // What came behind an earlier request may be a whole one.
+    let mut fresh = true;
     loop {
-        match timeout_at(deadline, link.fill()).await {
-            Ok(Ok(0) | Err(_)) => return Err(None),
-            Ok(Ok(_)) => {}
-            Err(_) => return Err(Some(Rejection::AuthTimeout)),
+        if link.buffer.is_empty() || !fresh {
+            match timeout_at(deadline, link.fill()).await {
+                Ok(Ok(0) | Err(_)) => return Err(None),
+                Ok(Ok(_)) => {}
+                Err(_) => return Err(Some(Rejection::AuthTimeout)),
+            }
         }
+        fresh = false;
         match RequestHead::read(&link.buffer) {
             Ok(Some((head, used))) => {
                 link.consume(used);

@@ -54,6 +54,11 @@ impl Worker {
         rejection
     }
 
+    /// An endpoint has not done what was asked of it.
+    pub fn endpoint_refused(&self, endpoint: &'static str, peer: IpAddr, reason: &'static str) {
+        info!(endpoint, %peer, reason, "request refused");
+    }
+
     /// Somebody was let in.
     pub fn accepted(self: &Rc<Self>, route: &Route, admission: &Admission) {
         self.decided(Some(route), "accepted");

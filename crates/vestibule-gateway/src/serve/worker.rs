@@ -12,11 +12,11 @@ use tokio::{
     net::TcpListener,
     sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tracing::{debug, error, warn};
 use vestibule_core::{
-    authn::{Question, Verdict},
+    authn::{Credential, Question, Verdict, Verified},
     limits,
     rejection::Rejection,
     time::Mono,
@@ -95,6 +95,22 @@ impl Worker {
             }
         };
         question.answer(result.map_err(|refused| self.doubted(route, peer, refused)))
+    }
+
+    /// Checks a credential that is not of a handshake, within the time for one.
+    pub async fn verify(
+        &self,
+        credential: &Credential,
+        route: &Route,
+        peer: IpAddr,
+    ) -> Result<Verified, Rejection> {
+        let clock = self.shared.clock;
+        let wall = || clock.now().wall;
+        let check = self.shared.authority.check(credential, &route.issuers, wall);
+        match timeout(limits::AUTH_DEADLINE, check).await {
+            Ok(result) => result.map_err(|refused| self.doubted(route, peer, refused)),
+            Err(_) => Err(Rejection::Unavailable),
+        }
     }
 
     /// Serves until told to drain, then until nothing is open.

@@ -120,6 +120,15 @@ pub fn of_request(
     one_cookie(head, |name| cookies.iter().any(|wanted| wanted.as_bytes() == name))
 }
 
+/// The ticket in a query that came in another place than a handshake's target.
+pub fn ticket(query: Option<&str>, policy: &RoutePolicy) -> Result<Option<Credential>, Rejection> {
+    if !policy.mechanisms.contains(&Mechanism::Ticket) {
+        return Ok(None);
+    }
+    let found = from_query(&Query::without(query, TICKET), TICKET)?;
+    found.map(|found| found.token).transpose()
+}
+
 /// Whether a client's `Authorization` field may go on to the upstream: where the route forwards
 /// credentials, or where the field is none of the gateway's.
 pub(crate) fn forwards_authorization(value: &[u8], policy: &RoutePolicy) -> bool {

@@ -74,6 +74,11 @@ impl RequestHead {
         Ok(path)
     }
 
+    /// Judges a path that came in another place than the target, as [`RequestHead::path`] does.
+    pub fn check_path(path: &str) -> Result<(), Rejection> {
+        path::check(path)
+    }
+
     /// What follows the first `?`. It may hold a credential; not for logs.
     pub fn query(&self) -> Option<&str> {
         self.split().1

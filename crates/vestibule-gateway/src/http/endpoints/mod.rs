@@ -1,0 +1,160 @@
+//! Ordinary HTTP on the public listener: the keys that verify tokens, and the endpoints of `[auth]`.
+//!
+//! Requests are as small as their answers: a body of JSON up to
+//! [`limits::ENDPOINT_BODY_BYTES`](vestibule_core::limits::ENDPOINT_BODY_BYTES), read within the
+//! deadline of the request. Every error is `{"error","error_description"}` in the words of RFC 6749
+//! section 5.2 and RFC 6750 section 3.1. Pages of the routes' origins may read the answers.
+
+mod answer;
+mod body;
+mod cors;
+mod jwks;
+mod verify;
+
+use std::net::IpAddr;
+
+use tracing::debug;
+use vestibule_core::{
+    policy::forwarded::Forwarded,
+    rejection::Rejection,
+    time::Mono,
+    wire::{body::Body, head::RequestHead},
+};
+use zeroize::Zeroizing;
+
+pub(super) use self::answer::Answer;
+use self::answer::Problem;
+use super::Link;
+use crate::{config::Config, serve::Worker};
+
+/// Where the keys are (RFC 8615).
+const JWKS: &str = "/.well-known/jwks.json";
+
+/// What the gateway itself serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// The keys that verify assertions and access tokens.
+    Jwks,
+    /// Whether somebody else's request is authenticated.
+    Verify,
+    /// A path below `[auth]` at which there is nothing.
+    Nothing,
+}
+
+/// What is asked of an endpoint.
+struct Visit<'a> {
+    head: &'a RequestHead,
+    body: Zeroizing<Vec<u8>>,
+    forwarded: &'a Forwarded,
+    client: IpAddr,
+    worker: &'a Worker,
+}
+
+impl Endpoint {
+    /// The one that a request is for; `None` where it is for a route.
+    pub(super) fn of(head: &RequestHead, config: &Config) -> Option<Self> {
+        let path = head.path().ok()?;
+        if path == JWKS {
+            return Some(Self::Jwks);
+        }
+        let auth = config.auth.as_ref()?;
+        match path.strip_prefix(&*auth.path)? {
+            "/verify" => Some(Self::Verify),
+            rest if rest.is_empty() || rest.starts_with('/') => Some(Self::Nothing),
+            _ => None,
+        }
+    }
+
+    /// For logs and metrics.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Jwks => "jwks",
+            Self::Verify => "verify",
+            Self::Nothing => "",
+        }
+    }
+
+    /// The methods that it takes, beside OPTIONS.
+    const fn methods(self) -> &'static [&'static str] {
+        match self {
+            Self::Jwks | Self::Verify => &["GET", "HEAD"],
+            Self::Nothing => &["GET", "HEAD", "POST"],
+        }
+    }
+}
+
+/// Answers a request. The link comes back where the client may send another one.
+pub(super) async fn serve(
+    mut link: Link,
+    head: RequestHead,
+    endpoint: Endpoint,
+    forwarded: &Forwarded,
+    deadline: Mono,
+    worker: &Worker,
+) -> Option<Link> {
+    let client = forwarded.client;
+    let answer = match read(&mut link, &head, deadline, worker).await {
+        Ok(body) => {
+            let visit = Visit { head: &head, body, forwarded, client, worker };
+            answer(endpoint, &visit).await
+        }
+        // Where its body ends is not known: nothing behind it can be a request.
+        Err(Some(problem)) => {
+            link.finish(&Answer::from(problem).render(&head, answer::After::Close)).await;
+            return None;
+        }
+        Err(None) => return None,
+    };
+    let answer = cors::open(answer, &head, forwarded, endpoint, &worker.shared.config);
+    if !head.persists() {
+        link.finish(&answer.render(&head, answer::After::Close)).await;
+        return None;
+    }
+    match link.write(&answer.render(&head, answer::After::Stay)).await {
+        Ok(()) => Some(link),
+        Err(error) => {
+            debug!(%error, "the client of an endpoint went away");
+            None
+        }
+    }
+}
+
+/// Reads the body. `Err(None)`: the client went away.
+async fn read(
+    link: &mut Link,
+    head: &RequestHead,
+    deadline: Mono,
+    worker: &Worker,
+) -> Result<Zeroizing<Vec<u8>>, Option<Problem>> {
+    let body = Body::of_request(head).map_err(|rejection| Some(Problem::from(rejection)))?;
+    let reading = body::read(link, body);
+    match tokio::time::timeout_at(worker.instant(deadline), reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Some(Problem::from(Rejection::AuthTimeout))),
+    }
+}
+
+async fn answer(endpoint: Endpoint, visit: &Visit<'_>) -> Answer {
+    let method = visit.head.method();
+    if method == "OPTIONS" {
+        return Answer::empty(204).with("Allow", allow(endpoint));
+    }
+    if !endpoint.methods().contains(&method) {
+        let problem =
+            Problem::new(405, "invalid_request", "the method is not one of this endpoint");
+        return Answer::from(problem).with("Allow", allow(endpoint));
+    }
+    let answered = match endpoint {
+        Endpoint::Jwks => Ok(jwks::answer(visit)),
+        Endpoint::Verify => verify::answer(visit).await,
+        Endpoint::Nothing => Err(Problem::new(404, "not_found", "there is no such endpoint")),
+    };
+    answered.unwrap_or_else(|problem| {
+        visit.worker.endpoint_refused(endpoint.name(), visit.client, problem.label);
+        Answer::from(problem)
+    })
+}
+
+fn allow(endpoint: Endpoint) -> String {
+    format!("{}, OPTIONS", endpoint.methods().join(", "))
+}

@@ -1,0 +1,109 @@
+//! `GET /auth/verify`: whether a request that somebody else has before them is authenticated, for
+//! nginx (`auth_request`), Caddy and Traefik (`forward_auth`), Envoy, HAProxy.
+//!
+//! The proxy passes the client's `Authorization` or `Cookie` on, and says what was asked for:
+//! `X-Forwarded-Uri` or `X-Original-Uri`, `X-Forwarded-Host`; else the path stands in the query, as
+//! `?path=/chat`. The route of that path decides. The answer is 204 with the fields that tell the
+//! upstream who is there, 401, or 403.
+
+use std::{str, sync::Arc};
+
+use vestibule_core::{
+    authn::Credential,
+    handshake,
+    policy::{
+        Carrier,
+        carrier::{self, of_request},
+        forwarded::{Forwarded, Trust},
+        origin::OriginAllowed,
+        route,
+    },
+    rejection::Rejection,
+    wire::head::RequestHead,
+};
+
+use super::{Answer, Visit, answer::Problem, cors};
+use crate::{config::Route, http::identity};
+
+pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
+    let Visit { head, forwarded, worker, client, .. } = visit;
+    // Whoever asks is told who the client is, in fields that an upstream believes.
+    let asks = forwarded.chain.last().map_or(Trust::Stranger, |peer| worker.shared.trusts(*peer));
+    if asks == Trust::Stranger {
+        let text = "only the proxies of `trusted_proxies` may ask here";
+        return Err(Problem::new(403, "access_denied", text));
+    }
+    let (path, query) = asked_for(head)?;
+    let routes = worker.shared.config.routes.iter().map(|route| (&route.policy, route));
+    let route = Arc::clone(route::choose(routes, &forwarded.host, path)?);
+    let (carrier, credential) = credential(head, query, forwarded, &route)?;
+    if !route.policy.accept.contains(&carrier)
+        || !route.policy.mechanisms.contains(&credential.mechanism)
+    {
+        return Err(Rejection::MechanismNotAllowed.into());
+    }
+    let verified = worker.verify(&credential, &route, *client).await?;
+    let principal = verified.principal();
+    handshake::check_scopes(principal, &route.policy)?;
+    let shared = &worker.shared;
+    let now = shared.clock.now();
+    if principal.expires <= now.wall {
+        return Err(Rejection::TokenExpired.into());
+    }
+    let name = shared.next_id();
+    let fields = identity::fields(&route, principal, name, &shared.signer, now.wall);
+    let answer = Answer::empty(204);
+    Ok(fields.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value)))
+}
+
+/// The path that the client of the proxy asked for, and its query.
+fn asked_for(head: &RequestHead) -> Result<(&str, Option<&str>), Problem> {
+    let said = |name: &str| -> Result<Option<&str>, Problem> {
+        let value = head.one(name)?;
+        value.map(str::from_utf8).transpose().map_err(|_| Problem::request("a path is not UTF-8"))
+    };
+    let target = match (said("x-forwarded-uri")?, said("x-original-uri")?) {
+        (Some(one), Some(two)) if one != two => {
+            return Err(Problem::request("X-Forwarded-Uri and X-Original-Uri differ"));
+        }
+        (Some(target), _) | (None, Some(target)) => target,
+        (None, None) => {
+            head.query().and_then(|query| query.strip_prefix("path=")).ok_or_else(|| {
+                Problem::request(
+                    "say which path was asked for: X-Forwarded-Uri, X-Original-Uri, or ?path=/…",
+                )
+            })?
+        }
+    };
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    RequestHead::check_path(path)?;
+    Ok((path, query))
+}
+
+/// What the client brought: in a field, in a ticket of the query, or in the route's cookie, which
+/// counts only with an allowed origin where a browser says one.
+fn credential(
+    head: &RequestHead,
+    query: Option<&str>,
+    forwarded: &Forwarded,
+    route: &Route,
+) -> Result<(Carrier, Credential), Rejection> {
+    let cookies: Vec<&str> = route.policy.cookie.as_deref().into_iter().collect();
+    let brought = of_request(head, &cookies)?;
+    let ticket = carrier::ticket(query, &route.policy)?;
+    let origin = cors::judge([route], head, forwarded);
+    match (brought, ticket) {
+        (Some((Carrier::Header, _)), Some(_)) => Err(Rejection::AmbiguousCredential),
+        (_, Some(ticket)) => origin.map(|_| (Carrier::Query, ticket)),
+        (Some((Carrier::Cookie, _)), None)
+            if !origin.as_ref().is_ok_and(OriginAllowed::is_present) =>
+        {
+            Err(Rejection::OriginNotAllowed)
+        }
+        (Some(found), None) => origin.map(|_| found),
+        (None, None) => Err(Rejection::CredentialRequired),
+    }
+}
