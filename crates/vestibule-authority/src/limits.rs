@@ -59,5 +59,35 @@ pub const REMEMBERED_PARTS: usize = 16;
 
 /// Longest key of a record, in bytes.
 pub const KEY_BYTES: usize = 1024;
+/// Longest record, in bytes.
+pub const RECORD_BYTES: usize = 256 * 1024;
+/// Most changes in a batch.
+pub const CHANGES_AT_ONCE: usize = 4096;
 /// Most events of the feed that are handed out at once.
 pub const EVENTS_AT_ONCE: usize = 1000;
+
+/// How long a record or event that is over stays in the file: a clock that was ahead for a moment
+/// must not cost a revocation.
+pub const KEPT_AFTER_END: Duration = Duration::from_hours(1);
+/// Most batches and events that are made durable together, by one wait for the disk.
+pub const COMMITTED_TOGETHER: usize = 256;
+/// Most batches and events that wait for the writer; whoever comes then waits for a place.
+pub const COMMITS_WAITING: usize = 1024;
+/// How much of the file is held in memory, in bytes.
+pub const STORE_CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// A file is compacted when it is opened, from this size on, in bytes, if most of it is empty.
+pub const COMPACTED_FROM: u64 = 4 * 1024 * 1024;
+
+/// Parts of the memory of fleeting things, each with its own lock.
+pub const FLEETING_PARTS: usize = 16;
+/// Longest fleeting thing, in bytes.
+pub const FLEETING_BYTES: usize = 64 * 1024;
+/// All fleeting things together, in bytes of their values.
+pub const FLEETING_BYTES_IN_ALL: usize = 64 * 1024 * 1024;
+/// Most names of a space that are remembered because they were taken. While there are as many,
+/// nothing new is kept in that space.
+pub const SPENT_NAMES: usize = 262_144;
+/// Most attempt counters of a space. What is forgotten beyond is said at `store::fleeting`.
+pub const ATTEMPT_COUNTERS: usize = 65_536;
+/// Most things and counters that one call clears away because they are over.
+pub const CLEARED_AT_ONCE: usize = 4;

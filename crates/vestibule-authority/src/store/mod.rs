@@ -25,6 +25,11 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 use vestibule_core::time::UnixTime;
 use zeroize::Zeroizing;
 
+mod embedded;
+mod fleeting;
+
+pub use self::embedded::{Embedded, OpenError};
+
 /// What comes of a question to the store.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
