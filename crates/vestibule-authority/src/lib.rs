@@ -63,6 +63,8 @@ mod words;
 
 pub mod store;
 
+pub mod revocation;
+
 pub use self::{
     address::{Address, AddressFault, DangerousHttp},
     authority::{Authority, AuthorityError, AuthorityFault},

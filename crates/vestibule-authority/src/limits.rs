@@ -91,3 +91,22 @@ pub const SPENT_NAMES: usize = 262_144;
 pub const ATTEMPT_COUNTERS: usize = 65_536;
 /// Most things and counters that one call clears away because they are over.
 pub const CLEARED_AT_ONCE: usize = 4;
+/// Most revocations that hold at once. Those without an end (of subjects, of everything) supersede
+/// each other, so that there are no more of them than subjects; those of tokens and sessions end.
+pub const REVOCATIONS: usize = 131_072;
+/// How long a revocation is kept behind the end of what it names: what is over may still be taken
+/// for a while, by issuers' clock skew, routes' grace, and clocks that differ.
+pub const REVOCATION_AFTERLIFE: Duration = Duration::from_hours(1);
+/// How often revocations are looked through for those that can be forgotten.
+pub const REVOCATION_SWEEP: Duration = Duration::from_mins(1);
+/// Revocations that a receiver may be behind before it is told that it missed some.
+pub const ANNOUNCEMENTS: usize = 4096;
+/// Longest subject, issuer, or name of a token or session that can be revoked, in bytes: as long as
+/// any that a credential can hold, since what cannot be named could not be revoked.
+pub const REVOCATION_NAME_BYTES: usize = vestibule_core::limits::CREDENTIAL_BYTES;
+/// Longest reason of a revocation, and longest name of who made it, in bytes.
+pub const REVOCATION_WORDS_BYTES: usize = 1024;
+/// Pause after the revocation feed failed for the first time; it doubles with each further failure.
+pub const FEED_RETRY_SHORTEST: Duration = Duration::from_millis(100);
+/// Longest pause after the revocation feed failed: so much later is one of another node known.
+pub const FEED_RETRY_LONGEST: Duration = Duration::from_secs(5);

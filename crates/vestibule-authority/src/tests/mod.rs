@@ -8,3 +8,4 @@ mod memory;
 pub(crate) mod provider;
 pub(crate) mod rig;
 mod rotation;
+pub(crate) mod shelf;
