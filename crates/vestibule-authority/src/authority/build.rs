@@ -15,6 +15,7 @@ use crate::{
     limits,
     memory::Memory,
     origin::{self, Form, Loaded, Origin},
+    revocation::Revocations,
     schedule::Pace,
     source::Source,
 };
@@ -67,8 +68,24 @@ pub enum AuthorityFault {
 }
 
 impl Authority {
-    /// Reads key files and trust roots. Keys of providers are fetched later.
+    /// Reads key files and trust roots. Keys of providers are fetched later. Nothing can be revoked.
     pub fn new(issuers: Vec<Issuer>) -> Result<Arc<Self>, AuthorityError> {
+        Self::build(issuers, None)
+    }
+
+    /// The same, and refuses by [`TokenRevoked`](vestibule_core::rejection::Rejection::TokenRevoked)
+    /// what is genuine and revoked, remembered or not.
+    pub fn with_revocations(
+        issuers: Vec<Issuer>,
+        revocations: Arc<Revocations>,
+    ) -> Result<Arc<Self>, AuthorityError> {
+        Self::build(issuers, Some(revocations))
+    }
+
+    fn build(
+        issuers: Vec<Issuer>,
+        revocations: Option<Arc<Revocations>>,
+    ) -> Result<Arc<Self>, AuthorityError> {
         let memory = Memory::new(limits::REMEMBERED)
             .map_err(|_| AuthorityError { issuer: "".into(), fault: AuthorityFault::Random })?;
         let wake = Arc::new(Notify::new());
@@ -80,7 +97,7 @@ impl Authority {
                 builder.member(issuer).map_err(|fault| AuthorityError { issuer: name, fault })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Arc::new(Self { members, memory, wake }))
+        Ok(Arc::new(Self { members, memory, wake, revocations }))
     }
 }
 

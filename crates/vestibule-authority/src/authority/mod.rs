@@ -23,6 +23,7 @@ use crate::{
     limits,
     memory::{Fingerprint, Memory},
     readiness::Readiness,
+    revocation::Revocations,
     schedule::Want,
     source::{Snapshot, Source},
     words,
@@ -39,6 +40,7 @@ pub struct Authority {
     members: Vec<Member>,
     memory: Memory<Remembered>,
     wake: Arc<Notify>,
+    revocations: Option<Arc<Revocations>>,
 }
 
 #[derive(Debug)]
@@ -139,9 +141,9 @@ impl Authority {
         self.members.iter().map(|member| member.source.readiness(now)).collect()
     }
 
-    /// Forgets the tokens of these principals, those that are being verified right now included:
-    /// for revocation, which must then refuse them itself, since a token that was forgotten is
-    /// verified again. Returns how many were known.
+    /// Forgets the tokens of these principals, those that are being verified right now included.
+    /// Returns how many were known. No revocation needs it: what is remembered is asked about anew
+    /// each time, and remembering makes its refusal cheap.
     pub fn forget(&self, whose: impl Fn(&Principal) -> bool) -> usize {
         // As it was when it was verified: whether it is over by now does not matter here.
         self.memory.forget(|known| match known.checked.at(known.since) {
@@ -170,6 +172,22 @@ impl Authority {
     }
 
     fn look(&self, credential: &Credential, issuers: &[usize], wall: UnixTime) -> Look {
+        match self.look_up(credential, issuers, wall) {
+            // Last, so that "revoked" is said only of what is genuine, and of what was remembered
+            // or verified before the revocation as well.
+            Look::Answer(Ok(verified)) if self.is_revoked(verified.principal()) => {
+                let reason = "a genuine token that was revoked";
+                Look::Answer(Err(Refused::new(Rejection::TokenRevoked, reason)))
+            }
+            look @ (Look::Answer(_) | Look::Doubt(_, _)) => look,
+        }
+    }
+
+    fn is_revoked(&self, principal: &Principal) -> bool {
+        self.revocations.as_ref().is_some_and(|revocations| revocations.covers(principal))
+    }
+
+    fn look_up(&self, credential: &Credential, issuers: &[usize], wall: UnixTime) -> Look {
         match credential.mechanism {
             Mechanism::Bearer => {}
             Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {

@@ -6,6 +6,7 @@ mod files;
 mod log;
 mod memory;
 pub(crate) mod provider;
+mod revoked;
 pub(crate) mod rig;
 mod rotation;
 pub(crate) mod shelf;
