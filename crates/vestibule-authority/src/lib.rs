@@ -64,10 +64,16 @@ mod words;
 pub mod store;
 
 pub mod revocation;
+mod door;
+mod opaque;
+mod records;
+
+pub mod sessions;
 
 pub use self::{
     address::{Address, AddressFault, DangerousHttp},
     authority::{Authority, AuthorityError, AuthorityFault},
+    door::Door,
     fetch::{FetchPolicy, TrustError},
     issuer::{Issuer, KeySource},
     readiness::{KeyState, Readiness},

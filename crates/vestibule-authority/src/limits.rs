@@ -110,3 +110,11 @@ pub const REVOCATION_WORDS_BYTES: usize = 1024;
 pub const FEED_RETRY_SHORTEST: Duration = Duration::from_millis(100);
 /// Longest pause after the revocation feed failed: so much later is one of another node known.
 pub const FEED_RETRY_LONGEST: Duration = Duration::from_secs(5);
+/// How long a login can be refreshed, from its beginning.
+pub const LOGIN_LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// How long a session token that was handed out on `accepted` is good.
+pub const RESUME_LIFETIME: Duration = Duration::from_hours(12);
+/// Most logins of one subject, and most session tokens; one more ends the oldest.
+pub const SESSIONS_EACH: usize = 1000;
+/// How many sessions are looked up and ended at once.
+pub const SESSIONS_AT_ONCE: usize = 100;

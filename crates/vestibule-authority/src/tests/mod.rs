@@ -3,6 +3,7 @@
 mod discovery;
 mod fetching;
 mod files;
+pub(crate) mod ledger;
 mod log;
 mod memory;
 pub(crate) mod provider;

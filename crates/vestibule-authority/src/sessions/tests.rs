@@ -1,0 +1,434 @@
+use std::{sync::Arc, time::Duration};
+
+use vestibule_core::{
+    authn::{Mechanism, Principal, Secret},
+    rejection::Rejection,
+    time::UnixTime,
+};
+
+use super::*;
+use crate::{door::Door, tests::ledger::Ledger};
+
+const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+const HOUR: Duration = Duration::from_hours(1);
+
+struct Rig {
+    ledger: Arc<Ledger>,
+    sessions: Sessions,
+}
+
+impl Rig {
+    fn new(policy: SessionPolicy) -> Self {
+        let ledger = Ledger::new();
+        let sessions = Sessions::new(Arc::<Ledger>::clone(&ledger), policy);
+        Self { ledger, sessions }
+    }
+
+    async fn login(&self, subject: &str) -> Login {
+        self.sessions.begin(&principal(subject), Cookie::Wanted, NOW).await.unwrap()
+    }
+
+    async fn grant(&self, principal: &Principal) -> Granted {
+        self.sessions.grant(principal, "chat", NOW).await.unwrap()
+    }
+
+    /// Who it is, and in which session.
+    async fn check(&self, token: &Secret, route: &str, now: UnixTime) -> Result<String, Rejection> {
+        let issuers = ["https://gate.example".into()];
+        let door = Door { route, origin: None, issuers: &issuers };
+        let verified = self.sessions.check(token, &door, now).await;
+        verified.map(|it| it.principal().subject.to_string()).map_err(|refused| refused.rejection)
+    }
+
+    async fn refresh(&self, token: &Secret) -> Result<Secret, RefreshError> {
+        self.sessions.refresh(token, NOW).await.map(|refreshed| refreshed.refresh)
+    }
+}
+
+fn rig() -> Rig {
+    Rig::new(SessionPolicy::default())
+}
+
+fn principal(subject: &str) -> Principal {
+    Principal {
+        subject: subject.into(),
+        issuer: "https://gate.example".into(),
+        scopes: Box::new(["chat:read".into()]),
+        token_id: Some("jti-1".into()),
+        session: None,
+        email: Some("a@example".into()),
+        name: None,
+        groups: Box::new(["staff".into()]),
+        mechanism: Mechanism::Bearer,
+        issued: Some(NOW),
+        expires: NOW.after(Duration::from_mins(5)),
+    }
+}
+
+/// Every text that differs in one bit.
+fn flipped(token: &Secret) -> impl Iterator<Item = Secret> {
+    let bytes = token.expose().to_vec();
+    (0..bytes.len() * 8).map(move |bit| {
+        let mut bytes = bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        Secret::new(bytes)
+    })
+}
+
+// Refresh tokens.
+
+#[tokio::test]
+async fn a_refresh_token_is_exchanged_for_the_next_one() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let mut token = login.refresh;
+    for _ in 0..20 {
+        let next = rig.sessions.refresh(&token, NOW).await.unwrap();
+        assert_ne!(next.refresh.expose(), token.expose());
+        assert_eq!(next.principal.session, Some(login.session.clone()));
+        assert_eq!(
+            (&*next.principal.subject, &*next.principal.groups[0], next.principal.expires),
+            ("alice", "staff", NOW.after(Duration::from_hours(24 * 30)))
+        );
+        token = next.refresh;
+    }
+}
+
+#[tokio::test]
+async fn any_older_generation_ends_the_login_and_all_that_came_of_it() {
+    for age in [1, 2, 7] {
+        let rig = rig();
+        let login = rig.login("alice").await;
+        let resumed = rig.grant(&login.principal).await;
+        let mut tokens = vec![login.refresh.clone()];
+        for _ in 0..7 {
+            tokens.push(rig.refresh(tokens.last().unwrap()).await.unwrap());
+        }
+        let stolen = &tokens[tokens.len() - 1 - age];
+        match rig.refresh(stolen).await {
+            Err(RefreshError::Reused { session }) => assert_eq!(session, login.session),
+            other => panic!("{age}: {other:?}"),
+        }
+        for token in &tokens {
+            assert!(matches!(rig.refresh(token).await, Err(RefreshError::Invalid)), "{age}");
+        }
+        let cookie = login.cookie.unwrap();
+        for token in [cookie, resumed.token] {
+            assert_eq!(rig.check(&token, "chat", NOW).await, Err(Rejection::SessionUnknown));
+        }
+        assert_eq!(rig.ledger.len(Table::Sessions), 0);
+        assert_eq!(rig.ledger.len(Table::SessionsBySubject), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_forged_refresh_token_ends_nobody_s_login() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let current = rig.refresh(&login.refresh).await.unwrap();
+    for forged in flipped(&login.refresh).chain(flipped(&current)) {
+        let said = rig.refresh(&forged).await;
+        assert!(matches!(said, Err(RefreshError::Invalid)), "{said:?}");
+    }
+    for forged in ["", "vsr_", "vsr_AAAA", "eyJhbGciOiJFZERTQSJ9.e30.AA"] {
+        assert!(matches!(rig.refresh(&Secret::new(forged)).await, Err(RefreshError::Invalid)));
+    }
+    assert!(rig.refresh(&current).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_mac_of_one_login_is_worth_nothing_in_another() {
+    let rig = rig();
+    let (alice, mallory) = (rig.login("alice").await, rig.login("mallory").await);
+    let bytes = |login: &Login| *opaque::bytes_of::<52>("vsr_", &login.refresh).unwrap();
+    let (alices, mallorys) = (bytes(&alice), bytes(&mallory));
+    let mixed = opaque::token("vsr_", &[&alices[..20], &mallorys[20..]]);
+    assert!(matches!(rig.refresh(&mixed).await, Err(RefreshError::Invalid)));
+    // A generation that was not reached yet, with a MAC over another.
+    let mut ahead = alices;
+    ahead[19] = 1;
+    let ahead = opaque::token("vsr_", &[&ahead]);
+    assert!(matches!(rig.refresh(&ahead).await, Err(RefreshError::Invalid)));
+    assert!(rig.refresh(&alice.refresh).await.is_ok());
+    assert!(rig.refresh(&mallory.refresh).await.is_ok());
+}
+
+#[tokio::test]
+async fn of_two_who_present_a_refresh_token_at_once_one_wins() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let (one, other) = tokio::join!(rig.refresh(&login.refresh), rig.refresh(&login.refresh));
+    let (won, lost) = if one.is_ok() { (one, other) } else { (other, one) };
+    let won = won.unwrap();
+    assert!(matches!(lost, Err(RefreshError::Overtaken)), "{lost:?}");
+    // The login goes on for the winner; the loser's second attempt is an older generation.
+    let next = rig.refresh(&won).await.unwrap();
+    assert!(matches!(rig.refresh(&login.refresh).await, Err(RefreshError::Reused { .. })));
+    assert!(matches!(rig.refresh(&next).await, Err(RefreshError::Invalid)));
+}
+
+#[tokio::test]
+async fn a_slip_is_forgiven_for_as_long_as_the_policy_says_and_brings_no_token() {
+    let overlap = Duration::from_secs(10);
+    let rig = Rig::new(SessionPolicy { overlap, ..SessionPolicy::default() });
+    let login = rig.login("alice").await;
+    let second = rig.refresh(&login.refresh).await.unwrap();
+    let at = |seconds| NOW.after(Duration::from_secs(seconds));
+    let said = rig.sessions.refresh(&login.refresh, at(9)).await;
+    assert!(matches!(said, Err(RefreshError::Overtaken)), "{said:?}");
+    // Two generations back is no slip.
+    let third = rig.sessions.refresh(&second, at(9)).await.unwrap().refresh;
+    let said = rig.sessions.refresh(&second, at(18)).await;
+    assert!(matches!(said, Err(RefreshError::Overtaken)), "{said:?}");
+    let said = rig.sessions.refresh(&login.refresh, at(10)).await;
+    assert!(matches!(said, Err(RefreshError::Reused { .. })), "{said:?}");
+    assert!(rig.refresh(&third).await.is_err());
+}
+
+#[tokio::test]
+async fn a_refresh_token_ends_with_its_login_and_use_does_not_make_it_longer() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let last = NOW.after(Duration::from_hours(24 * 30) - Duration::from_millis(1));
+    let token = rig.sessions.refresh(&login.refresh, last).await.unwrap().refresh;
+    let said = rig.sessions.refresh(&token, login.expires).await;
+    assert!(matches!(said, Err(RefreshError::Invalid)), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_session_token_is_no_refresh_token_and_the_other_way_round() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let cookie = login.cookie.unwrap();
+    assert!(matches!(rig.refresh(&cookie).await, Err(RefreshError::Invalid)));
+    assert_eq!(rig.check(&login.refresh, "chat", NOW).await, Err(Rejection::SessionUnknown));
+    let granted = rig.grant(&principal("bob")).await;
+    let bytes = opaque::bytes_of::<48>("vss_", &granted.token).unwrap();
+    let dressed = opaque::token("vsr_", &[&bytes[..], &[0; 4]]);
+    assert!(matches!(rig.refresh(&dressed).await, Err(RefreshError::Invalid)));
+}
+
+// Session tokens.
+
+#[tokio::test]
+async fn a_session_token_says_who_it_was_made_for_until_its_own_end() {
+    let rig = rig();
+    let granted = rig.grant(&principal("alice")).await;
+    let issuers = ["https://gate.example".into()];
+    let door = Door { route: "chat", origin: None, issuers: &issuers };
+    let late = NOW.after(11 * HOUR);
+    let verified = rig.sessions.check(&granted.token, &door, late).await.unwrap();
+    let expected = Principal {
+        session: Some(granted.session.clone()),
+        mechanism: Mechanism::Session,
+        expires: NOW.after(12 * HOUR),
+        ..principal("alice")
+    };
+    assert_eq!(**verified.principal(), expected);
+    assert_eq!(granted.expires, expected.expires);
+    let over = rig.check(&granted.token, "chat", granted.expires).await;
+    assert_eq!(over, Err(Rejection::SessionUnknown));
+}
+
+#[tokio::test]
+async fn a_session_token_is_good_on_its_route_and_a_cookie_on_all() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let granted = rig.grant(&login.principal).await;
+    assert_eq!(rig.check(&granted.token, "chat", NOW).await, Ok("alice".to_owned()));
+    assert_eq!(rig.check(&granted.token, "admin", NOW).await, Err(Rejection::SessionUnknown));
+    let cookie = login.cookie.unwrap();
+    for route in ["chat", "admin"] {
+        assert_eq!(rig.check(&cookie, route, NOW).await, Ok("alice".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_route_takes_sessions_of_its_own_issuers_alone() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let token = rig.grant(&login.principal).await.token;
+    let other: [Arc<str>; 1] = ["https://gate.example.evil".into()];
+    for token in [token, login.cookie.unwrap()] {
+        for issuers in [&other[..], &[]] {
+            let door = Door { route: "chat", origin: None, issuers };
+            let refused = rig.sessions.check(&token, &door, NOW).await.unwrap_err();
+            assert_eq!(refused.rejection, Rejection::SessionUnknown);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_token_with_one_bit_flipped_opens_nothing() {
+    let rig = rig();
+    let granted = rig.grant(&principal("alice")).await;
+    for forged in flipped(&granted.token) {
+        assert_eq!(rig.check(&forged, "chat", NOW).await, Err(Rejection::SessionUnknown));
+    }
+    assert!(rig.check(&granted.token, "chat", NOW).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_secret_of_one_session_opens_no_other() {
+    let rig = rig();
+    let (alice, mallory) =
+        (rig.grant(&principal("alice")).await, rig.grant(&principal("mallory")).await);
+    let bytes = |granted: &Granted| *opaque::bytes_of::<48>("vss_", &granted.token).unwrap();
+    let mixed = opaque::token("vss_", &[&bytes(&alice)[..16], &bytes(&mallory)[16..]]);
+    assert_eq!(rig.check(&mixed, "chat", NOW).await, Err(Rejection::SessionUnknown));
+    // A login without a cookie has no session token, whatever is presented.
+    let login = rig.sessions.begin(&principal("bob"), Cookie::None, NOW).await.unwrap();
+    let id = opaque::decode::<16>(&login.session.as_bytes()[4..]).unwrap();
+    let empty = opaque::token("vss_", &[id.as_slice(), &[0; 32]]);
+    assert!(login.cookie.is_none());
+    assert_eq!(rig.check(&empty, "chat", NOW).await, Err(Rejection::SessionUnknown));
+}
+
+#[tokio::test]
+async fn what_has_ended_opens_nothing_and_neither_does_what_came_of_it() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let first = rig.grant(&login.principal).await;
+    let second = rig.grant(&login.principal).await;
+    let others = rig.grant(&principal("alice")).await;
+    assert_eq!(first.session, login.session);
+    assert_ne!(others.session, login.session);
+    assert_eq!(rig.sessions.end(&login.session, NOW).await.unwrap(), 3);
+    for token in [&first.token, &second.token, &login.cookie.unwrap()] {
+        assert_eq!(rig.check(token, "chat", NOW).await, Err(Rejection::SessionUnknown));
+    }
+    assert!(matches!(rig.refresh(&login.refresh).await, Err(RefreshError::Invalid)));
+    assert_eq!(rig.check(&others.token, "chat", NOW).await, Ok("alice".to_owned()));
+    assert_eq!(rig.sessions.end(&login.session, NOW).await.unwrap(), 0);
+    assert_eq!(rig.sessions.end(&others.session, NOW).await.unwrap(), 1);
+    assert_eq!(rig.ledger.len(Table::SessionsBySubject), 0);
+}
+
+#[tokio::test]
+async fn a_token_that_is_made_for_an_ended_session_is_dead_at_birth() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    rig.sessions.end(&login.session, NOW).await.unwrap();
+    let late = rig.grant(&login.principal).await;
+    assert_eq!(rig.check(&late.token, "chat", NOW).await, Err(Rejection::SessionUnknown));
+    // So is one that is made of a session token that ended meanwhile.
+    let first = rig.grant(&principal("bob")).await;
+    let resumed = Principal { session: Some(first.session.clone()), ..principal("bob") };
+    rig.sessions.end(&first.session, NOW).await.unwrap();
+    let late = rig.grant(&resumed).await;
+    assert_eq!(rig.check(&late.token, "chat", NOW).await, Err(Rejection::SessionUnknown));
+}
+
+#[tokio::test]
+async fn a_session_token_does_not_outlive_its_login() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let late = NOW.after(Duration::from_hours(24 * 30 - 1));
+    let granted = rig.sessions.grant(&login.principal, "chat", late).await.unwrap();
+    assert_eq!(granted.expires, late.after(12 * HOUR));
+    let issuers = ["https://gate.example".into()];
+    let door = Door { route: "chat", origin: None, issuers: &issuers };
+    let verified = rig.sessions.check(&granted.token, &door, late).await.unwrap();
+    assert_eq!(verified.principal().expires, login.expires);
+    let over = rig.check(&granted.token, "chat", login.expires).await;
+    assert_eq!(over, Err(Rejection::SessionUnknown));
+}
+
+#[tokio::test]
+async fn the_session_of_another_issuer_can_be_ended_by_its_name() {
+    let rig = rig();
+    let foreign = Principal { session: Some("sid-of-the-idp".into()), ..principal("alice") };
+    let granted = rig.grant(&foreign).await;
+    assert_eq!(&*granted.session, "sid-of-the-idp");
+    assert_eq!(rig.check(&granted.token, "chat", NOW).await, Ok("alice".to_owned()));
+    assert_eq!(rig.sessions.end("sid-of-the-idp", NOW).await.unwrap(), 1);
+    assert_eq!(rig.check(&granted.token, "chat", NOW).await, Err(Rejection::SessionUnknown));
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_good_once() {
+    let rig = rig();
+    let first = rig.grant(&principal("alice")).await;
+    let issuers = ["https://gate.example".into()];
+    let door = Door { route: "chat", origin: None, issuers: &issuers };
+    let late = NOW.after(HOUR);
+    let (verified, second) = rig.sessions.rotate(&first.token, &door, late).await.unwrap();
+    assert_eq!((second.expires, &second.session), (first.expires, &first.session));
+    assert_eq!(verified.principal().session.as_ref(), Some(&first.session));
+    assert_eq!(rig.check(&first.token, "chat", late).await, Err(Rejection::SessionUnknown));
+    assert_eq!(rig.check(&second.token, "chat", late).await, Ok("alice".to_owned()));
+    let elsewhere = Door { route: "admin", ..door };
+    assert!(rig.sessions.rotate(&second.token, &elsewhere, late).await.is_err());
+    let (one, other) = tokio::join!(
+        rig.sessions.rotate(&second.token, &door, late),
+        rig.sessions.rotate(&second.token, &door, late)
+    );
+    assert_eq!(usize::from(one.is_ok()) + usize::from(other.is_ok()), 1);
+}
+
+#[tokio::test]
+async fn one_subject_has_a_bounded_number_of_sessions_and_the_oldest_goes() {
+    let rig = Rig::new(SessionPolicy { each: 3, ..SessionPolicy::default() });
+    let login = rig.login("alice").await;
+    let mut tokens = Vec::new();
+    for second in 0..5 {
+        let now = NOW.after(Duration::from_secs(second));
+        tokens.push(rig.sessions.grant(&login.principal, "chat", now).await.unwrap().token);
+    }
+    let now = NOW.after(Duration::from_secs(5));
+    for (token, alive) in tokens.iter().zip([false, false, true, true, true]) {
+        assert_eq!(rig.check(token, "chat", now).await.is_ok(), alive);
+    }
+    // Not the login, which is older than all of them.
+    assert!(rig.refresh(&login.refresh).await.is_ok());
+    let ids = rig.sessions.of_subject("https://gate.example", "alice", now).await.unwrap();
+    assert_eq!((ids.len(), &ids[0]), (4, &login.session));
+    // Nor anybody else's.
+    let others = rig.sessions.of_subject("https://gate.example", "alic", now).await.unwrap();
+    assert!(others.is_empty());
+    assert!(
+        rig.sessions.of_subject("https://gate.examplealice", "", now).await.unwrap().is_empty()
+    );
+    let ended = rig.sessions.end_of_subject("https://gate.example", "alice", now).await.unwrap();
+    assert_eq!((ended, rig.ledger.len(Table::Sessions)), (4, 0));
+}
+
+#[tokio::test]
+async fn many_sessions_of_one_root_end_together() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    for _ in 0..=limits::SESSIONS_AT_ONCE * 2 {
+        rig.grant(&login.principal).await;
+    }
+    let ended = rig.sessions.end(&login.session, NOW).await.unwrap();
+    assert_eq!(ended, limits::SESSIONS_AT_ONCE * 2 + 2);
+    assert_eq!(rig.ledger.len(Table::Sessions) + rig.ledger.len(Table::SessionsBySubject), 0);
+}
+
+#[tokio::test]
+async fn neither_the_store_nor_what_is_printed_holds_a_token() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let granted = rig.grant(&login.principal).await;
+    let printed = format!("{login:?} {granted:?} {:?}", rig.refresh(&login.refresh).await);
+    let kept = rig.ledger.text();
+    for token in [&login.refresh, &login.cookie.unwrap(), &granted.token] {
+        let text = std::str::from_utf8(token.expose()).unwrap();
+        // Neither the whole nor the secret half.
+        let secret = text.get(text.len() - 24..).unwrap();
+        assert!(!printed.contains(secret) && !kept.contains(secret));
+    }
+    assert!(kept.contains("\"sub\":\"alice\"") && !printed.contains("vss_"));
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_answer_opens_nothing_and_ends_nothing() {
+    let rig = rig();
+    let login = rig.login("alice").await;
+    let granted = rig.grant(&login.principal).await;
+    rig.ledger.fail();
+    assert_eq!(rig.check(&granted.token, "chat", NOW).await, Err(Rejection::Unavailable));
+    assert!(matches!(rig.refresh(&login.refresh).await, Err(RefreshError::Store(_))));
+    assert!(rig.sessions.end(&login.session, NOW).await.is_err());
+    assert!(rig.sessions.begin(&login.principal, Cookie::None, NOW).await.is_err());
+}
