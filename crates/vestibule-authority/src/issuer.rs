@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use vestibule_verify::jwt::Expectations;
 
-use crate::fetch::FetchPolicy;
+use crate::{fetch::FetchPolicy, held::HeldKeys};
 
 /// Somebody whose tokens count.
 #[derive(Clone, Debug)]
@@ -39,16 +39,19 @@ pub enum KeySource {
         /// How metadata and keys are fetched.
         fetch: FetchPolicy,
     },
+    /// The keys that this process signs access tokens with.
+    Held(HeldKeys),
 }
 
 impl KeySource {
-    /// The word of the configuration for it.
+    /// The word of the configuration for it; `local` for what is not configured.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::JwksFile(_) => "jwks_file",
             Self::SecretFile(_) => "secret_file",
             Self::JwksUrl { .. } => "jwks_url",
             Self::Discovery { .. } => "discovery",
+            Self::Held(_) => "local",
         }
     }
 }

@@ -63,18 +63,21 @@ mod words;
 
 pub mod store;
 
-pub mod revocation;
 mod door;
+mod held;
 mod opaque;
 mod records;
+pub mod revocation;
 
 pub mod sessions;
+pub mod tokens;
 
 pub use self::{
     address::{Address, AddressFault, DangerousHttp},
     authority::{Authority, AuthorityError, AuthorityFault},
     door::Door,
     fetch::{FetchPolicy, TrustError},
+    held::HeldKeys,
     issuer::{Issuer, KeySource},
     readiness::{KeyState, Readiness},
 };

@@ -44,6 +44,9 @@ pub const FILE_REFRESH: Duration = Duration::from_secs(2);
 /// At most one read of a file in this time is made because of what clients present.
 pub const FILE_COOL_DOWN: Duration = Duration::from_secs(1);
 
+/// How often the store is asked for signing keys of other nodes.
+pub const HELD_REFRESH: Duration = Duration::from_secs(30);
+
 /// Most issuers that are tried for one token.
 pub const ISSUERS_TRIED: usize = 8;
 /// How often newer keys are tried that came while others were tried.
@@ -118,3 +121,19 @@ pub const RESUME_LIFETIME: Duration = Duration::from_hours(12);
 pub const SESSIONS_EACH: usize = 1000;
 /// How many sessions are looked up and ended at once.
 pub const SESSIONS_AT_ONCE: usize = 100;
+
+/// How long an access token of our own is good.
+pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
+/// How long a key signs.
+pub const ROTATE_EVERY: Duration = Duration::from_hours(30 * 24);
+/// The shortest time that a key may be told to sign.
+pub const ROTATE_SHORTEST: Duration = Duration::from_mins(1);
+/// How long a key is published before it signs, where it signs for at least twice that: caches of
+/// those who fetch the key set are at most as old.
+pub const KEYS_AHEAD: Duration = Duration::from_hours(24);
+/// How long a key stays published when no token of its can live any more: for clocks that differ.
+pub const KEYS_BEHIND: Duration = Duration::from_mins(5);
+/// How far ahead the `iat` of a token may be put, to come after a revocation: what verifiers forgive.
+pub const ISSUED_AHEAD: Duration = Duration::from_secs(30);
+/// How often a change is tried again that somebody else came before.
+pub const CONFLICTS: usize = 8;

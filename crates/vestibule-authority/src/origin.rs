@@ -18,8 +18,10 @@ use crate::{
     address::Address,
     discovery::{Discovered, DiscoveryError, Metadata},
     fetch::{FetchError, Fetcher},
+    held::HeldKeys,
     limits,
     schedule::after,
+    store::StoreError,
 };
 
 /// A place where keys are.
@@ -28,6 +30,7 @@ pub(crate) enum Origin {
     File { path: PathBuf, form: Form },
     Url { keys: Address, fetcher: Fetcher },
     Metadata { metadata: Box<Metadata>, found: Mutex<Option<Found>>, fetcher: Fetcher },
+    Held(HeldKeys),
 }
 
 /// What a key file holds.
@@ -72,6 +75,8 @@ pub(crate) enum LoadError {
     Fetch(#[from] FetchError),
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
+    #[error("the keys cannot be looked up")]
+    Held(#[source] StoreError),
     #[error("broken off")]
     Interrupted,
 }
@@ -101,8 +106,18 @@ impl Origin {
                 }
                 result
             }
+            Self::Held(keys) => held_jwks(&keys.read().await.map_err(LoadError::Held)?),
         }
     }
+}
+
+/// Keys as their holder knows them.
+pub(crate) fn held(keys: &HeldKeys) -> Result<Loaded, LoadError> {
+    held_jwks(&keys.known())
+}
+
+fn held_jwks(bytes: &[u8]) -> Result<Loaded, LoadError> {
+    jwks(bytes, Symmetric::Refused, || "the store".to_owned())
 }
 
 /// Reads a key file.

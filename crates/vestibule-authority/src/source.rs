@@ -276,6 +276,7 @@ impl Source {
             | LoadError::TooLarge { .. }
             | LoadError::Keys { .. }
             | LoadError::Fetch(_)
+            | LoadError::Held(_)
             | LoadError::Discovery(_) => {}
         }
         let retry = state.schedule.failed(jitter(), now);

@@ -53,6 +53,9 @@ pub enum AuthorityFault {
         /// Why the first entry was left out.
         why: String,
     },
+    /// The keys of this process.
+    #[error(transparent)]
+    Held(Box<dyn Error + Send + Sync>),
     /// Its trust roots.
     #[error(transparent)]
     Trust(#[from] TrustError),
@@ -130,6 +133,11 @@ impl Builder {
                 let fetcher = self.fetcher(&fetch, metadata.scheme())?;
                 (Origin::metadata(metadata, fetcher), pace(&fetch), None)
             }
+            KeySource::Held(keys) => {
+                let loaded =
+                    origin::held(&keys).map_err(|error| AuthorityFault::Held(Box::new(error)))?;
+                (Origin::Held(keys), HELD, Some(loaded))
+            }
         };
         let source = Source::new(name, kind, origin, pace, Arc::clone(&self.wake));
         if let Some(loaded) = loaded {
@@ -176,6 +184,15 @@ fn file(path: PathBuf, form: Form) -> Result<(Origin, Pace, Option<Loaded>), Aut
     };
     Ok((Origin::File { path, form }, pace, Some(loaded)))
 }
+
+/// How often the store is asked for keys that another node may have made. They count without end: a
+/// store that cannot answer withdraws no key.
+const HELD: Pace = Pace {
+    refresh: limits::HELD_REFRESH,
+    max_stale: None,
+    cool_down: limits::FILE_COOL_DOWN,
+    retry: (limits::RETRY_SHORTEST, limits::RETRY_LONGEST),
+};
 
 fn pace(policy: &FetchPolicy) -> Pace {
     Pace {
