@@ -7,6 +7,8 @@
 
 pub mod config;
 
+pub mod limits;
+
 pub mod listen;
 
 pub mod http;

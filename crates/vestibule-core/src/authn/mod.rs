@@ -39,6 +39,15 @@ impl Question {
     }
 }
 
+/// Whether a revocation covers a principal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// None does.
+    No,
+    /// One does: nothing that rests on the principal may live.
+    Yes,
+}
+
 /// The answer to one [`Question`].
 #[derive(Debug)]
 #[must_use = "a verdict that is dropped admits nobody"]
@@ -48,6 +57,18 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The same, unless its principal was revoked since the question was put. Whoever keeps a list
+    /// of revocations calls this last, where nothing can come between it and the verdict's use: a
+    /// verdict that waited would else let in somebody who was thrown out meanwhile.
+    pub fn unless_revoked(self, is_revoked: impl FnOnce(&Principal) -> Revoked) -> Self {
+        let Self { asker, result } = self;
+        let result = result.and_then(|verified| match is_revoked(verified.principal()) {
+            Revoked::No => Ok(verified),
+            Revoked::Yes => Err(Rejection::TokenRevoked),
+        });
+        Self { asker, result }
+    }
+
     /// The result, for the connection that asked; `None` for any other.
     pub fn for_asker(self, id: ConnectionId) -> Option<Result<Verified, Rejection>> {
         (self.asker == id).then_some(self.result)

@@ -118,6 +118,15 @@ impl Session {
         Some(self.core.closes.map_or(deadline, |closes| closes.min(deadline)))
     }
 
+    /// When the lease ends; `None` where the connection is being closed.
+    pub fn lease_ends(&self) -> Option<Mono> {
+        match &self.state {
+            State::Live(live) => Some(live.lease.ends()),
+            State::Renewing(renewing) => Some(renewing.lease.ends()),
+            State::Closing(Closing) => None,
+        }
+    }
+
     /// Renews the lease by a credential that was checked beside the connection, and tells how long
     /// it is now. One of another identity, or that the route would not take, changes nothing: whoever
     /// merely knows the name of a connection must not be able to end it.

@@ -1,10 +1,11 @@
 //! Carries out what the session decides: the hands between `vestibule_core::session` and the relay.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc};
+use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
-use tracing::info;
+use tokio::sync::oneshot;
+use tracing::{info, trace};
 use vestibule_core::{
-    authn::{ConnectionId, Question, Verdict},
+    authn::{ConnectionId, Question, Revoked, Verdict, Verified},
     limits,
     policy::Carrier,
     rejection::Rejection,
@@ -16,8 +17,11 @@ use vestibule_core::{
 use crate::{
     config::Route,
     ops::metrics::{Closed, Direction},
-    relay::{self, Ended, EndedBy, Key, Order, Report},
-    serve::Worker,
+    relay::{self, Ended, EndedBy, Key, Order, Report, Traffic},
+    serve::{
+        Worker,
+        connections::{ConnectionName, Details},
+    },
 };
 
 /// What reaches a connection from outside of it.
@@ -29,6 +33,9 @@ pub enum Signal {
     Verdict(Verdict),
     /// Somebody decided that it must end.
     End(Rejection),
+    /// A credential was checked beside the connection, to renew its lease; who wants to know what
+    /// came of it.
+    Renew(Verified, oneshot::Sender<Result<Duration, Rejection>>),
 }
 
 /// One authenticated connection: its session, and what is said about it in logs and metrics.
@@ -41,7 +48,8 @@ pub struct Control {
     id: ConnectionId,
     carrier: Carrier,
     peer: IpAddr,
-    began: Mono,
+    origin: Option<Box<str>>,
+    began: Now,
     ending: Option<Rejection>,
 }
 
@@ -54,6 +62,8 @@ pub struct Opened {
     pub carrier: Carrier,
     /// Who is at the other end.
     pub peer: IpAddr,
+    /// The page behind it, as it calls itself.
+    pub origin: Option<Box<str>>,
     /// What it asked for.
     pub route: Arc<Route>,
 }
@@ -61,10 +71,10 @@ pub struct Opened {
 impl Control {
     /// Logs the beginning.
     pub fn new(session: Session, opened: Opened, worker: Rc<Worker>, now: Now) -> Self {
-        let Opened { id, carrier, peer, route } = opened;
+        let Opened { id, carrier, peer, origin, route } = opened;
         let principal = session.principal();
         info!(
-            connection = id.0,
+            connection = %worker.shared.name(id),
             // Not by `%`, which would write line ends as they are.
             subject = &*principal.subject,
             issuer = &*principal.issuer,
@@ -75,13 +85,57 @@ impl Control {
             "connected"
         );
         worker.shared.metrics.connections.inc();
-        let (key, began, ending) = (None, now.mono, None);
-        Self { session, route, worker, key, id, carrier, peer, began, ending }
+        let (key, began, ending) = (None, now, None);
+        Self { session, route, worker, key, id, carrier, peer, origin, began, ending }
     }
 
     /// Who is connected, and since when.
     pub fn session(&self) -> &Session {
         &self.session
+    }
+
+    /// What it is called outside of the process.
+    pub fn name(&self) -> ConnectionName {
+        self.worker.shared.name(self.id)
+    }
+
+    /// Whether its end has begun.
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// What is shown of it.
+    pub fn details(&self, traffic: Traffic, now: Now) -> Details {
+        let Traffic { to_client, to_upstream } = traffic;
+        let lease_ends = self.session.lease_ends();
+        Details {
+            id: self.name(),
+            principal: Arc::clone(self.session.principal()),
+            carrier: self.carrier,
+            route: Arc::clone(&self.route),
+            peer: self.peer,
+            origin: self.origin.clone(),
+            since: self.began.wall,
+            lease_ends: lease_ends.map(|ends| now.wall.after(now.mono.until(ends))),
+            to_client,
+            to_upstream,
+        }
+    }
+
+    /// Renews the lease. That the credential was good when it was checked does not count: what was
+    /// revoked since has been swept already, and would not be again.
+    fn renew(&mut self, verified: &Verified, now: Now) -> Result<Duration, Rejection> {
+        match self.worker.shared.is_revoked(verified.principal()) {
+            Revoked::No => self.session.renew(verified, &self.route.policy, now),
+            Revoked::Yes => Err(Rejection::TokenRevoked),
+        }
+    }
+
+    /// The same verdict, unless what it rests on was revoked while it was on its way.
+    fn verdict(&mut self, verdict: Verdict, now: Now) {
+        let shared = &self.worker.shared;
+        let verdict = verdict.unless_revoked(|principal| shared.is_revoked(principal));
+        self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
     }
 
     fn input(&mut self, input: Input<'_>, now: Now, orders: &mut Vec<Order>) {
@@ -107,13 +161,13 @@ impl Control {
         if let Some(result) = known {
             let doubted = |refused| self.worker.doubted(&self.route, self.peer, refused);
             let verdict = question.answer(result.map_err(doubted));
-            self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
+            self.verdict(verdict, now);
             return;
         }
         // The relay names a connection before it reads from it.
         let Some(key) = self.key else {
             let verdict = question.answer(Err(Rejection::Unavailable));
-            self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
+            self.verdict(verdict, now);
             return;
         };
         let peer = self.peer;
@@ -138,7 +192,16 @@ impl relay::Control for Control {
                 self.key = Some(key);
                 Input::Deadline
             }
-            Report::Signal(Signal::Verdict(verdict)) => Input::Verdict(verdict),
+            Report::Signal(Signal::Verdict(verdict)) => {
+                self.verdict(verdict, now);
+                Input::Deadline
+            }
+            Report::Signal(Signal::Renew(verified, reply)) => {
+                if reply.send(self.renew(&verified, now)).is_err() {
+                    trace!("nobody waits to hear about the renewal");
+                }
+                Input::Deadline
+            }
             Report::Signal(Signal::End(rejection)) => Input::End(rejection),
             Report::Deadline => Input::Deadline,
             Report::Idle => Input::End(Rejection::IdleTimeout),
@@ -154,6 +217,7 @@ impl relay::Control for Control {
     fn ended(&mut self, ended: &Ended, now: Now) {
         let Ended { to_client, to_upstream, code, by } = ended;
         let metrics = &self.worker.shared.metrics;
+        self.worker.ended(self.id);
         metrics.connections.dec();
         let by = match by {
             EndedBy::Client => "client",
@@ -165,9 +229,9 @@ impl relay::Control for Control {
         metrics.bytes.get_or_create(&Direction { to: "client" }).inc_by(*to_client);
         metrics.bytes.get_or_create(&Direction { to: "upstream" }).inc_by(*to_upstream);
         let principal = self.session.principal();
-        let duration = self.began.until(now.mono).as_millis();
+        let duration = self.began.mono.until(now.mono).as_millis();
         info!(
-            connection = self.id.0,
+            connection = %self.name(),
             subject = &*principal.subject,
             mechanism = principal.mechanism.name(),
             carrier = self.carrier.name(),

@@ -1,13 +1,13 @@
 //! What the upstream is told about who is there.
 
 use serde_json::json;
-use vestibule_core::{
-    authn::{ConnectionId, Principal},
-    time::UnixTime,
-};
+use vestibule_core::{authn::Principal, time::UnixTime};
 use vestibule_verify::mint::Signer;
 
-use crate::config::{Assertion, IdentityPreset, Route};
+use crate::{
+    config::{Assertion, IdentityPreset, Route},
+    serve::connections::ConnectionName,
+};
 
 /// How long the upstream may rely on an assertion, at the most.
 const ASSERTION_SECONDS: i64 = 300;
@@ -16,7 +16,7 @@ const ASSERTION_SECONDS: i64 = 300;
 pub(super) fn fields(
     route: &Route,
     principal: &Principal,
-    connection: ConnectionId,
+    connection: ConnectionName,
     signer: &Signer,
     now: UnixTime,
 ) -> Vec<(&'static str, String)> {
@@ -37,7 +37,7 @@ pub(super) fn fields(
             ("X-Vestibule-Scopes", scopes()),
             ("X-Vestibule-Mechanism", principal.mechanism.name().to_owned()),
             ("X-Vestibule-Expires", principal.expires.as_secs().to_string()),
-            ("X-Vestibule-Connection", connection.0.to_string()),
+            ("X-Vestibule-Connection", connection.to_string()),
         ],
         IdentityPreset::Oauth2Proxy => vec![
             ("X-Forwarded-User", subject),
@@ -66,7 +66,7 @@ pub(super) fn fields(
 fn assertion(
     route: &Route,
     principal: &Principal,
-    connection: ConnectionId,
+    connection: ConnectionName,
     signer: &Signer,
     now: UnixTime,
 ) -> Option<String> {
@@ -77,7 +77,7 @@ fn assertion(
         "aud": route.name(),
         "iat": now.as_secs(),
         "exp": now.as_secs().saturating_add(ASSERTION_SECONDS).min(principal.expires.as_secs()),
-        "jti": connection.0.to_string(),
+        "jti": connection.to_string(),
         "issuer": &*principal.issuer,
         "scope": scopes.join(" "),
         "groups": principal.groups,

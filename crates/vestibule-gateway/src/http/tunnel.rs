@@ -6,7 +6,7 @@ use std::{io, rc::Rc, sync::Arc};
 use tokio::time::{timeout, timeout_at};
 use tracing::warn;
 use vestibule_core::{
-    authn::{ConnectionId, message::Introduction},
+    authn::{ConnectionId, Revoked, message::Introduction},
     handshake::{self, Admission, Manner},
     limits,
     policy::RoutePolicy,
@@ -31,8 +31,9 @@ use super::{
 use crate::{
     config::{Compression, Upstream},
     dial::{self, Answered},
-    drive::{Control, Opened, Signal},
+    drive::{Control, Opened},
     relay::{Pair, Wire},
+    serve::connections::ConnectionName,
 };
 
 /// Dials, and hands both sockets to the relay.
@@ -44,7 +45,8 @@ pub(super) async fn open(
 ) {
     let shared = Arc::clone(&guest.worker.shared);
     let route = Arc::clone(&guest.request.route);
-    let asked = Asked::of(&guest, &admission, id, upgraded, shared.clock.now());
+    let name = shared.name(id);
+    let asked = Asked::of(&guest, &admission, name, upgraded, shared.clock.now());
     let write = |upstream: &Upstream, key: [u8; 16]| asked.request(&guest, upstream, key);
     let dialled = dial::dial(&admission, &shared.dialler, &route, write);
     let ends = guest.worker.instant(admission.lease_ends());
@@ -53,13 +55,17 @@ pub(super) async fn open(
         Err(_) => return fail(guest, Rejection::TokenExpired, &admission, upgraded).await,
         Ok(Err(error)) => {
             let rejection = error.rejection();
-            warn!(connection = id.0, route = route.name(), error = %error, "no upstream");
+            warn!(connection = %name, route = route.name(), error = %error, "no upstream");
             return fail(guest, rejection, &admission, upgraded).await;
         }
     };
     let head = &answered.head;
     let answer = Answer::of(head, &answered.key, &asked.subprotocols, asked.extensions.as_deref());
     let answer = answer.and_then(|answer| agreed(answer, guest.reserved()));
+    // Where it is so already, a client that waits for its 101 can be told in HTTP.
+    if shared.is_revoked(admission.principal()) == Revoked::Yes {
+        return fail(guest, Rejection::TokenRevoked, &admission, upgraded).await;
+    }
     match (answer, upgraded) {
         (Ok(Answer::Switching { subprotocol, extensions, fields }), Upgraded::NotYet) => {
             let subprotocol = subprotocol.as_deref().or_else(|| guest.marker());
@@ -70,15 +76,15 @@ pub(super) async fn open(
                     Some(_) => Extensions::Agreed,
                     None => Extensions::None,
                 };
-                relay(guest, answered, admission, id, extensions);
+                relay(guest, answered, admission, id, extensions).await;
             }
         }
         (Ok(Answer::Switching { subprotocol, .. }), Upgraded::Yes) => {
             if subprotocol.as_deref() == guest.promised() {
-                return relay(guest, answered, admission, id, Extensions::None);
+                return relay(guest, answered, admission, id, Extensions::None).await;
             }
             warn!(
-                connection = id.0,
+                connection = %name,
                 route = route.name(),
                 promised = guest.promised(),
                 chosen = subprotocol.as_deref(),
@@ -93,12 +99,12 @@ pub(super) async fn open(
         }
         (Ok(Answer::Other { .. }), Upgraded::Yes) => {
             let status = answered.head.status();
-            warn!(connection = id.0, route = route.name(), status, "the upstream refused");
+            warn!(connection = %name, route = route.name(), status, "the upstream refused");
             fail(guest, Rejection::UpstreamRefused, &admission, upgraded).await;
         }
         (Err(rejection), _) => {
             let reason = rejection.label();
-            warn!(connection = id.0, route = route.name(), reason, "invalid upstream answer");
+            warn!(connection = %name, route = route.name(), reason, "invalid upstream answer");
             fail(guest, rejection, &admission, upgraded).await;
         }
     }
@@ -115,13 +121,13 @@ impl Asked {
     fn of(
         guest: &Guest,
         admission: &Admission,
-        id: ConnectionId,
+        name: ConnectionName,
         upgraded: Upgraded,
         now: Now,
     ) -> Self {
         let route = &guest.request.route;
         let signer = &guest.worker.shared.signer;
-        let identity = identity::fields(route, admission.principal(), id, signer, now.wall);
+        let identity = identity::fields(route, admission.principal(), name, signer, now.wall);
         let (subprotocols, extensions) = match upgraded {
             // The client was promised one already, and no extension.
             Upgraded::Yes => (guest.promised().map(Into::into).into_iter().collect(), None),
@@ -179,22 +185,29 @@ fn agreed(answer: Answer, reserved: Reserved) -> Result<Answer, Rejection> {
     })
 }
 
-/// Hands both sockets to the relay of this thread.
-fn relay(
+/// Hands both sockets to the relay of this thread, unless the principal was revoked since it was
+/// let in. Nothing may be awaited between that look and the moment when the relay has them: from then
+/// on a sweep finds the connection.
+async fn relay(
     guest: Guest,
     answered: Answered,
     admission: Admission,
     id: ConnectionId,
     extensions: Extensions,
 ) {
+    if guest.worker.shared.is_revoked(admission.principal()) == Revoked::Yes {
+        return fail(guest, Rejection::TokenRevoked, &admission, Upgraded::Yes).await;
+    }
     let reserved = guest.reserved();
+    let origin = guest.request.origin().map(Into::into);
     let Guest { link, request, worker, place, client, accepted: _ } = guest;
     drop(place);
     let route = request.route;
+    let name = worker.shared.name(id);
     let now = worker.shared.clock.now();
     let idle = route.policy.idle_timeout;
-    let opened =
-        Opened { id, carrier: admission.carrier(), peer: client, route: Arc::clone(&route) };
+    let carrier = admission.carrier();
+    let opened = Opened { id, carrier, peer: client, origin, route: Arc::clone(&route) };
     let pair = match pair(link, answered.link, |client, upstream| Pair {
         client: client.0,
         client_read: client.1,
@@ -206,14 +219,16 @@ fn relay(
     }) {
         Ok(pair) => pair,
         Err(error) => {
-            warn!(connection = id.0, %error, "cannot relay");
+            warn!(connection = %name, %error, "cannot relay");
             return;
         }
     };
-    let session = Session::open(admission, Introduction::default(), &route.policy, now);
+    let name = name.to_string();
+    let introduction = Introduction { connection: Some(&name), session: None };
+    let session = Session::open(admission, introduction, &route.policy, now);
     let control = Control::new(session, opened, Rc::clone(&worker), now);
     let key = worker.relay.open(pair, control, now);
-    worker.relay.signal(key, Signal::Opened(key));
+    worker.opened(id, key);
 }
 
 type Side = (Wire, Vec<u8>);

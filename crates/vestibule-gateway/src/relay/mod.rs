@@ -119,6 +119,15 @@ pub struct Pair {
     pub idle: Option<Duration>,
 }
 
+/// What has passed so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes written to the client.
+    pub to_client: u64,
+    /// Bytes written to the upstream.
+    pub to_upstream: u64,
+}
+
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -205,6 +214,25 @@ impl<C: Control> Relay<C> {
     /// that is being asked. `show` must not open connections.
     pub fn each(&self, show: &mut dyn FnMut(Key, &C)) {
         self.records.borrow().each(&mut |key, record| show(key, &record.control));
+    }
+
+    /// Shows connections piece by piece: those in `most` places of the slab from `from` on, which is
+    /// 0 at first; then from what was returned, until that is `None`. One that opens meanwhile may
+    /// be missed; one that stays open is not, and none is shown twice. For whoever has to look at
+    /// all of them, and must not keep bytes waiting meanwhile.
+    pub fn some(
+        &self,
+        from: u32,
+        most: u32,
+        show: &mut dyn FnMut(Key, &C, Traffic),
+    ) -> Option<u32> {
+        let records = self.records.borrow();
+        records.some(from, most, &mut |key, record| show(key, &record.control, record.traffic()))
+    }
+
+    /// Looks at one connection; `None` where the key's is over.
+    pub fn with<T>(&self, key: Key, look: impl FnOnce(&C, Traffic) -> T) -> Option<T> {
+        self.records.borrow().get(key).map(|record| look(&record.control, record.traffic()))
     }
 
     /// How many connections there are, closing ones included.

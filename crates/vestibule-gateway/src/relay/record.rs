@@ -8,7 +8,7 @@ use vestibule_core::{
 };
 
 use super::{
-    Control, Ended, EndedBy, Order, Pair, Report,
+    Control, Ended, EndedBy, Order, Pair, Report, Traffic,
     queue::Queue,
     wire::{Readiness, Side},
 };
@@ -180,6 +180,11 @@ impl<C: Control> Record<C> {
     /// Whether application bytes pass.
     pub(super) fn is_relaying(&self) -> bool {
         self.rare.as_ref().is_none_or(|rare| rare.is_relaying())
+    }
+
+    /// What has passed.
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic { to_client: self.to_client, to_upstream: self.to_upstream }
     }
 
     /// The client's last word.

@@ -84,6 +84,25 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Shows the values in `most` places from one on, and where to go on; `None` behind the last.
+    pub(super) fn some(&self, from: u32, most: u32, show: &mut dyn FnMut(Key, &T)) -> Option<u32> {
+        let skip = usize::try_from(from).unwrap_or(usize::MAX);
+        let count = usize::try_from(most).unwrap_or(usize::MAX);
+        for (index, place) in (from..).zip(self.places.iter().skip(skip).take(count)) {
+            if let Some(value) = &place.value {
+                show(Key { index, generation: place.generation }, value);
+            }
+        }
+        let next = from.saturating_add(most);
+        (usize::try_from(next).unwrap_or(usize::MAX) < self.places.len()).then_some(next)
+    }
+
+    /// The value of a key, if it is in its place.
+    pub(super) fn get(&self, key: Key) -> Option<&T> {
+        let place = self.places.get(usize::try_from(key.index).ok()?)?;
+        place.value.as_deref().filter(|_| place.generation == key.generation)
+    }
+
     /// How many values there are, those included that are taken out.
     pub(super) fn len(&self) -> usize {
         self.len

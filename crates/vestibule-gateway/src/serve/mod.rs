@@ -1,5 +1,6 @@
 //! The running gateway: what all threads share, the threads, and the graceful end.
 
+pub mod connections;
 mod issuers;
 mod observe;
 mod shared;

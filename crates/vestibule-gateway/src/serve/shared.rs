@@ -1,6 +1,7 @@
 //! What the threads share. Nothing here is on the path of a message.
 
 use std::{
+    io,
     net::IpAddr,
     num::NonZeroU64,
     path::Path,
@@ -12,14 +13,18 @@ use std::{
 
 use vestibule_authority::Authority;
 use vestibule_core::{
-    authn::ConnectionId,
+    authn::{ConnectionId, Principal, Revoked},
     policy::{forwarded::Trust, quota::Quota},
     rejection::Rejection,
 };
 use vestibule_verify::{jwt::Algorithm, mint::Signer};
 use zeroize::Zeroizing;
 
-use super::{ServeError, issuers};
+use super::{
+    ServeError,
+    connections::{ConnectionName, Connections, Process},
+    issuers,
+};
 use crate::{
     config::{Config, signing_key},
     dial::Dialler,
@@ -54,6 +59,8 @@ pub struct Shared {
     pub acceptor: Option<Acceptor>,
     /// Reaches upstreams.
     pub dialler: Dialler,
+    /// Asks the workers about what is open.
+    pub connections: Connections,
     quota: Mutex<Quota>,
     ids: AtomicU64,
 }
@@ -67,6 +74,7 @@ impl Shared {
         let acceptor = config.server.tls.as_ref().map(Acceptor::new).transpose()?;
         let dialler = Dialler::new(&config.routes)?;
         let quota = Quota::new(config.server.pending_per_address, config.server.pending);
+        let process = Process::random().map_err(|_| ServeError::Start(randomness()))?;
         Ok(Self {
             config,
             authority,
@@ -75,6 +83,7 @@ impl Shared {
             clock: Clock::start(),
             acceptor,
             dialler,
+            connections: Connections::new(process),
             quota: Mutex::new(quota),
             ids: AtomicU64::new(1),
         })
@@ -84,6 +93,16 @@ impl Shared {
     pub fn next_id(&self) -> ConnectionId {
         let number = self.ids.fetch_add(1, Ordering::Relaxed);
         ConnectionId(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
+    }
+
+    /// What a connection is called outside of the process.
+    pub fn name(&self, id: ConnectionId) -> ConnectionName {
+        self.connections.name(id)
+    }
+
+    /// Whether a revocation covers this principal by now. Does not wait.
+    pub fn is_revoked(&self, _principal: &Principal) -> Revoked {
+        Revoked::No
     }
 
     /// Whether what this peer says about others is believed.
@@ -120,6 +139,10 @@ pub enum Whose {
     Unknown,
     /// The client at this address.
     Client(IpAddr),
+}
+
+fn randomness() -> io::Error {
+    io::Error::other("the system has no randomness")
 }
 
 /// The configured key, or a new one.

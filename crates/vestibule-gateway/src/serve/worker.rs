@@ -1,6 +1,8 @@
 //! One thread: it accepts, brings connections to their admission, and relays.
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     io,
     net::{IpAddr, TcpListener as StdListener},
     rc::Rc,
@@ -16,7 +18,7 @@ use tokio::{
 };
 use tracing::{debug, error, warn};
 use vestibule_core::{
-    authn::{Credential, Question, Verdict, Verified},
+    authn::{ConnectionId, Credential, Question, Verdict, Verified},
     limits,
     rejection::Rejection,
     time::Mono,
@@ -27,7 +29,7 @@ use crate::{
     config::Route,
     drive::{Control, Signal},
     http::front,
-    relay::Relay,
+    relay::{Key, Relay},
 };
 
 /// How long a worker rests when the process is out of descriptors or memory.
@@ -44,6 +46,8 @@ pub struct Worker {
     pub relay: Rc<Relay<Control>>,
     phase: watch::Receiver<Phase>,
     goodbyes: Semaphore,
+    /// What is open, by its number.
+    open: RefCell<HashMap<ConnectionId, Key>>,
 }
 
 impl Worker {
@@ -51,7 +55,23 @@ impl Worker {
     pub fn new(shared: Arc<Shared>, phase: watch::Receiver<Phase>) -> io::Result<Rc<Self>> {
         let relay = Relay::new(shared.clock)?;
         let goodbyes = Semaphore::new(limits::GOODBYES);
-        Ok(Rc::new(Self { shared, relay, phase, goodbyes }))
+        Ok(Rc::new(Self { shared, relay, phase, goodbyes, open: RefCell::default() }))
+    }
+
+    /// A connection is with the relay, under this key.
+    pub fn opened(&self, id: ConnectionId, key: Key) {
+        self.open.borrow_mut().insert(id, key);
+        self.relay.signal(key, Signal::Opened(key));
+    }
+
+    /// It is over.
+    pub fn ended(&self, id: ConnectionId) {
+        self.open.borrow_mut().remove(&id);
+    }
+
+    /// The key of a connection that is open on this thread.
+    pub fn key(&self, id: ConnectionId) -> Option<Key> {
+        self.open.borrow().get(&id).copied()
     }
 
     /// Leave to say goodbye to somebody who has no place; `None` where too many are being told.
@@ -94,7 +114,9 @@ impl Worker {
                 Err(_) => return question.answer(Err(Rejection::Unavailable)),
             }
         };
-        question.answer(result.map_err(|refused| self.doubted(route, peer, refused)))
+        question
+            .answer(result.map_err(|refused| self.doubted(route, peer, refused)))
+            .unless_revoked(|principal| self.shared.is_revoked(principal))
     }
 
     /// Checks a credential that is not of a handshake, within the time for one.
@@ -120,6 +142,9 @@ impl Worker {
             let listener = TcpListener::from_std(socket)?;
             accepting.spawn_local(Rc::clone(&self).accept(listener));
         }
+        // Ends with this thread: the sender lives as long as the process.
+        let mut obeying = JoinSet::new();
+        obeying.spawn_local(Rc::clone(&self).obey(self.shared.connections.join()));
         let mut relaying = tokio::task::spawn_local({
             let relay = Rc::clone(&self.relay);
             async move { relay.run().await }

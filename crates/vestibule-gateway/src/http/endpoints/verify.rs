@@ -50,7 +50,7 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     if principal.expires <= now.wall {
         return Err(Rejection::TokenExpired.into());
     }
-    let name = shared.next_id();
+    let name = shared.connections.name(shared.next_id());
     let fields = identity::fields(&route, principal, name, &shared.signer, now.wall);
     let answer = Answer::empty(204);
     Ok(fields.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value)))
