@@ -173,7 +173,7 @@ impl Revocations {
         while let Some(revocation) = unkept {
             let event = Event {
                 key: key(&revocation.id),
-                value: Some(revocation.to_bytes()?.into()),
+                value: Some(revocation.to_bytes()?),
                 until: revocation.ends(),
             };
             let position = self.store.append(event, now).await?;

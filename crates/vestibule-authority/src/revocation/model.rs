@@ -1,12 +1,10 @@
 //! What a revocation says.
 
-use aws_lc_rs::digest;
-use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 use vestibule_core::{authn::Principal, time::UnixTime};
 
 use super::RevocationError;
-use crate::{limits, store::StoreError};
+use crate::{limits, opaque, records, store::StoreError};
 
 /// What is revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -76,22 +74,12 @@ impl Named {
     /// The name of a revocation of this: says nothing about it to those who do not know it, and is
     /// short however long that is.
     pub fn id(&self) -> Box<str> {
-        let (kind, issuer, name) = match self {
-            Self::Token { issuer, id } => ("token", Some(issuer), Some(id)),
-            Self::Session(id) => ("session", None, Some(id)),
-            Self::Subject { issuer, subject } => ("subject", issuer.as_ref(), Some(subject)),
-            Self::Everything { issuer } => ("everything", issuer.as_ref(), None),
-        };
-        let mut context = digest::Context::new(&digest::SHA256);
-        for part in [Some(kind), issuer.map(|text| &**text), name.map(|text| &**text)] {
-            // The length comes first, so that no two splits of the same text are one name; what is
-            // absent has another length than what is empty.
-            let length = part.map_or(u64::MAX, |text| u64::try_from(text.len()).unwrap_or(0));
-            context.update(&length.to_le_bytes());
-            context.update(part.unwrap_or_default().as_bytes());
-        }
-        let hash = context.finish();
-        BASE64URL_NOPAD.encode(hash.as_ref().get(..ID_BYTES).unwrap_or_default()).into()
+        let (issuer, name) = self.issuer_and_name();
+        // What is absent is no part: it has another digest than what is empty.
+        let parts = [Some("revocation"), Some(self.kind()), issuer, Some("of"), name];
+        let parts: Vec<&[u8]> = parts.into_iter().flatten().map(str::as_bytes).collect();
+        let hash = opaque::digest(&parts);
+        opaque::encode(hash.split_at(opaque::ID_BYTES).0).into()
     }
 
     /// The word for its kind.
@@ -104,14 +92,12 @@ impl Named {
         }
     }
 
-    fn parts(&self) -> [(&'static str, Option<&str>); 2] {
+    fn issuer_and_name(&self) -> (Option<&str>, Option<&str>) {
         match self {
-            Self::Token { issuer, id } => [("issuer", Some(issuer)), ("token id", Some(id))],
-            Self::Session(id) => [("session", Some(id)), ("", None)],
-            Self::Subject { issuer, subject } => {
-                [("issuer", issuer.as_deref()), ("subject", Some(subject))]
-            }
-            Self::Everything { issuer } => [("issuer", issuer.as_deref()), ("", None)],
+            Self::Token { issuer, id } => (Some(issuer), Some(id)),
+            Self::Session(id) => (None, Some(id)),
+            Self::Subject { issuer, subject } => (issuer.as_deref(), Some(subject)),
+            Self::Everything { issuer } => (issuer.as_deref(), None),
         }
     }
 }
@@ -124,7 +110,8 @@ impl NewRevocation {
 
     pub(super) fn made(self, now: UnixTime) -> Result<Revocation, RevocationError> {
         let Self { named, issued_before, until, by, reason } = self;
-        for (what, text) in named.parts() {
+        let (issuer, name) = named.issuer_and_name();
+        for (what, text) in [("issuer", issuer), (named.kind(), name)] {
             if text.is_some_and(str::is_empty) {
                 return Err(RevocationError::Empty { what });
             }
@@ -191,16 +178,10 @@ impl Revocation {
         *issued_before >= other.issued_before && as_long
     }
 
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn to_bytes(&self) -> Result<Box<[u8]>, StoreError> {
         let Self { id: _, named, issued_before, until, made, by, reason } = self;
-        let (issuer, name) = match named {
-            Named::Token { issuer, id } => (Some(&**issuer), Some(&**id)),
-            Named::Session(id) => (None, Some(&**id)),
-            Named::Subject { issuer, subject } => (issuer.as_deref(), Some(&**subject)),
-            Named::Everything { issuer } => (issuer.as_deref(), None),
-        };
+        let (issuer, name) = named.issuer_and_name();
         let record = Record {
-            v: VERSION,
             kind: named.kind().into(),
             issuer: issuer.map(Into::into),
             name: name.map(Into::into),
@@ -210,25 +191,19 @@ impl Revocation {
             by: by.clone(),
             reason: reason.clone(),
         };
-        serde_json::to_vec(&record)
-            .map_err(|error| StoreError(format!("a revocation cannot be written: {error}").into()))
+        Ok(records::encode(&record)?.as_slice().into())
     }
 
     /// Reads a record. One that cannot be read is an error: it may revoke anything.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
-        let unreadable =
-            |why: String| StoreError(format!("a revocation cannot be read: {why}").into());
-        let Record { v, kind, issuer, name, issued_before, until, made, by, reason } =
-            serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
-        if v != VERSION {
-            return Err(unreadable(format!("it is of version {v}")));
-        }
+        let Record { kind, issuer, name, issued_before, until, made, by, reason } =
+            records::decode("a revocation", bytes)?;
         let named = match (&*kind, issuer, name) {
             ("token", Some(issuer), Some(id)) => Named::Token { issuer, id },
             ("session", None, Some(id)) => Named::Session(id),
             ("subject", issuer, Some(subject)) => Named::Subject { issuer, subject },
             ("everything", issuer, None) => Named::Everything { issuer },
-            _ => return Err(unreadable("it names nothing that is known".to_owned())),
+            _ => return Err(StoreError("a revocation names nothing that is known".into())),
         };
         Ok(Self {
             id: named.id(),
@@ -247,10 +222,9 @@ pub(super) fn is_early(principal: &Principal, issued_before: UnixTime) -> bool {
     principal.issued.is_none_or(|issued| issued <= issued_before)
 }
 
-/// As it is kept. Members that are not known are none of ours to judge.
+/// As it is kept.
 #[derive(Serialize, Deserialize)]
 struct Record {
-    v: u32,
     kind: Box<str>,
     issuer: Option<Box<str>>,
     name: Option<Box<str>>,
@@ -260,7 +234,3 @@ struct Record {
     by: Box<str>,
     reason: Option<Box<str>>,
 }
-
-const VERSION: u32 = 1;
-/// Of a hash, in a name: no two things that somebody revokes have the same one by chance.
-const ID_BYTES: usize = 16;

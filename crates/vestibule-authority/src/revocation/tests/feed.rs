@@ -141,7 +141,7 @@ async fn what_cannot_be_read_is_not_taken_for_nothing() {
     let good = NewRevocation { until: Some(at(1)), ..new(subject(Some("idp"), "alice")) };
     let good = good.made(NOW).unwrap();
     assert_eq!(Revocation::from_bytes(&good.to_bytes().unwrap()).unwrap(), good);
-    let text = String::from_utf8(good.to_bytes().unwrap()).unwrap();
+    let text = String::from_utf8(good.to_bytes().unwrap().into()).unwrap();
     let extended = text.replacen('{', r#"{"new":[1],"#, 1);
     assert_eq!(Revocation::from_bytes(extended.as_bytes()).unwrap(), good);
     let faults = [
