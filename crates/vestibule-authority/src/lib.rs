@@ -68,8 +68,8 @@ mod held;
 mod opaque;
 mod records;
 pub mod revocation;
-
 pub mod sessions;
+pub mod tickets;
 pub mod tokens;
 
 pub use self::{

@@ -137,3 +137,9 @@ pub const KEYS_BEHIND: Duration = Duration::from_mins(5);
 pub const ISSUED_AHEAD: Duration = Duration::from_secs(30);
 /// How often a change is tried again that somebody else came before.
 pub const CONFLICTS: usize = 8;
+/// How long a ticket is good: for one handshake right after it was bought.
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(20);
+/// Most tickets of one subject that are out at once.
+pub const TICKETS_EACH: u32 = 16;
+/// Most tickets that are out at once.
+pub const TICKETS: u32 = 65_536;

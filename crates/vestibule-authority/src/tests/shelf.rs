@@ -60,6 +60,21 @@ impl Shelf {
         self.state().feed.retain(|_, event| *event.key != *key);
     }
 
+    /// Everything that is kept, for a search for what must not be.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let state = self.state();
+        let mut all = Vec::new();
+        for ((_, key), (entry, _)) in &state.records {
+            all.extend_from_slice(key.as_bytes());
+            all.extend_from_slice(&entry.value);
+        }
+        for ((_, name), (thing, _)) in &state.fleeting {
+            all.extend_from_slice(name);
+            all.extend(thing.iter().flat_map(|thing| thing.value.iter().copied()));
+        }
+        all
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
