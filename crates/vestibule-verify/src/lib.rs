@@ -25,6 +25,7 @@ mod encoding;
 mod limits;
 mod refused;
 
+pub mod api_key;
 pub mod jwk;
 pub mod jws;
 pub mod jwt;
