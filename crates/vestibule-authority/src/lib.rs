@@ -67,6 +67,8 @@ mod door;
 mod held;
 mod opaque;
 mod records;
+
+pub mod api_keys;
 pub mod revocation;
 pub mod sessions;
 pub mod tickets;

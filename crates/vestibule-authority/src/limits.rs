@@ -143,3 +143,18 @@ pub const TICKET_LIFETIME: Duration = Duration::from_secs(20);
 pub const TICKETS_EACH: u32 = 16;
 /// Most tickets that are out at once.
 pub const TICKETS: u32 = 65_536;
+
+/// Longest label of an API key, in characters.
+pub const API_KEY_LABEL_CHARS: usize = 100;
+/// Longest name of a machine, in bytes.
+pub const MACHINE_NAME_BYTES: usize = 100;
+/// Most scopes of an API key.
+pub const API_KEY_SCOPES: usize = 100;
+/// Longest scope, in bytes.
+pub const SCOPE_BYTES: usize = 200;
+/// How exactly it is known when an API key was last used: it costs a write.
+pub const API_KEY_USED: Duration = Duration::from_mins(1);
+/// Most API keys of which it is remembered that their use was written.
+pub const API_KEYS_USED: usize = 4096;
+/// Most records that are listed at once.
+pub const LISTED: usize = 1000;
