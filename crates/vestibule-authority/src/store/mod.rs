@@ -28,6 +28,9 @@ use zeroize::Zeroizing;
 mod embedded;
 mod fleeting;
 
+#[cfg(any(test, feature = "contract"))]
+pub mod contract;
+
 pub use self::embedded::{Embedded, OpenError};
 
 /// What comes of a question to the store.
@@ -51,19 +54,25 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Records whose keys begin so, in the order of their keys (bytewise), after one of them.
     fn list<'a>(&'a self, table: Table, page: Page<'a>, now: UnixTime) -> Answer<'a, Vec<Listed>>;
 
-    /// Changes all of them, or nothing. A record that is over counts as absent.
+    /// Changes all of them, or nothing. A record that is over counts as absent. All conditions are
+    /// judged by what is there before the first change; then the changes are made in their order.
     fn commit(&self, changes: Vec<Change>, now: UnixTime) -> Answer<'_, Committed>;
 
     /// Appends to the feed. A later value under the same key replaces the earlier one for those who
     /// come new; `None` takes it back. Acknowledged when it is durable.
+    ///
+    /// It stays as long as it holds, and as long as the one that it replaces would have held: who
+    /// knows only that one must learn of it. What takes nothing back need not stay.
     fn append(&self, event: Event, now: UnixTime) -> Answer<'_, Position>;
 
     /// What came after a position, oldest first, at most
     /// [`limits::EVENTS_AT_ONCE`](crate::limits::EVENTS_AT_ONCE) of it; waits while there is
-    /// nothing. From [`Position::START`], everything that still holds.
+    /// nothing. From [`Position::START`], everything that still holds. What is over may still come,
+    /// for [`limits::KEPT_AFTER_END`](crate::limits::KEPT_AFTER_END) at least: look at its end.
     fn follow(&self, after: Position) -> Answer<'_, Vec<(Position, Event)>>;
 
     /// Keeps something fleeting, if there is room and nothing of that name is there or was taken.
+    /// Asked in this order: the name, the room of the owner, the room in all.
     fn keep(&self, thing: Fleeting, now: UnixTime) -> Answer<'_, Kept>;
 
     /// Takes something fleeting. Whoever asks second is told that it was there.
@@ -71,6 +80,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Counts an attempt against a rate, by GCRA (the generic cell rate algorithm): the bucket is
     /// full at first, and empties by one each attempt that is granted. One that is not costs nothing.
+    ///
+    /// Must not fail closed for want of room, nor open: what is forgotten first is the bucket that
+    /// has least to remember.
     fn spend(&self, space: Space, name: Digest, rate: Rate, now: UnixTime) -> Answer<'_, Spent>;
 }
 

@@ -49,7 +49,7 @@ impl FleetingMemory {
         let counters =
             || Mutex::new(Counters::new(limits::ATTEMPT_COUNTERS / limits::FLEETING_PARTS));
         Self {
-            things: Things::new(),
+            things: Things::new(limits::SPENT_NAMES, limits::FLEETING_BYTES_IN_ALL),
             counters: std::iter::repeat_with(counters).take(limits::FLEETING_PARTS).collect(),
             places: RandomState::new(),
         }

@@ -63,35 +63,35 @@ fn a_full_space_makes_room_of_what_is_over_and_of_nothing_else() {
 
 #[test]
 fn taken_names_that_fill_their_memory_stop_new_ones_until_they_are_over() {
-    let memory = FleetingMemory::new();
-    for name in 0..u64::try_from(limits::SPENT_NAMES).unwrap() {
-        assert_eq!(memory.keep(thing(name, 1, later(20)), NOW).unwrap(), Kept::Done);
-        assert!(is_value(&memory.take(Space::Ticket, digest(name), NOW).unwrap()));
+    let things = Things::new(100, 1_000_000);
+    for name in 0..100 {
+        assert_eq!(things.keep(thing(name, 1, later(20)), NOW).unwrap(), Kept::Done);
+        assert!(is_value(&things.take((Space::Ticket, digest(name)), NOW).unwrap()));
     }
-    let next = u64::MAX;
-    assert_eq!(memory.keep(thing(next, 1, later(20)), later(19)).unwrap(), Kept::Full);
-    assert!(matches!(memory.take(Space::Ticket, digest(0), later(19)).unwrap(), Taken::Spent));
-    assert_eq!(memory.keep(thing(next, 1, later(40)), later(20)).unwrap(), Kept::Done);
+    let next = |until| thing(u64::MAX, 1, until);
+    assert_eq!(things.keep(next(later(20)), later(19)).unwrap(), Kept::Full);
+    let first = things.take((Space::Ticket, digest(0)), later(19)).unwrap();
+    assert!(matches!(first, Taken::Spent));
+    let other = Fleeting { space: Space::Challenge, ..next(later(20)) };
+    assert_eq!(things.keep(other, later(19)).unwrap(), Kept::Done);
+    assert_eq!(things.keep(next(later(40)), later(20)).unwrap(), Kept::Done);
 }
 
 #[test]
 fn values_together_stay_within_their_bytes() {
-    let memory = FleetingMemory::new();
-    let large = |name| {
-        let value = vec![0; limits::FLEETING_BYTES].into();
-        let room = Room { each: 1, all: u32::MAX };
-        Fleeting { value, room, ..thing(name, name, later(20)) }
-    };
-    let most = u64::try_from(limits::FLEETING_BYTES_IN_ALL / limits::FLEETING_BYTES).unwrap();
-    for name in 0..most {
-        assert_eq!(memory.keep(large(name), NOW).unwrap(), Kept::Done);
+    let things = Things::new(100, 10_000);
+    let large = |name| Fleeting { value: vec![0; 1000].into(), ..thing(name, name, later(20)) };
+    for name in 0..10 {
+        assert_eq!(things.keep(large(name), NOW).unwrap(), Kept::Done);
     }
-    assert_eq!(memory.keep(large(most), NOW).unwrap(), Kept::Full);
-    let _value = memory.take(Space::Ticket, digest(3), NOW).unwrap();
-    assert_eq!(memory.keep(large(most), NOW).unwrap(), Kept::Done);
+    assert_eq!(things.keep(large(10), NOW).unwrap(), Kept::Full);
+    let _value = things.take((Space::Ticket, digest(3)), NOW).unwrap();
+    assert_eq!(things.keep(large(10), NOW).unwrap(), Kept::Done);
+    assert_eq!(things.keep(large(11), NOW).unwrap(), Kept::Full);
+    assert_eq!(things.keep(large(11), later(20)).unwrap(), Kept::Done);
 
     let too_large = Fleeting { value: vec![0; limits::FLEETING_BYTES + 1].into(), ..large(0) };
-    memory.keep(too_large, NOW).unwrap_err();
+    things.keep(too_large, NOW).unwrap_err();
 }
 
 #[test]

@@ -53,13 +53,13 @@ enum State {
 }
 
 impl Things {
-    pub(super) fn new() -> Self {
-        let of = || std::iter::repeat_with(Default::default).take(limits::FLEETING_PARTS);
+    /// Remembers so many taken names of each space, and values of so many bytes.
+    pub(super) fn new(most_spent: usize, most_bytes: usize) -> Self {
         Self {
-            parts: of().map(Mutex::new).collect(),
+            parts: std::iter::repeat_with(Mutex::default).take(limits::FLEETING_PARTS).collect(),
             owners: std::iter::repeat_with(Mutex::default).take(limits::FLEETING_PARTS).collect(),
             places: RandomState::new(),
-            counts: Counts::default(),
+            counts: Counts { most_spent, most_bytes, ..Counts::default() },
         }
     }
 
@@ -209,6 +209,8 @@ struct Counts {
     held: PerSpace,
     spent: PerSpace,
     bytes: AtomicUsize,
+    most_spent: usize,
+    most_bytes: usize,
 }
 
 #[derive(Default)]
@@ -237,12 +239,12 @@ impl Counts {
     fn admit(&self, thing: &Fleeting) -> bool {
         let all = usize::try_from(thing.room.all).unwrap_or(usize::MAX);
         let bytes = thing.value.len();
-        if self.spent.of(thing.space).load(Ordering::Relaxed) >= limits::SPENT_NAMES
+        if self.spent.of(thing.space).load(Ordering::Relaxed) >= self.most_spent
             || !raise(self.held.of(thing.space), 1, all)
         {
             return false;
         }
-        let fits = raise(&self.bytes, bytes, limits::FLEETING_BYTES_IN_ALL);
+        let fits = raise(&self.bytes, bytes, self.most_bytes);
         if !fits {
             lower(self.held.of(thing.space), 1);
         }
