@@ -1,6 +1,8 @@
-// Where credentials come from.
+// Where credentials come from. Bearer tokens and cookies; the other providers have files of their own, and none of them is
+// in a bundle that does not use it.
 
 import { VestibuleError } from "./errors.js";
+import type { Data } from "./queue.js";
 import type { AskReason, Carrier } from "./vocabulary.js";
 import { control } from "./wire.js";
 
@@ -14,24 +16,30 @@ export interface CredentialRequest {
 }
 
 /**
- * Gives a token. It is called for each connection and each refresh, never twice at once. For the reasons `refresh`
- * and `refused` it must give another token than before; a token that was refused is not sent again.
- * What it throws is swallowed: report it yourself, where you need to know.
+ * Gives a token. It is called for each connection and each refresh, never twice at once for one socket. For the reasons
+ * `refresh` and `refused` it must give another token than before; a token that was refused is not sent again.
+ * What it throws is swallowed: report it yourself, where you need to know. A `VestibuleError("credential_refused")`
+ * alone is understood: there will be no token, and the socket stops.
  */
 export type TokenProvider = (request: CredentialRequest) => string | PromiseLike<string>;
 
 /** Not exported by the package: only its own functions can make an `Auth`. */
 export const source: unique symbol = Symbol("source");
 
-/** How a client authenticates: made by `bearer()` or `cookie()`, and given to the `auth` option. */
+/** How a client authenticates: made by `bearer()` and the like, and given to the `auth` option. */
 export interface Auth {
-  readonly [source]: Source;
+  /** One for each socket. */
+  readonly [source]: () => Source;
 }
 
 export interface Source {
   readonly carrier: Carrier;
-  /** Gives a credential, or nothing where none is sent. */
-  readonly provide: (request: CredentialRequest) => Promise<Credential | undefined>;
+  /** Gives a credential, or nothing where none is sent. `address`: where it will be presented. */
+  readonly provide: (request: CredentialRequest, address: string) => Promise<Credential | undefined>;
+  /** Hears what the gateway said when it accepted. */
+  readonly accepted?: (text: string) => void;
+  /** Puts a message and the token together, where each message carries it. Throws for what cannot be sent so. */
+  readonly seal?: (data: Data, token: string) => Data;
 }
 
 /** One credential, in the forms in which it can travel. */
@@ -40,17 +48,25 @@ export interface Credential {
   readonly id: string;
   /** The control message that presents it. */
   message(as: "authenticate" | "refresh"): string;
-  /** What to offer beside the real subprotocols. */
-  offer(protocols: readonly string[]): readonly string[];
+  /** The handshake that carries it, where one does. */
+  handshake?: HandshakeCarrier | undefined;
 }
 
-/** A bearer token (RFC 6750), sent in the first message, or in the handshake as a subprotocol. */
-export function bearer(
-  provider: TokenProvider,
-  options: { readonly carrier?: "message" | "subprotocol" } = {},
-): Auth {
-  const { carrier = "message" } = options;
-  return { [source]: { carrier, provide: async (request) => bearerCredential(await provider(request)) } };
+/** Address and subprotocols of a handshake. */
+export type Handshake = readonly [address: string, protocols: readonly string[]];
+
+/** Puts a token into a handshake. */
+export type HandshakeCarrier = (token: string, ...handshake: Handshake) => Handshake;
+
+/** A bearer token (RFC 6750), sent in the first message, or with `subprotocol` in the handshake. */
+export function bearer(provider: TokenProvider, options: { readonly carrier?: HandshakeCarrier } = {}): Auth {
+  const { carrier } = options;
+  return {
+    [source]: () => ({
+      carrier: carrier ? "subprotocol" : "message",
+      provide: async (request) => credential("bearer", await provider(request), carrier),
+    }),
+  };
 }
 
 /**
@@ -59,39 +75,22 @@ export function bearer(
  */
 export function cookie(renew?: (request: CredentialRequest) => void | PromiseLike<void>): Auth {
   return {
-    [source]: {
+    [source]: () => ({
       carrier: "cookie",
       provide: async (request) => {
         await renew?.(request);
         return undefined;
       },
-    },
+    }),
   };
 }
 
 /** RFC 6750 section 2.1, and the gateway's limit. */
 const TOKEN = /^[\w\-.~+/]{1,12288}=*$/;
 
-function bearerCredential(token: unknown): Credential {
+export function credential(mechanism: string, token: unknown, handshake?: HandshakeCarrier): Credential {
   if (typeof token !== "string" || !TOKEN.test(token)) {
     throw new VestibuleError("credential_unavailable");
   }
-  return {
-    id: token,
-    message: (as) => control(as, { mechanism: "bearer", token }),
-    offer: (protocols) => offer(token, protocols),
-  };
-}
-
-/** docs/protocol.md, section 4.4. */
-function offer(token: string, protocols: readonly string[]): readonly string[] {
-  if (!/[/=]/.test(token)) {
-    // Without a real subprotocol there would be nothing to answer with, but for the marker.
-    return protocols.length > 0 ? [...protocols, `vestibule.bearer.${token}`] : ["bearer", token];
-  }
-  if (protocols.length === 0) {
-    throw new VestibuleError("credential_unavailable");
-  }
-  const text = btoa(token).replace(/[+/=]/g, (sign) => (sign === "+" ? "-" : sign === "/" ? "_" : ""));
-  return [...protocols, `base64url.bearer.authorization.k8s.io.${text}`];
+  return { id: token, message: (as) => control(as, { mechanism, token }), handshake };
 }

@@ -30,6 +30,9 @@ export type StopReason =
   /** `reconnect.attempts` failed in a row. */
   | "attempts_exhausted";
 
+/** Those that are no failure. */
+export type Quiet = "closed" | "aborted" | "completed" | "ended";
+
 const STOPS: Readonly<Record<number, StopReason>> = {
   1000: "completed",
   1002: "protocol",

@@ -4,7 +4,7 @@ import { type End, readReason } from "./codes.js";
 import type { Settings } from "./vocabulary.js";
 
 /** Least time between two refreshes. The gateway hears 30 control messages a minute. */
-const REFRESH_FLOOR = 3_000;
+export const REFRESH_FLOOR = 3_000;
 
 /** In seconds: some thirty years. What is longer is not worth a timer. */
 const LONGEST_LEASE = 1e9;

@@ -1,6 +1,6 @@
 // Does what the machine says, and tells it what happened. It decides nothing.
 
-import { type Credential, source } from "./auth.js";
+import { type Credential, type Handshake, source } from "./auth.js";
 import { environment } from "./environment.js";
 import { VestibuleError } from "./errors.js";
 import type { SocketCloseEvent } from "./events.js";
@@ -37,18 +37,18 @@ export function driver(
   dispatch: (event: Event) => void,
 ): Driver {
   const { auth, signal, queue: queueing = {} } = options;
-  const { carrier, provide } = auth[source];
+  const { carrier, provide, accepted, seal } = auth[source]();
   const { now, random, setTimeout, clearTimeout, watch } = { ...environment(), ...options.environment };
   const Implementation = webSocketOf(options);
   const { handle, state, deadline } = machine(settingsOf(options));
-  const waiting = queue(queueing);
+  const waiting = queue(queueing, flows, pass);
 
   let socket: SocketLike | undefined;
   /** The question to the provider that is under way. */
   let question: AbortController | undefined;
   /** What it answered, until it is presented. */
   let credential: Credential | undefined;
-  let offer = protocols;
+  let handshake: Handshake = [address, protocols];
   /** The ids of the credential that was presented last, and of the one that was refused last. */
   let presented: string | undefined;
   let spent: string | undefined;
@@ -94,22 +94,31 @@ export function driver(
       case "connect":
         return connect();
       case "present":
-        presented = credential?.id;
-        hand(credential?.message(effect.as));
-        credential = undefined;
-        return;
+        if (credential && !seal) {
+          hand(credential.message(effect.as));
+        }
+        use();
+        return waiting.flush();
       case "logout":
         return hand(control("logout"));
       case "close":
         // A browser takes an undefined code for 0.
         return effect.code === 1005 ? socket?.close() : socket?.close(effect.code, effect.reason);
-      case "drop":
-        return letGo()?.close(effect.code);
+      case "drop": {
+        const last = socket;
+        socket = undefined;
+        return last?.close(effect.code);
+      }
       case "open":
         if (effect.how === "again" && queueing.resend === "none") {
           waiting.clear();
         }
-        waiting.flush(ready, hand);
+        waiting.flush();
+        break;
+      case "auth":
+        if ("subject" in effect) {
+          accepted?.(incoming.data as string);
+        }
     }
     events.push(eventOf(effect));
   }
@@ -150,20 +159,23 @@ export function driver(
     const asked = new AbortController();
     question = asked;
     Promise.resolve({ reason, attempt, signal: asked.signal })
-      .then(provide)
+      .then((request) => provide(request, address))
       .then((given): Input => {
         if (given && given.id === spent) {
           return { type: "no_credential", failure: "repeated" };
         }
-        const offered = carrier === "subprotocol" && given ? given.offer(protocols) : protocols;
+        const carried = given?.handshake?.(given.id, address, protocols) ?? [address, protocols];
         if (question === asked) {
-          offer = offered;
+          handshake = carried;
           credential = given;
         }
         return { type: "credential" };
       })
-      // What was thrown is not looked at: it may hold a secret.
-      .catch((): Input => ({ type: "no_credential", failure: "failed" }))
+      // What others throw is not looked at: it may hold a secret.
+      .catch((thrown): Input => {
+        const denied = thrown instanceof VestibuleError && thrown.code === "credential_refused";
+        return { type: "no_credential", failure: denied ? "denied" : "failed" };
+      })
       .then((input) => {
         if (question === asked) {
           question = undefined;
@@ -176,32 +188,39 @@ export function driver(
 
   const ready = (): boolean => socket?.readyState === OPEN;
 
-  function hand(data: Data | undefined): void {
-    if (ready() && data !== undefined) {
+  function hand(data: Data): void {
+    if (ready()) {
       socket?.send(data);
     }
   }
 
-  function letGo(): SocketLike | undefined {
-    const last = socket;
-    socket = undefined;
-    return last;
+  /** Whether a message of the application can go now. */
+  function flows(): boolean {
+    return state() === "open" && ready() && !(seal && presented === spent);
+  }
+
+  function pass(data: Data): void {
+    hand(seal ? seal(data, presented as string) : data);
+  }
+
+  /** The credential is on its way. */
+  function use(): void {
+    presented = credential?.id;
+    credential = undefined;
   }
 
   function connect(): void {
     let made: SocketLike;
     try {
-      made = new Implementation(address, [...offer]);
+      made = new Implementation(handshake[0], [...handshake[1]]);
       made.binaryType = face.binaryType;
     } catch {
       // The text of such an error can repeat the subprotocols, and one of them holds a token.
       return step({ type: "fault" });
     }
     socket = made;
-    if (carrier === "subprotocol") {
-      presented = credential?.id;
-      credential = undefined;
-      offer = protocols;
+    if (carrier !== "message") {
+      use();
     }
     // A socket that was let go of goes on to say things; nobody hears them.
     const hear = <Heard>(type: string, read: (event: Heard) => Input): void =>
@@ -280,8 +299,9 @@ export function driver(
       if (typeof data === "string" && data.startsWith(PREFIX) && carrier === "message") {
         throw new VestibuleError("reserved_message");
       }
-      if (state() === "open" && ready()) {
-        hand(data);
+      seal?.(data, "");
+      if (flows()) {
+        pass(data);
       } else if (state() !== "closing" && state() !== "stopped") {
         waiting.push(data);
       }

@@ -44,11 +44,12 @@ export function environment(): Environment {
     clearTimeout: (timer) => clearTimeout(timer as number),
     watch: (awake) => {
       const listening = new AbortController();
-      const { signal } = listening;
-      const page = globalThis as Partial<typeof globalThis>;
-      page.document?.addEventListener("visibilitychange", () => awake("tick"), { signal });
-      page.addEventListener?.("pageshow", () => awake("tick"), { signal });
-      page.addEventListener?.("online", () => awake("online"), { signal });
+      // Its `signal` is what is wanted of these options.
+      const hear = (target: Partial<EventTarget> | undefined, type: string, what: "tick" | "online"): void =>
+        target?.addEventListener?.(type, () => awake(what), listening);
+      hear(globalThis.document, "visibilitychange", "tick");
+      hear(globalThis, "pageshow", "tick");
+      hear(globalThis, "online", "online");
       return () => listening.abort();
     },
   };

@@ -19,7 +19,9 @@ export type ErrorCode =
   /** `send()`: more is waiting than `queue.maxBytes`. */
   | "queue_full"
   /** `send()`: the text begins like a control message. */
-  | "reserved_message";
+  | "reserved_message"
+  /** `send()`, with `perMessage`: what is not JSON cannot carry a token. */
+  | "not_json";
 
 /**
  * An error of this library. Its text is its code: it holds nothing that the provider, the application or the server

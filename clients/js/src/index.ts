@@ -1,8 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // What the package exports.
 
-export type { Auth, CredentialRequest, TokenProvider } from "./auth.js";
+export { apiKey } from "./api-key.js";
+export type { Auth, CredentialRequest, Handshake, HandshakeCarrier, TokenProvider } from "./auth.js";
 export { bearer, cookie } from "./auth.js";
+export { subprotocol } from "./carriers.js";
 export type { StopReason, Verdict } from "./codes.js";
 export type { Environment } from "./environment.js";
 export type { ErrorCode } from "./errors.js";
@@ -17,7 +19,11 @@ export type {
   VestibuleEventMap,
 } from "./events.js";
 export type { Options, QueueOptions, ReconnectOptions, SocketLike, WebSocketConstructor } from "./options.js";
+export { perMessage } from "./per-message.js";
 export type { Data, Overflow } from "./queue.js";
+export { session } from "./session.js";
 export type { BoundConstructor } from "./socket.js";
 export { VestibuleSocket } from "./socket.js";
+export type { TicketOptions } from "./ticket.js";
+export { ticket } from "./ticket.js";
 export type { AskReason, Carrier } from "./vocabulary.js";

@@ -2,8 +2,8 @@
 // effects come out. It has no timer, no socket, no randomness, and it never sees a credential.
 // Its behaviour is pinned by vectors/client-machine.json, which a client in another language can pass as well.
 
-import { type End, LOST, readReason, type StopReason, verdictOf } from "./codes.js";
-import { backoffOf, delayOf, renewalOf } from "./delays.js";
+import { type End, LOST, type Quiet, readReason, type StopReason, verdictOf } from "./codes.js";
+import { backoffOf, delayOf, REFRESH_FLOOR, renewalOf } from "./delays.js";
 import type { ErrorCode } from "./errors.js";
 import type { Machine, Open, State } from "./states.js";
 import type { AskReason, Effect, Input, Settings } from "./vocabulary.js";
@@ -17,13 +17,16 @@ const MINUTE = 60_000;
 
 export function machine(settings: Settings): Machine {
   const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes } = settings;
+  /** Whether each message carries the token: then each is refused by itself, and nothing ends with that. */
+  const sealed = carrier === "per-message";
   let state: State = { name: "stopped", step: "none", until: Infinity };
   /** Failures in a row: the exponent of the back-off. */
   let failures = 0;
   /** Connections in a row for which a credential was asked. */
   let attempt = 0;
   let fresh: "untried" | "tried" = "untried";
-  let opened: "never" | "once" = "never";
+  /** Which time it will be open next. */
+  let opening: "first" | "again" = "first";
   /** Why a credential was asked for last, or is to be asked for next. */
   let reason: AskReason = "connect";
   let controls = 0;
@@ -34,10 +37,9 @@ export function machine(settings: Settings): Machine {
 
   function lapse(): void {
     switch (state.name) {
-      case "asking":
-        return abandon("credential_unavailable");
       case "connecting":
         return abandon("connect_timeout");
+      case "asking":
       case "authenticating":
         return abandon(state.step === "asking" ? "credential_unavailable" : "auth_timeout");
       case "settling":
@@ -50,7 +52,14 @@ export function machine(settings: Settings): Machine {
         if (state.step === "none") {
           return renew(state);
         }
-        return state.step === "asking" ? renewLater(state) : abandon("auth_timeout");
+        if (state.step === "asking") {
+          return renewLater(state);
+        }
+        if (!sealed) {
+          return abandon("auth_timeout");
+        }
+        state = { ...state, step: "none", until: Infinity };
+        return;
       case "stopped":
     }
   }
@@ -60,7 +69,7 @@ export function machine(settings: Settings): Machine {
       case "start":
         drop(1000);
         calm();
-        opened = "never";
+        opening = "first";
         return ask("connect");
       case "credential":
         return provided();
@@ -116,11 +125,11 @@ export function machine(settings: Settings): Machine {
     }
   }
 
-  function notProvided(failure: "failed" | "repeated"): void {
+  function notProvided(failure: "failed" | "repeated" | "denied"): void {
     if (state.step !== "asking") {
       return;
     }
-    if (state.name === "open") {
+    if (state.name === "open" && (!sealed || failure === "failed")) {
       return renewLater(state);
     }
     if (failure === "failed") {
@@ -128,12 +137,12 @@ export function machine(settings: Settings): Machine {
     }
     drop(1000);
     // A provider that did not know that its credential was refused is told, once.
-    return reason === "refused" ? stop("credential_refused", LOST) : ask("refused");
+    return reason === "refused" || failure === "denied" ? stop("credential_refused", LOST) : ask("refused");
   }
 
   function present(): void {
     const from = state;
-    const at = { step: "presented", until: now + authTimeout } as const;
+    const at = { step: "presented", until: now + (sealed ? REFRESH_FLOOR : authTimeout) } as const;
     state = from.name === "open" ? { ...from, ...at } : { name: "authenticating", ...at };
     effects.push({ type: "present", as: from.name === "open" ? "refresh" : "authenticate" });
   }
@@ -144,14 +153,14 @@ export function machine(settings: Settings): Machine {
   }
 
   function renewEarly(): void {
-    if (state.name === "open" && state.step === "none" && carrier !== "cookie" && speaks()) {
+    if (state.name === "open" && state.step === "none" && carrier !== "cookie" && (sealed || speaks())) {
       renew(state);
     }
   }
 
   /** A refresh that failed costs nothing but itself: the old lease goes on. */
   function renewLater(from: Open): void {
-    const until = now + renewalOf(0, 0) + backoffOf(from.failed, settings, jitter);
+    const until = now + REFRESH_FLOOR + backoffOf(from.failed, settings, jitter);
     state = { ...from, step: "none", until, failed: from.failed + 1 };
     effects.push({ type: "cancel" }, { type: "auth", state: "waiting", reason: "refresh" });
   }
@@ -198,7 +207,7 @@ export function machine(settings: Settings): Machine {
       controlsSince = now;
     }
     controls += 1;
-    if (message.type === "garbage" || controls > MOST_CONTROLS) {
+    if (message.type === "garbage" || (controls > MOST_CONTROLS && !sealed)) {
       return nonsense();
     }
     switch (message.type) {
@@ -241,10 +250,14 @@ export function machine(settings: Settings): Machine {
   }
 
   function rejected(error: string, retry: boolean): void {
-    if (state.step !== "presented") {
+    if (sealed ? state.name !== "open" : state.step !== "presented") {
       return;
     }
     effects.push({ type: "auth", state: "rejected", error, retry });
+    if (state.name === "open" && sealed) {
+      // What was on its way with the old token says nothing about the new one.
+      return state.step === "none" && spend(error) ? renew(state) : undefined;
+    }
     if (state.name === "open") {
       spend(error);
       return renewLater(state);
@@ -280,8 +293,8 @@ export function machine(settings: Settings): Machine {
     if (lease === "unknown") {
       effects.push({ type: "auth", state: "authenticated" });
     }
-    effects.push({ type: "open", how: opened === "never" ? "first" : "again" });
-    opened = "once";
+    effects.push({ type: "open", how: opening });
+    opening = "again";
   }
 
   /** Gives up what does not answer. */
@@ -325,7 +338,7 @@ export function machine(settings: Settings): Machine {
     } else if (verdict !== "wait") {
       return stop(verdict as StopReason, end);
     }
-    if (reconnect === "off" && (verdict === "wait" || opened === "once")) {
+    if (reconnect === "off" && (verdict === "wait" || opening === "again")) {
       return stop("ended", end, end.clean ? undefined : fault);
     }
     const { floor, delay } = delayOf(end, verdict, failures, settings, jitter);
@@ -346,7 +359,7 @@ export function machine(settings: Settings): Machine {
     state = { name: "stopped", step: "none", until: Infinity };
     effects.push({ type: "cancel" }, { type: "auth", state: "stopped", reason: why });
     const { code, reason, clean } = end;
-    const wrong = why === "closed" || why === "aborted" || why === "completed" || why === "ended" ? fault : why;
+    const wrong = /^(closed|aborted|completed|ended)$/.test(why) ? fault : (why as Exclude<StopReason, Quiet>);
     if (wrong) {
       effects.push({ type: "error", cause: wrong, code, error: readReason(reason).error });
     }
@@ -362,10 +375,12 @@ export function machine(settings: Settings): Machine {
   }
 
   /** After these errors a credential must not be presented again (docs/protocol.md, section 9). */
-  function spend(error: string): void {
-    if (/^(invalid_token|token_expired)$/.test(error)) {
+  function spend(error: string): boolean {
+    const useless = /^(invalid_token|token_expired)$/.test(error);
+    if (useless) {
       effects.push({ type: "spend" });
     }
+    return useless;
   }
 
   /** Whether there is a socket. */

@@ -47,7 +47,7 @@ export interface QueueOptions {
 }
 
 export interface Options {
-  /** `bearer(provider)` or `cookie()`. */
+  /** `bearer(provider)`, `cookie()`, `ticket(url)`, `apiKey(key)`, `session(…)` or `perMessage(provider)`. */
   readonly auth: Auth;
   /**
    * `false`: an open connection that ends is not replaced, for a protocol above that reconnects itself. A credential
@@ -60,8 +60,8 @@ export interface Options {
   /** Milliseconds for the provider, and again for the gateway's answer. Default: 10 000. */
   readonly authTimeout?: number;
   /**
-   * With the carriers `subprotocol` and `cookie` a refusal follows an accepted handshake: how long to wait for it before
-   * `open`, in milliseconds, unless a message comes first. Default: 50.
+   * With every carrier but `message` a refusal follows an accepted handshake: how long to wait for it before `open`, in
+   * milliseconds, unless a message comes first. Default: 50.
    */
   readonly settle?: number;
   /** What other close codes mean, for a route with `close_codes`, such as `{ 3000: "fresh" }`. */
@@ -91,13 +91,17 @@ export function addressOf(url: string | URL, options: Options): string {
     address.protocol = address.protocol.replace(/^http/, "ws");
   }
   if (!address || !/^wss?:$/.test(address.protocol) || address.hash) {
-    throw new DOMException("not a WebSocket URL", "SyntaxError");
+    throw new DOMException("bad URL", "SyntaxError");
   }
-  const secret = options.auth[source].carrier !== "cookie";
-  if (secret && address.protocol === "ws:" && !LOOPBACK.test(address.hostname) && !options.dangerouslyAllowInsecure) {
+  if (options.auth[source]().carrier !== "cookie" && isExposed(address, options)) {
     throw new DOMException("a credential needs wss:", "SecurityError");
   }
   return address.href;
+}
+
+/** Whether what is sent there can be read on the way, and that is not allowed. */
+export function isExposed({ protocol, hostname }: URL, options: Pick<Options, "dangerouslyAllowInsecure">): boolean {
+  return /^(ws|http):/.test(protocol) && !LOOPBACK.test(hostname) && !options.dangerouslyAllowInsecure;
 }
 
 /** The subprotocols as a WebSocket takes them. */
@@ -117,7 +121,7 @@ export function settingsOf(options: Options): Settings {
   if (!Object.values(numbers).every((number) => number >= 0)) {
     throw new RangeError("negative option");
   }
-  const { carrier } = options.auth[source];
+  const { carrier } = options.auth[source]();
   return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
 }
 
@@ -125,7 +129,7 @@ export function settingsOf(options: Options): Settings {
 export function webSocketOf(options: Options): WebSocketConstructor {
   const found = options.webSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor | undefined);
   if (!found) {
-    throw new TypeError("option webSocket is needed");
+    throw new TypeError("webSocket is needed");
   }
   return found;
 }

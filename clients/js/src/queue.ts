@@ -15,7 +15,7 @@ export interface Queue {
   /** Throws, or drops something, where there is no room. */
   push(data: Data): void;
   /** Hands over what waits, in order. A message leaves the queue before it is handed over: it never goes twice. */
-  flush(ready: () => boolean, send: (data: Data) => void): void;
+  flush(): void;
   /** Forgets everything; says how many messages that was. */
   clear(): number;
 }
@@ -23,7 +23,12 @@ export interface Queue {
 /** How many bytes may wait, without an option. */
 const MOST = 2 ** 20;
 
-export function queue({ maxBytes = MOST, overflow = "throw" }: QueueOptions): Queue {
+/** `flows`: whether a message can go now; `send` has it go. */
+export function queue(
+  { maxBytes = MOST, overflow = "throw" }: QueueOptions,
+  flows: () => boolean,
+  send: (data: Data) => void,
+): Queue {
   const waiting: [data: Data, bytes: number][] = [];
   let total = 0;
 
@@ -49,8 +54,8 @@ export function queue({ maxBytes = MOST, overflow = "throw" }: QueueOptions): Qu
       waiting.push([copied(data), bytes]);
       total += bytes;
     },
-    flush: (ready, send) => {
-      while (waiting.length > 0 && ready()) {
+    flush: () => {
+      while (waiting.length > 0 && flows()) {
         send(shift());
       }
     },
@@ -62,7 +67,7 @@ export function queue({ maxBytes = MOST, overflow = "throw" }: QueueOptions): Qu
 }
 
 /** In bytes on the wire. A string is not encoded where its length alone is too much. */
-function sizeOf(data: Data, most: number): number {
+export function sizeOf(data: Data, most: number): number {
   return typeof data === "string" && data.length > most ? data.length : new Blob([data as BlobPart]).size;
 }
 

@@ -3,7 +3,7 @@
 import { type Driver, driver } from "./driver.js";
 import type { AuthEvent, ReconnectingEvent, SocketCloseEvent, SocketErrorEvent, VestibuleEventMap } from "./events.js";
 import { addressOf, type Options, protocolsOf } from "./options.js";
-import type { Data } from "./queue.js";
+import { type Data, sizeOf } from "./queue.js";
 import type { StateName } from "./vocabulary.js";
 
 /** Longest close reason, in bytes (RFC 6455 section 5.5). */
@@ -157,10 +157,10 @@ export class VestibuleSocket extends EventTarget {
   /** Ends it for good, whatever it is doing. `close` follows. */
   close(code?: number, reason = ""): void {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException("bad close code", "InvalidAccessError");
+      throw new DOMException("bad code", "InvalidAccessError");
     }
-    if (new TextEncoder().encode(reason).length > REASON_BYTES) {
-      throw new DOMException("close reason too long", "SyntaxError");
+    if (sizeOf(reason, REASON_BYTES) > REASON_BYTES) {
+      throw new DOMException("bad reason", "SyntaxError");
     }
     this.#driver.order({ type: "close", code: code ?? 1005, reason });
   }

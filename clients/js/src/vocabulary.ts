@@ -4,7 +4,7 @@ import type { StopReason, Verdict } from "./codes.js";
 import type { ErrorCode } from "./errors.js";
 
 /** Where the credential travels. */
-export type Carrier = "message" | "subprotocol" | "cookie";
+export type Carrier = "message" | "subprotocol" | "query" | "cookie" | "per-message";
 
 /** Why a credential is asked for. */
 export type AskReason =
@@ -49,8 +49,8 @@ export type Input =
   /** From any state: begins anew. */
   | { readonly type: "start" }
   | { readonly type: "credential" }
-  /** `repeated`: it is the one that was spent. */
-  | { readonly type: "no_credential"; readonly failure: "failed" | "repeated" }
+  /** `repeated`: it is the one that was spent. `denied`: there will be none. */
+  | { readonly type: "no_credential"; readonly failure: "failed" | "repeated" | "denied" }
   | { readonly type: "socket_open" }
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "binary" }

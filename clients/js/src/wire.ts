@@ -29,28 +29,18 @@ export function parse(text: string): ServerMessage {
     return GARBAGE;
   }
   const { type, subject, expires_in, error, retry } = auth;
-  switch (type) {
-    case "required":
-      return { type };
-    case "accepted":
-      return typeof subject === "string" && isSeconds(expires_in) ? { type, subject, expires_in } : GARBAGE;
-    case "expiring":
-      return isSeconds(expires_in) ? { type, expires_in } : GARBAGE;
-    case "rejected":
-      return typeof error === "string" && typeof retry === "boolean"
-        ? // What is said by others is not repeated unless it is a name as the protocol has them.
-          { type, error: /^[a-z_]{1,40}$/.test(error) ? error : "", retry }
-        : GARBAGE;
-    default:
-      return { type: "unknown" };
-  }
+  const timed = Number.isSafeInteger(expires_in) && (expires_in as number) >= 0;
+  const valid: Readonly<Record<string, boolean>> = {
+    accepted: timed && typeof subject === "string",
+    expiring: timed,
+    rejected: typeof error === "string" && typeof retry === "boolean",
+  };
+  // What is said by others is not repeated unless it is a name as the protocol has them.
+  const name = /^[a-z_]{1,40}$/.test(error as string) ? error : "";
+  return (valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry }) as ServerMessage;
 }
 
 /** A client's control message. */
 export function control(type: string, members: Readonly<Record<string, string>> = {}): string {
   return JSON.stringify({ auth: { type, ...members } });
-}
-
-function isSeconds(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

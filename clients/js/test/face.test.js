@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { test } from "node:test";
-import { bearer, cookie, VestibuleSocket } from "../dist/index.js";
+import { bearer, cookie, subprotocol, VestibuleSocket } from "../dist/index.js";
 import { fakeImplementation, settled } from "./fakes.js";
 import { ADDRESS, open, setUp } from "./set-up.js";
 
@@ -52,7 +52,7 @@ test("nothing that is shown holds the token", async () => {
   const cases = [
     failing,
     { auth: bearer(() => `${secret} with a space`) },
-    { auth: bearer(() => secret, { carrier: "subprotocol" }), webSocket: throwing },
+    { auth: bearer(() => secret, { carrier: subprotocol }), webSocket: throwing },
     { auth: bearer(() => secret) },
   ];
   for (const options of cases) {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import WebSocket from "ws";
-import { bearer, cookie, VestibuleSocket } from "../dist/index.js";
+import { bearer, cookie, subprotocol, VestibuleSocket } from "../dist/index.js";
 import { once, record } from "./fakes.js";
 import { Gateway, mint, PAGE } from "./gateway.js";
 
@@ -88,7 +88,7 @@ describe("with the gateway", { skip }, () => {
 
   test("the end of a lease that cannot be refreshed gets a new connection with a new token", async () => {
     const { socket, reasons } = connect("/handshake", ({ reason }) => mint({ seconds: reason === "connect" ? 3 : 600 }), {
-      carrier: "subprotocol",
+      carrier: subprotocol,
       protocols: ["chat.v1"],
       reconnect: { base: 50, stable: 0 },
     });
@@ -111,7 +111,7 @@ describe("with the gateway", { skip }, () => {
 
   test("a forged token in the handshake of a page is replaced before open", async () => {
     const { socket, lines } = connect("/handshake", ({ reason }) => mint({ secret: reason === "refused" ? undefined : "x".repeat(40) }), {
-      carrier: "subprotocol",
+      carrier: subprotocol,
       protocols: ["chat.v1"],
       webSocket: pageOf(PAGE),
       // Longer than any machine takes to hear the Close behind the handshake.

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once as onceEmitted } from "node:events";
 import { test } from "node:test";
 import WebSocket from "ws";
-import { bearer, VestibuleSocket } from "../dist/index.js";
+import { bearer, subprotocol, VestibuleSocket } from "../dist/index.js";
 import { FakeEnvironment, once, record } from "./fakes.js";
 import { accepted, says, tcpServer, webSocketServer } from "./servers.js";
 
@@ -99,7 +99,7 @@ test("a server that echoes the entry with the token", async () => {
       assert.equal(socket.protocol, "");
       assert.deepEqual(lines.slice(-3), ["auth stopped protocol", "error protocol", "close 1006"]);
     },
-    { auth: bearer(() => "token", { carrier: "subprotocol" }) },
+    { auth: bearer(() => "token", { carrier: subprotocol }) },
     ["chat.v1"],
   );
 });

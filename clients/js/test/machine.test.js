@@ -36,6 +36,7 @@ const INPUTS = [
   { type: "credential" },
   { type: "no_credential", failure: "failed" },
   { type: "no_credential", failure: "repeated" },
+  { type: "no_credential", failure: "denied" },
   { type: "socket_open" },
   { type: "socket_open" },
   { type: "text", text: "hello" },
@@ -61,7 +62,7 @@ const INPUTS = [
 function holds(seed) {
   const random = chance(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
-  const settings = { ...vectors.defaults, carrier: pick(["message", "subprotocol", "cookie"]), reconnect: pick(["on", "off"]) };
+  const settings = { ...vectors.defaults, carrier: pick(["message", "subprotocol", "query", "cookie", "per-message"]), reconnect: pick(["on", "off"]) };
   const { handle, state, deadline } = machine(settings);
   let [now, socket, shown] = [0, "none", "stopped"];
   for (let step = 0; step < 300; step += 1) {

@@ -6,17 +6,26 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { size } from "../scripts/size.js";
+import { CORE, EXTRAS, size } from "../scripts/size.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
 const read = (path) => readFileSync(`${root}/${path}`, "utf8");
-/** Minified and gzipped. */
+/** Minified and gzipped: the core, and each of what can be left out. */
 const MOST_BYTES = 6_000;
+const MOST_MORE = { apiKey: 80, perMessage: 150, session: 200, subprotocol: 200, ticket: 500 };
 
-test("it is small", async () => {
-  const { bytes } = await size("VestibuleSocket, bearer, cookie, VestibuleError");
-  assert.ok(bytes < MOST_BYTES, `${bytes} bytes`);
+test("it is small, and what is not imported is not there", async () => {
+  const core = (await size(CORE)).bytes;
+  assert.ok(core < MOST_BYTES, `${core} bytes`);
+  for (const extra of EXTRAS) {
+    const more = (await size([...CORE, extra])).bytes - core;
+    assert.ok(more > 0 && more < MOST_MORE[extra], `${extra}: ${more} bytes more`);
+  }
+});
+
+test("everything that it exports is measured", async () => {
+  assert.deepEqual(Object.keys(await import("../dist/index.js")).sort(), [...CORE, ...EXTRAS].sort());
 });
 
 test("it needs no other package", async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bearer, cookie, VestibuleSocket } from "../dist/index.js";
+import { bearer, cookie, subprotocol, VestibuleSocket } from "../dist/index.js";
 import { settled } from "./fakes.js";
 import { AUTHENTICATE, open, REFRESH, setUp } from "./set-up.js";
 
@@ -29,7 +29,7 @@ test("control messages are never delivered", async () => {
 });
 
 test("a subprotocol carries the token, and is not shown", async () => {
-  const { socket, made } = setUp({ carrier: "subprotocol" }, ["chat.v1"]);
+  const { socket, made } = setUp({ carrier: subprotocol }, ["chat.v1"]);
   await settled();
   assert.deepEqual(made[0].protocols, ["chat.v1", "vestibule.bearer.token-1"]);
   made[0].open("chat.v1");
@@ -38,7 +38,7 @@ test("a subprotocol carries the token, and is not shown", async () => {
 });
 
 test("without a real subprotocol the marker answers, and is not shown", async () => {
-  const { socket, made, world, lines } = setUp({ carrier: "subprotocol" });
+  const { socket, made, world, lines } = setUp({ carrier: subprotocol });
   await settled();
   assert.deepEqual(made[0].protocols, ["bearer", "token-1"]);
   made[0].open("bearer");
@@ -48,14 +48,14 @@ test("without a real subprotocol the marker answers, and is not shown", async ()
 });
 
 test("a token that is no subprotocol is encoded", async () => {
-  const { made } = setUp({ auth: bearer(() => "a/b+c==", { carrier: "subprotocol" }) }, ["chat.v1"]);
+  const { made } = setUp({ auth: bearer(() => "a/b+c==", { carrier: subprotocol }) }, ["chat.v1"]);
   await settled();
   const [, entry] = made[0].protocols;
   assert.equal(entry, `base64url.bearer.authorization.k8s.io.${Buffer.from("a/b+c==").toString("base64url")}`);
 });
 
 test("a server that chooses the entry with the token is no server of ours", async () => {
-  const { socket, made, lines } = setUp({ carrier: "subprotocol" }, ["chat.v1"]);
+  const { socket, made, lines } = setUp({ carrier: subprotocol }, ["chat.v1"]);
   await settled();
   made[0].open("vestibule.bearer.token-1");
   assert.equal(socket.protocol, "");
@@ -219,7 +219,7 @@ test("a socket that was given up is not heard any more", async () => {
 });
 
 test("a token that was refused in the handshake is not sent again either", async () => {
-  const { made, world, lines } = setUp({ auth: bearer(() => "stale", { carrier: "subprotocol" }) }, ["chat.v1"]);
+  const { made, world, lines } = setUp({ auth: bearer(() => "stale", { carrier: subprotocol }) }, ["chat.v1"]);
   await settled();
   made[0].open("chat.v1");
   made[0].end(4401, "invalid_token");

@@ -1,12 +1,17 @@
 // What must compile, and what must not, in a program for browsers. Each `@ts-expect-error` is an expectation.
 
 import {
+  apiKey,
   type AuthDetail,
   type Auth,
   bearer,
   cookie,
   type ErrorCode,
+  perMessage,
+  session,
   type StopReason,
+  subprotocol,
+  ticket,
   VestibuleError,
   VestibuleSocket,
 } from "@vestibule/client";
@@ -24,7 +29,7 @@ const implementation: new (url: string, protocols?: string | string[]) => WebSoc
 new implementation("wss://example.com/chat", "chat.v1").send("hello");
 
 const own = new VestibuleSocket(new URL("wss://example.com/chat"), "chat.v1", {
-  auth: bearer(() => "token", { carrier: "subprotocol" }),
+  auth: bearer(() => "token", { carrier: subprotocol }),
   reconnect: { base: 250, max: 10_000, attempts: 5 },
   queue: { maxBytes: 0, overflow: "drop-oldest", resend: "none" },
   codes: { 3000: "fresh" },
@@ -49,6 +54,20 @@ own.reconnect();
   using disposed = new VestibuleSocket("wss://example.com/", [], { auth: cookie() });
   disposed.logout();
 }
+
+const ways: Auth[] = [
+  bearer(() => "token", { carrier: subprotocol }),
+  ticket("/auth/ticket"),
+  ticket(new URL("https://example.com/auth/ticket"), { bearer: async () => "token", carrier: "message", fetch }),
+  apiKey("key"),
+  apiKey(async ({ reason }) => reason),
+  session(bearer(() => "token")),
+  perMessage(() => "token"),
+  cookie(({ signal }) => signal.throwIfAborted()),
+  bearer(() => {
+    throw new VestibuleError("credential_refused");
+  }),
+];
 
 /** A detail is told apart by its state. */
 function told(detail: AuthDetail): string {
@@ -82,6 +101,10 @@ const made: Auth = { carrier: "message" };
 bearer(() => 7);
 // @ts-expect-error A carrier that there is not.
 bearer(() => "token", { carrier: "query" });
+// @ts-expect-error A ticket has no such carrier.
+ticket("/auth/ticket", { carrier: "subprotocol" });
+// @ts-expect-error A session resumes what another way began.
+session(() => "token");
 // @ts-expect-error An option that there is not.
 new VestibuleSocket("wss://example.com/", [], { auth, retries: 3 });
 // @ts-expect-error A state that there is not.
@@ -95,4 +118,4 @@ own.url = "wss://example.org/";
 // @ts-expect-error
 own.binaryType = "fragments";
 
-export { made, state };
+export { made, state, ways };

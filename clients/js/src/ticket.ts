@@ -1,0 +1,65 @@
+// Single-use tickets.
+
+import { type Auth, type CredentialRequest, credential, source, type TokenProvider } from "./auth.js";
+import { query } from "./carriers.js";
+import { VestibuleError } from "./errors.js";
+import { isExposed } from "./options.js";
+
+export interface TicketOptions {
+  /** Gives the access token with which a ticket is asked for. Default: none, the browser's cookies are sent. */
+  readonly bearer?: TokenProvider;
+  /** Where the ticket travels: in the handshake's query, or in the first message. Default: `query`. */
+  readonly carrier?: "query" | "message";
+  /** Default: the global one. */
+  readonly fetch?: typeof globalThis.fetch;
+  /** Allows `http:` to hosts other than the loopback. */
+  readonly dangerouslyAllowInsecure?: boolean;
+}
+
+/**
+ * A new ticket for each connection and each refresh, from `url`, usually `/auth/ticket` of the gateway. Where that answers
+ * 401, a token is asked for once more with the reason `refused`; a second 401, a 403, or a 401 without `bearer`, stops.
+ */
+export function ticket(url: string | URL, options: TicketOptions = {}): Auth {
+  const { bearer, carrier = "query" } = options;
+  const endpoint = new URL(url, globalThis.location?.href);
+  if (!/^https?:$/.test(endpoint.protocol)) {
+    throw new DOMException("bad URL", "SyntaxError");
+  }
+  if (isExposed(endpoint, options)) {
+    throw new DOMException("a credential needs https:", "SecurityError");
+  }
+
+  async function ask(request: CredentialRequest, address: string): Promise<Response> {
+    const headers: Record<string, string> = { "Content-Type": "application/json" };
+    if (bearer) {
+      headers.Authorization = `Bearer ${credential("bearer", await bearer(request)).id}`;
+    }
+    // A redirect is no ticket, and what it leads to is not to be told who asks.
+    return (options.fetch ?? globalThis.fetch)(endpoint, {
+      method: "POST",
+      headers,
+      body: JSON.stringify({ path: new URL(address).pathname }),
+      credentials: bearer ? "omit" : "include",
+      cache: "no-store",
+      redirect: "error",
+      signal: request.signal,
+    });
+  }
+
+  async function provide(request: CredentialRequest, address: string): Promise<ReturnType<typeof credential>> {
+    let answer = await ask(request, address);
+    if (answer.status === 401 && bearer && request.reason !== "refused") {
+      answer = await ask({ ...request, reason: "refused" }, address);
+    }
+    if (answer.status === 401 || answer.status === 403) {
+      throw new VestibuleError("credential_refused");
+    }
+    if (!answer.ok) {
+      throw new VestibuleError("credential_unavailable");
+    }
+    return credential("ticket", (await answer.json()).ticket, carrier === "query" ? query : undefined);
+  }
+
+  return { [source]: () => ({ carrier, provide }) };
+}
