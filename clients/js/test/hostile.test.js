@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once as onceEmitted } from "node:events";
 import { test } from "node:test";
 import WebSocket from "ws";
-import { bearer, subprotocol, VestibuleSocket } from "../dist/index.js";
+import { bearer, perMessage, subprotocol, VestibuleSocket } from "../dist/index.js";
 import { FakeEnvironment, once, record } from "./fakes.js";
 import { accepted, says, tcpServer, webSocketServer } from "./servers.js";
 
@@ -166,6 +166,85 @@ for (const [name, misbehave] of NONSENSE) {
     });
   });
 }
+
+/** Says something that asks for patience, and nothing more. */
+const PATIENCE = [
+  ["asks what nobody here can answer", { type: "challenge", nonce: "AAAA", expires_in: 5 }],
+  ["announces itself, and nothing more", { type: "required", mechanisms: ["bearer"], timeout: 5 }],
+  ["refuses for good, and does not close", { type: "rejected", error: "insufficient_scope", retry: false }],
+];
+
+for (const [name, auth] of PATIENCE) {
+  test(`a server that ${name}`, async () => {
+    let heard;
+    const asked = new Promise((resolve) => {
+      heard = resolve;
+    });
+    const server = await webSocketServer((peer) =>
+      peer.once("message", () => {
+        peer.send(says(auth));
+        heard(peer);
+      }),
+    );
+    await against(server, async ({ world, over, lines }) => {
+      const closed = onceEmitted(await asked, "close");
+      await world.pass(10_000);
+      await over;
+      assert.deepEqual(lines.slice(-3), ["auth stopped ended", "error auth_timeout", "close 1006"]);
+      await closed;
+    });
+  });
+}
+
+test("a server that warns without end is refreshed no more often than it is heard", async () => {
+  let questions = 0;
+  const server = await webSocketServer((peer) =>
+    peer.on("message", () => {
+      peer.send(accepted());
+      peer.send(says({ type: "expiring", expires_in: 1 }));
+    }),
+  );
+  const auth = bearer(() => `token-${(questions += 1)}`);
+  await against(
+    server,
+    async ({ over, lines }) => {
+      await over;
+      assert.deepEqual(lines.slice(-3), ["auth stopped protocol", "error protocol", "close 1006"]);
+      assert.ok(questions <= 16, `${questions} questions`);
+    },
+    { auth },
+  );
+});
+
+test("a server that refuses each message is not given a new token for each", async () => {
+  let questions = 0;
+  let refused = 0;
+  const server = await webSocketServer((peer) => {
+    peer.send("welcome");
+    peer.once("message", () => {
+      for (let count = 0; count < 10_000; count += 1) {
+        peer.send(says({ type: "rejected", error: "token_expired", retry: true }));
+      }
+      peer.send("that was all");
+    });
+  });
+  const auth = perMessage(() => `token-${(questions += 1)}`);
+  await against(
+    server,
+    async ({ socket }) => {
+      socket.onauth = ({ detail }) => {
+        refused += detail.state === "rejected" ? 1 : 0;
+      };
+      await once(socket, "message");
+      socket.send("1");
+      await once(socket, "message");
+      assert.equal(refused, 10_000);
+      assert.equal(questions, 2);
+      assert.equal(socket.readyState, socket.OPEN);
+    },
+    { auth },
+  );
+});
 
 test("a server that breaks the rules of frames", async () => {
   const server = await webSocketServer((peer) => {
