@@ -2,11 +2,12 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { CORE, EXTRAS, size } from "../scripts/size.js";
+import { complaints } from "./snippets.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -54,40 +55,9 @@ test("publint finds nothing", async () => {
   assert.deepEqual(messages, []);
 });
 
-/** What the compiler has to say. */
-async function complaints(project) {
-  const compiler = `${root}/node_modules/typescript/bin/tsc`;
-  const { stdout } = await run(process.execPath, [compiler, "-p", project], { cwd: root }).catch((failed) => failed);
-  return stdout;
-}
-
 for (const program of ["browser", "node"]) {
   test(`the types are as expected: ${program}`, async () => {
     assert.equal(await complaints(`test/types/tsconfig.${program}.json`), "");
-  });
-}
-
-/** The code blocks of a page in TypeScript. */
-function snippets(page) {
-  return [...page.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code);
-}
-
-for (const page of ["README.md", "../../docs/guide/browser-client.md"]) {
-  const name = page.split("/").at(-1);
-  test(`the snippets of ${name} compile`, async () => {
-    const folder = `${root}/build/snippets-${name}`;
-    rmSync(folder, { recursive: true, force: true });
-    mkdirSync(folder, { recursive: true });
-    const files = snippets(read(page)).map((code, index) => {
-      writeFileSync(`${folder}/${index}.ts`, `${code}\nexport {};\n`);
-      return `${index}.ts`;
-    });
-    assert.ok(files.length > 0);
-    writeFileSync(`${folder}/given.d.ts`, read("test/types/given.d.ts"));
-    const { compilerOptions } = JSON.parse(read("test/types/tsconfig.browser.json"));
-    const settings = { compilerOptions: { ...compilerOptions, types: ["node"] }, files: ["given.d.ts", ...files] };
-    writeFileSync(`${folder}/tsconfig.json`, JSON.stringify(settings));
-    assert.equal(await complaints(folder), "");
   });
 }
 

@@ -1,0 +1,143 @@
+// The snippets of the documents: taken out, compiled, and run against a server.
+
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { transform } from "esbuild";
+import { WebSocketServer } from "ws";
+import { accepted } from "./servers.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const run = promisify(execFile);
+
+/** What the compiler has to say. */
+export async function complaints(project) {
+  const compiler = `${root}/node_modules/typescript/bin/tsc`;
+  const { stdout } = await run(process.execPath, [compiler, "-p", project], { cwd: root }).catch((failed) => failed);
+  return stdout;
+}
+
+/** The code blocks of a page in a language, each with the heading above it. */
+export function snippets(page, language) {
+  const text = readFileSync(`${root}/${page}`, "utf8");
+  return [...text.matchAll(/^(```)(\w*)\n(.*?)^```$|^#+ ([^\n]*)$/gms)].reduce(
+    ({ heading, found }, [, fence, kind, code, title]) => ({
+      heading: title ?? heading,
+      found: fence && kind === language ? [...found, { heading, code }] : found,
+    }),
+    { heading: "", found: [] },
+  ).found;
+}
+
+/** A folder inside of the package, so that it finds itself by its name. */
+export function folderFor(name) {
+  const folder = `${root}/build/${name}`;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  return folder;
+}
+
+/** What the snippets take for granted, as test/types/given.d.ts declares it. */
+const GIVEN = `
+import { bearer, VestibuleSocket } from "@vestibule/client";
+import WebSocket from "ws";
+globalThis.WebSocket ??= WebSocket;
+globalThis.url = process.env.SNIPPET_URL;
+globalThis.token = "token";
+globalThis.getToken = globalThis.fetchToken = async () => "token";
+globalThis.signIn = async () => {};
+globalThis.show = globalThis.handle = () => {};
+const { fetch } = globalThis;
+globalThis.fetch = (what, ...rest) => (what === "/api/socket-token" ? Promise.resolve(new Response("token")) : fetch(what, ...rest));
+if (process.env.SNIPPET_NEEDS_SOCKET) {
+  globalThis.socket = new VestibuleSocket(url, [], { auth: bearer(getToken) });
+}
+`;
+
+/** What has to be added for a snippet to do something. */
+const TRAILERS = [
+  [/^const client = createClient/m, 'client.subscribe({ query: "{ hello }" }, { next() {}, error() {}, complete() {} });'],
+  [/^function connect\(/m, "connect(url, getToken, () => {}, () => {});"],
+];
+
+/** Takes every way to authenticate that the pages show. `seen(path)` waits until somebody at that path has. */
+export async function anyWay() {
+  const waiting = new Map();
+  const http = createServer((request, response) => {
+    const good = request.method === "POST" && request.headers.authorization === "Bearer token";
+    response.writeHead(good ? 200 : 401).end(good ? '{"ticket":"ticket-1","expires_in":20}' : "");
+  });
+  const server = new WebSocketServer({
+    server: http,
+    handleProtocols: (offered) => [...offered].find((name) => !/^vestibule\.bearer\./.test(name)) ?? false,
+  });
+  server.on("connection", (peer, { url, headers }) => {
+    const { pathname, searchParams } = new URL(url, "ws://localhost");
+    const admit = (how) => waiting.get(pathname)?.(how);
+    const offered = headers["sec-websocket-protocol"] ?? "";
+    if (headers.authorization === "Bearer token") {
+      admit("header");
+    } else if (searchParams.get("ticket") === "ticket-1") {
+      admit("query");
+    } else if (/vestibule\.bearer\.token$|^bearer,\s*token$/.test(offered)) {
+      admit("subprotocol");
+    }
+    peer.on("message", (data) => {
+      const text = data.toString();
+      const { auth } = text.startsWith('{"auth":') ? JSON.parse(text) : {};
+      if (auth?.type === "authenticate" && auth.mechanism === "bearer" && auth.token === "token") {
+        peer.send(accepted());
+        admit("message");
+      } else if (auth?.token === "token") {
+        admit("per-message");
+      }
+    });
+  });
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  const { port } = http.address();
+  return {
+    url: (path) => `ws://127.0.0.1:${port}${path}`,
+    http: `http://127.0.0.1:${port}`,
+    seen: (path) => new Promise((resolve) => waiting.set(path, resolve)),
+    close: () => {
+      server.clients.forEach((client) => client.terminate());
+      http.closeAllConnections();
+      return new Promise((resolve) => http.close(resolve));
+    },
+  };
+}
+
+/** Runs a snippet in a process of its own until it has authenticated; says how it did. */
+export async function play(code, name, folder, server) {
+  const script = TRAILERS.filter(([sign]) => sign.test(code)).map(([, trailer]) => trailer);
+  const local = code
+    .replace(/wss:\/\/ws\.example\.com\/\w+/g, server.url(`/${name}`))
+    .replace(/https:\/\/ws\.example\.com/g, server.http);
+  const { code: plain } = await transform([local, ...script].join("\n"), { loader: "ts", target: "es2022" });
+  writeFileSync(`${folder}/given.mjs`, GIVEN);
+  writeFileSync(`${folder}/${name}.mjs`, plain);
+  const seen = server.seen(`/${name}`);
+  const environment = { SNIPPET_URL: server.url(`/${name}`) };
+  if (/\bsocket\./.test(code) && !/\bsocket =/.test(code)) {
+    environment.SNIPPET_NEEDS_SOCKET = "1";
+  }
+  const child = spawn(process.execPath, ["--import", `${folder}/given.mjs`, `${folder}/${name}.mjs`], {
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const said = [];
+  child.stderr.on("data", (data) => said.push(data));
+  const ended = once(child, "exit").then(() => {
+    throw new Error(`it ended without authenticating: ${Buffer.concat(said)}`);
+  });
+  try {
+    return await Promise.race([seen, ended]);
+  } finally {
+    ended.catch(() => {});
+    child.kill();
+  }
+}
