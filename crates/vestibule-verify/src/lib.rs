@@ -1,7 +1,9 @@
-//! Credential checks of Vestibule, without I/O: strict JSON Web Tokens on aws-lc-rs's primitives.
+//! Credential checks of Vestibule, without I/O: strict JSON Web Tokens, and exchanges in which a client
+//! proves what it has without showing it, on aws-lc-rs's primitives.
 //!
-//! Bytes, keys and the time go in; a [`Verified`](vestibule_core::authn::Verified) or a [`Refused`]
-//! comes out. Nothing is fetched and no clock is read. The common answer of a JOSE library to a
+//! Bytes, keys and the time go in; a [`Verified`](vestibule_core::authn::Verified), or another value
+//! that only the check can make, or a [`Refused`] comes out. Nothing is fetched, no clock is read,
+//! and what must be random is an argument. The common answer of a JOSE library to a
 //! question that the RFCs leave open is the lenient one; here it is the strict one, and each rule
 //! stands at the code that keeps it. The modules stand in reading order.
 //!
@@ -30,5 +32,6 @@ pub mod jwk;
 pub mod jws;
 pub mod jwt;
 pub mod mint;
+pub mod scram;
 
 pub use refused::Refused;

@@ -1,5 +1,7 @@
 //! Every bound of this crate in one place.
 
+use core::num::NonZeroU32;
+
 /// Longest token, in bytes: the longest credential of any carrier.
 pub(crate) const TOKEN_BYTES: usize = vestibule_core::limits::CREDENTIAL_BYTES;
 /// Deepest nesting of a token's JSON. Real ones stay below ten.
@@ -20,3 +22,29 @@ pub(crate) const RSA_BITS_MAX: usize = 8192;
 pub(crate) const RSA_EXPONENT_BYTES: usize = 4;
 /// Longest foreign text that a reason repeats, in characters.
 pub(crate) const SHOWN_CHARS: usize = 80;
+
+/// Longest name or password, in bytes, before and after it is prepared (RFC 4013).
+pub(crate) const PREPARED_BYTES: usize = 1024;
+/// Longest message of SCRAM, in bytes: a name with every byte escaped, twice, and nonces.
+pub(crate) const SCRAM_MESSAGE_BYTES: usize = 8 * 1024;
+/// Longest nonce, in bytes: in a final message those of both sides.
+pub(crate) const SCRAM_NONCE_BYTES: usize = 512;
+/// Longest text of stored keys, in bytes: scheme, ten digits, 24 characters, 44, 44, separators.
+pub(crate) const SCRAM_KEYS_CHARS: usize = 160;
+/// Fewest iterations that a server asks for (RFC 7677 section 4).
+pub(crate) const SCRAM_ITERATIONS_MIN: NonZeroU32 = at_least_one(15_000);
+/// Iterations that a server asks for where nothing else is wanted: a tenth of a second and less for
+/// a client in native code.
+pub(crate) const SCRAM_ITERATIONS: NonZeroU32 = at_least_one(100_000);
+/// Most iterations that a server may ask for and a client does.
+pub(crate) const SCRAM_ITERATIONS_MAX: NonZeroU32 = at_least_one(1_000_000);
+/// Fewest iterations that a client does (RFC 7677 section 4): fewer would make the password cheap to
+/// guess for a false server.
+pub(crate) const SCRAM_ITERATIONS_TAKEN_MIN: NonZeroU32 = at_least_one(4096);
+
+const fn at_least_one(count: u32) -> NonZeroU32 {
+    match NonZeroU32::new(count) {
+        Some(count) => count,
+        None => NonZeroU32::MIN,
+    }
+}
