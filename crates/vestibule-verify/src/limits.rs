@@ -42,6 +42,14 @@ pub(crate) const SCRAM_ITERATIONS_MAX: NonZeroU32 = at_least_one(1_000_000);
 /// guess for a false server.
 pub(crate) const SCRAM_ITERATIONS_TAKEN_MIN: NonZeroU32 = at_least_one(4096);
 
+/// Longest line of `authorized_keys` and longest JSON Web Key of a user, in bytes.
+pub(crate) const KEY_LINE_BYTES: usize = 8 * 1024;
+/// Most patterns in a `from` option.
+pub(crate) const FROM_PATTERNS: usize = 64;
+/// Longest SSH signature, in characters, armor included. One by the keys that are accepted has below
+/// 500.
+pub(crate) const SSHSIG_BYTES: usize = 4 * 1024;
+
 const fn at_least_one(count: u32) -> NonZeroU32 {
     match NonZeroU32::new(count) {
         Some(count) => count,
