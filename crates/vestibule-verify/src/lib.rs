@@ -32,6 +32,7 @@ pub mod jwk;
 pub mod jws;
 pub mod jwt;
 pub mod mint;
+pub mod password;
 pub mod public_key;
 pub mod scram;
 

@@ -56,3 +56,18 @@ const fn at_least_one(count: u32) -> NonZeroU32 {
         None => NonZeroU32::MIN,
     }
 }
+/// Shortest password, in bytes of UTF-8 (NIST SP 800-63B section 5.1.1.2: eight characters).
+pub(crate) const PASSWORD_BYTES_MIN: usize = 8;
+/// Longest password, in bytes.
+pub(crate) const PASSWORD_BYTES_MAX: usize = 1024;
+/// Least memory of a hash, in KiB, together with [`PASSWORD_PASSES_MIN`]: OWASP, Password Storage Cheat
+/// Sheet.
+pub(crate) const PASSWORD_MEMORY_MIN: u32 = 19 * 1024;
+/// Most memory of a hash, in KiB: a hash that somebody wrote into the store must not stop the machine.
+pub(crate) const PASSWORD_MEMORY_MAX: u32 = 1024 * 1024;
+/// Fewest passes over the memory.
+pub(crate) const PASSWORD_PASSES_MIN: u32 = 2;
+/// Most passes.
+pub(crate) const PASSWORD_PASSES_MAX: u32 = 64;
+/// Longest hash as a text.
+pub(crate) const PASSWORD_HASH_BYTES: usize = 256;
