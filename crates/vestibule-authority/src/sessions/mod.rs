@@ -267,6 +267,9 @@ impl Sessions {
 
     /// Whether it was there.
     async fn remove(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
+        if !record::is_ours(id) {
+            return Ok(false);
+        }
         let Some(entry) = self.store.read(Table::Sessions, id, now).await? else {
             return Ok(false);
         };

@@ -11,6 +11,8 @@ use crate::{
 /// What the ids of our sessions begin with. A `sid` of another issuer that begins so names no session
 /// of ours, and what hangs on it does not count.
 const PREFIX: &str = "ses_";
+/// How long they are: so many characters of base64url.
+const NAME_BYTES: usize = PREFIX.len() + (opaque::ID_BYTES * 4).div_ceil(3);
 
 /// A session.
 #[derive(Debug, Serialize, Deserialize)]
@@ -76,9 +78,10 @@ pub(super) fn name(id: &[u8; opaque::ID_BYTES]) -> Box<str> {
     format!("{PREFIX}{}", opaque::encode(id)).into()
 }
 
-/// Whether it is a session of ours, rather than another issuer's.
+/// Whether it is a session of ours, rather than another issuer's. Those are no keys: they may be of any
+/// length.
 pub(super) fn is_ours(session: &str) -> bool {
-    session.starts_with(PREFIX)
+    session.starts_with(PREFIX) && session.len() == NAME_BYTES
 }
 
 /// What the keys of a subject's sessions begin with. Hashed: subjects may be long, and may hold

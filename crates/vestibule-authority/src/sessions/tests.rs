@@ -337,12 +337,14 @@ async fn a_session_token_does_not_outlive_its_login() {
 #[tokio::test]
 async fn the_session_of_another_issuer_can_be_ended_by_its_name() {
     let rig = rig();
-    let foreign = Principal { session: Some("sid-of-the-idp".into()), ..principal("alice") };
-    let granted = rig.grant(&foreign).await;
-    assert_eq!(&*granted.session, "sid-of-the-idp");
-    assert_eq!(rig.check(&granted.token, "chat", NOW).await, Ok("alice".to_owned()));
-    assert_eq!(rig.sessions.end("sid-of-the-idp", NOW).await.unwrap(), 1);
-    assert_eq!(rig.check(&granted.token, "chat", NOW).await, Err(Rejection::SessionUnknown));
+    for sid in ["sid-of-the-idp", "ses_", "", "a/b", &"x".repeat(10_000)] {
+        let foreign = Principal { session: Some(sid.into()), ..principal("alice") };
+        let granted = rig.grant(&foreign).await;
+        assert_eq!(&*granted.session, sid);
+        assert_eq!(rig.check(&granted.token, "chat", NOW).await, Ok("alice".to_owned()));
+        assert_eq!(rig.sessions.end(sid, NOW).await.unwrap(), 1);
+        assert_eq!(rig.check(&granted.token, "chat", NOW).await, Err(Rejection::SessionUnknown));
+    }
 }
 
 #[tokio::test]
