@@ -63,6 +63,9 @@ mod words;
 
 pub mod store;
 
+pub mod attempts;
+pub mod users;
+
 mod door;
 mod held;
 mod opaque;

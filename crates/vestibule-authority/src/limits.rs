@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::store::Rate;
+
 /// Longest key set, metadata document or key file, in bytes. The largest known providers stay under
 /// 20 KiB.
 pub const DOCUMENT_BYTES: usize = 256 * 1024;
@@ -158,3 +160,27 @@ pub const API_KEY_USED: Duration = Duration::from_mins(1);
 pub const API_KEYS_USED: usize = 4096;
 /// Most records that are listed at once.
 pub const LISTED: usize = 1000;
+
+/// Longest name of a user, in bytes.
+pub const USER_NAME_BYTES: usize = 128;
+/// Longest scope, group or name for people, in bytes.
+pub const USER_TEXT_BYTES: usize = 256;
+/// Longest mail address, in bytes (RFC 5321 section 4.5.3.1).
+pub const USER_EMAIL_BYTES: usize = 254;
+/// Most scopes of a user, and most groups.
+pub const USER_RIGHTS: usize = 64;
+/// Most users that are listed at once.
+pub const USERS_AT_ONCE: usize = 1000;
+
+/// How many passwords may wait for being hashed, beyond those that are: at the least cost, some
+/// seconds of waiting.
+pub const PASSWORD_QUEUE: usize = 64;
+/// How long a hash should take, where that is measured.
+pub const PASSWORD_TARGET: Duration = Duration::from_millis(100);
+/// The longest time that a hash may be told to take.
+pub const PASSWORD_TARGET_LONGEST: Duration = Duration::from_secs(2);
+
+/// How often somebody may try to log in to one account, from wherever.
+pub const ACCOUNT_ATTEMPTS: Rate = Rate { burst: 5, every: Duration::from_secs(30) };
+/// How often somebody may try to log in from one address, to whatever account.
+pub const ADDRESS_ATTEMPTS: Rate = Rate { burst: 20, every: Duration::from_secs(3) };

@@ -102,6 +102,38 @@ impl<'de> Deserialize<'de> for Bytes32 {
     }
 }
 
+/// A secret text in a record.
+#[derive(Clone)]
+pub(crate) struct HiddenText(Zeroizing<String>);
+
+impl HiddenText {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for HiddenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl Serialize for HiddenText {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for HiddenText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(Zeroizing::new).map(Self)
+    }
+}
+
 /// A principal in a record.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct KeptPrincipal {

@@ -14,9 +14,12 @@ use tokio::task::yield_now;
 use vestibule_core::time::UnixTime;
 use zeroize::Zeroizing;
 
-use crate::store::{
-    Action, Answer, Change, Committed, Digest, Entry, Event, Expect, Fleeting, Kept, Listed, Page,
-    Position, Rate, Space, Spent, Store, StoreError, Table, Taken,
+use crate::{
+    limits,
+    store::{
+        Action, Answer, Change, Committed, Digest, Entry, Event, Expect, Fleeting, Kept, Listed,
+        Page, Position, Rate, Space, Spent, Store, StoreError, Table, Taken,
+    },
 };
 
 /// See the module.
@@ -86,6 +89,7 @@ impl Ledger {
             return Committed::Conflict;
         }
         for Change { table, key, expect: _, action } in changes {
+            assert!(key.len() <= limits::KEY_BYTES);
             match action {
                 Action::Put(value, until) => {
                     let version = self.versions.fetch_add(1, Ordering::SeqCst) + 1;
@@ -104,6 +108,7 @@ impl Store for Ledger {
     fn read<'a>(&'a self, table: Table, key: &'a str, now: UnixTime) -> Answer<'a, Option<Entry>> {
         Box::pin(async move {
             self.turn().await?;
+            assert!(key.len() <= limits::KEY_BYTES);
             let records = self.records.lock().unwrap();
             let record = records.get(&(table, key.into())).filter(|record| record.is_there(now));
             Ok(record.map(|Record { value, version, until: _ }| Entry {

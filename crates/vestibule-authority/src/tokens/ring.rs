@@ -4,18 +4,20 @@
 //! All nodes share one record and change it under the condition that nobody else did, so that they
 //! agree on every key and its dates.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use vestibule_core::time::UnixTime;
 use vestibule_verify::{
     jwt::Algorithm,
     mint::{MintFault, Signer},
 };
-use zeroize::Zeroizing;
 
 use super::TokenPolicy;
-use crate::{limits, records::date};
+use crate::{
+    limits,
+    records::{HiddenText, date},
+};
 
 /// The record. Keys stand in the order in which they sign.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -28,17 +30,14 @@ pub(super) struct Ring {
 /// One key pair.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct KeyRecord {
-    pem: Pem,
+    /// PKCS#8.
+    pem: HiddenText,
     /// From when on it signs, until the next one does.
     #[serde(with = "date")]
     pub(super) signs: UnixTime,
     /// The longest life of a token that any node signs with it, in milliseconds.
     longest: u64,
 }
-
-/// A key pair as PKCS#8 in PEM.
-#[derive(Clone)]
-struct Pem(Zeroizing<String>);
 
 /// Whether the record must be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,32 +110,14 @@ impl Ring {
 impl KeyRecord {
     fn new(signs: UnixTime, longest: u64) -> Result<Self, MintFault> {
         let pem = Signer::generate(Algorithm::EdDsa)?.to_pem()?;
-        Ok(Self { pem: Pem(pem), signs, longest })
+        Ok(Self { pem: HiddenText::new(&pem), signs, longest })
     }
 
     pub(super) fn signer(&self) -> Result<Signer, MintFault> {
-        Signer::from_pem(Algorithm::EdDsa, &self.pem.0)
+        Signer::from_pem(Algorithm::EdDsa, self.pem.expose())
     }
 }
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl fmt::Debug for Pem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
-
-impl Serialize for Pem {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pem {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        String::deserialize(from).map(Zeroizing::new).map(Self)
-    }
 }
