@@ -77,6 +77,8 @@ pub mod sessions;
 pub mod tickets;
 pub mod tokens;
 
+pub mod identities;
+
 pub use self::{
     address::{Address, AddressFault, DangerousHttp},
     authority::{Authority, AuthorityError, AuthorityFault},

@@ -194,7 +194,7 @@ impl Revocations {
         applied.unkept
     }
 
-    fn expire(&self, now: UnixTime) {
+    pub(crate) fn expire(&self, now: UnixTime) {
         let mut index = self.index_mut();
         index.expire(now);
         self.count(&index);

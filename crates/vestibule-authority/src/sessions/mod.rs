@@ -44,6 +44,7 @@ use vestibule_core::{
     time::UnixTime,
 };
 
+pub(crate) use self::record::is_ours;
 use self::record::{Kind, Record};
 use crate::{
     limits, opaque, records,

@@ -80,7 +80,7 @@ pub(super) fn name(id: &[u8; opaque::ID_BYTES]) -> Box<str> {
 
 /// Whether it is a session of ours, rather than another issuer's. Those are no keys: they may be of any
 /// length.
-pub(super) fn is_ours(session: &str) -> bool {
+pub(crate) fn is_ours(session: &str) -> bool {
     session.starts_with(PREFIX) && session.len() == NAME_BYTES
 }
 
