@@ -184,34 +184,6 @@ pub const PASSWORD_TARGET_LONGEST: Duration = Duration::from_secs(2);
 pub const ACCOUNT_ATTEMPTS: Rate = Rate { burst: 5, every: Duration::from_secs(30) };
 /// How often somebody may try to log in from one address, to whatever account.
 pub const ADDRESS_ATTEMPTS: Rate = Rate { burst: 20, every: Duration::from_secs(3) };
-/// Parts of the memory of fleeting things, each with its own lock.
-pub const FLEETING_PARTS: usize = 16;
-/// Longest fleeting thing, in bytes.
-pub const FLEETING_BYTES: usize = 64 * 1024;
-/// All fleeting things together, in bytes of their values.
-pub const FLEETING_BYTES_IN_ALL: usize = 64 * 1024 * 1024;
-/// Most names of a space that are remembered because they were taken. While there are as many,
-/// nothing new is kept in that space.
-pub const SPENT_NAMES: usize = 262_144;
-/// Most attempt counters of a space. What is forgotten beyond is said at `store::fleeting`.
-pub const ATTEMPT_COUNTERS: usize = 65_536;
-/// Most things and counters that one call clears away because they are over.
-pub const CLEARED_AT_ONCE: usize = 4;
-/// How long an access token of our own is good.
-pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
-/// How long a key signs.
-pub const ROTATE_EVERY: Duration = Duration::from_hours(30 * 24);
-/// The shortest time that a key may be told to sign.
-pub const ROTATE_SHORTEST: Duration = Duration::from_mins(1);
-/// How long a key is published before it signs, where it signs for at least twice that: caches of
-/// those who fetch the key set are at most as old.
-pub const KEYS_AHEAD: Duration = Duration::from_hours(24);
-/// How long a key stays published when no token of its can live any more: for clocks that differ.
-pub const KEYS_BEHIND: Duration = Duration::from_mins(5);
-/// How far ahead the `iat` of a token may be put, to come after a revocation: what verifiers forgive.
-pub const ISSUED_AHEAD: Duration = Duration::from_secs(30);
-/// How often a change is tried again that somebody else came before.
-pub const CONFLICTS: usize = 8;
 
 /// How often it is looked whether signing keys are to be replaced.
 pub const KEYS_TENDED: Duration = Duration::from_mins(1);

@@ -195,6 +195,16 @@ impl Identities {
         Ok(Continued { principal, access, refresh })
     }
 
+    /// Makes an access token for a session that was just checked, with what the user may do now.
+    pub async fn continued(
+        &self,
+        principal: &Principal,
+        now: UnixTime,
+    ) -> Result<AccessToken, Refused> {
+        let principal = self.as_of_now(principal.clone(), now).await?;
+        self.mint(&principal, now)
+    }
+
     /// A principal of our own with what the user may do now; refused where the user is no more.
     /// Principals of other issuers stay as they are: nobody here knows them.
     async fn as_of_now(&self, principal: Principal, now: UnixTime) -> Result<Principal, Refused> {

@@ -268,7 +268,7 @@ impl Sessions {
 
     /// Whether it was there.
     async fn remove(&self, id: &str, now: UnixTime) -> Result<bool, StoreError> {
-        if !record::is_ours(id) {
+        if !is_ours(id) {
             return Ok(false);
         }
         let Some(entry) = self.store.read(Table::Sessions, id, now).await? else {

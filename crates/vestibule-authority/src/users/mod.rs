@@ -8,7 +8,9 @@
 //! Disabling or removing a user here ends no session: whoever does it ends those, and revokes what
 //! was issued to the user.
 
+mod cost;
 mod hasher;
+mod holder;
 mod login;
 mod record;
 
@@ -23,6 +25,7 @@ use vestibule_verify::password::{Password, PasswordFault};
 
 use self::record::Record;
 pub use self::{
+    cost::kept_cost,
     hasher::{HasherError, PasswordHasher},
     login::LoginError,
 };
