@@ -17,6 +17,7 @@ pub struct Setup {
     folder: TempDir,
     level: String,
     server: String,
+    admin: String,
     tables: String,
     environment: Vec<(String, String)>,
 }
@@ -28,6 +29,7 @@ impl Setup {
             folder: TempDir::with_prefix("vestibule-")?,
             level: "debug".to_owned(),
             server: "workers = 1\n".to_owned(),
+            admin: String::new(),
             tables: String::new(),
             environment: Vec::new(),
         })
@@ -49,6 +51,13 @@ impl Setup {
     #[must_use]
     pub fn server(mut self, lines: &str) -> Self {
         self.server = format!("{lines}\n");
+        self
+    }
+
+    /// These lines more under `[admin]`.
+    #[must_use]
+    pub fn admin(mut self, lines: &str) -> Self {
+        self.admin = format!("{lines}\n");
         self
     }
 
@@ -101,10 +110,11 @@ impl Setup {
 
     /// The configuration.
     pub fn text(&self) -> String {
-        let Self { folder: _, level, server, tables, environment: _ } = self;
+        let Self { folder: _, level, server, admin, tables, environment: _ } = self;
         format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n{server}\n[log]\nlevel = {level:?}\n\
-             format = \"json\"\n\n[admin]\nlisten = \"127.0.0.1:0\"\n\n{tables}"
+             format = \"json\"\n\n[admin]\nlisten = \"127.0.0.1:0\"\n{admin}\n\
+             {tables}"
         )
     }
 

@@ -94,6 +94,11 @@ impl Admission {
         self.carrier
     }
 
+    /// Whether the client will be told that it was accepted, and of a session token with it.
+    pub fn is_told(&self, policy: &RoutePolicy) -> bool {
+        is_told(self.carrier, policy)
+    }
+
     /// The page behind it, as it was judged.
     pub fn origin(&self) -> &OriginAllowed {
         &self.origin
@@ -145,6 +150,11 @@ pub fn manner(rejection: Rejection, origin: Option<&OriginAllowed>, style: Rejec
     }
 }
 
+/// Whether a client whose credential came this way is told what becomes of it in a message.
+fn is_told(carrier: Carrier, policy: &RoutePolicy) -> bool {
+    carrier == Carrier::Message || policy.announce == Announce::Yes
+}
+
 /// Whether the principal has every scope that the route wants.
 pub fn check_scopes(principal: &Principal, policy: &RoutePolicy) -> Result<(), Rejection> {
     if policy.scopes.iter().all(|wanted| principal.scopes.contains(wanted)) {
@@ -165,6 +175,11 @@ impl NeedsVerdict {
     /// When the wait must end.
     pub fn deadline(&self) -> Mono {
         self.stranger.deadline
+    }
+
+    /// Whether the client will be told if it is accepted.
+    pub fn is_told(&self, policy: &RoutePolicy) -> bool {
+        is_told(self.carrier, policy)
     }
 
     /// The answer has come.

@@ -76,11 +76,11 @@ struct Here;
 impl Launch for Here {
     type Running = Gateway;
 
-    fn start(&self, configuration: &str) -> Result<Gateway, Box<dyn Error + Send + Sync>> {
+    async fn start(&self, configuration: &str) -> Result<Gateway, Box<dyn Error + Send + Sync>> {
         let loaded = Config::parse("demo.toml", configuration, [])
             .map_err(|report| io::Error::other(report.to_string()))?;
         ops::log::install(&loaded.config.log);
-        Ok(Gateway::start(loaded.config)?)
+        Ok(Gateway::start(loaded.config).await?)
     }
 
     async fn stop(&self, running: Gateway) {

@@ -14,7 +14,7 @@ use super::{
 
 /// The cookie that login sets; the prefix binds it to this host and to TLS (RFC 6265bis section
 /// 4.1.3.2).
-pub(super) const LOGIN_COOKIE: &str = "__Host-vestibule";
+pub(crate) const LOGIN_COOKIE: &str = "__Host-vestibule";
 
 /// Where a credential may travel, and what belongs to each way.
 pub(super) fn carriers(

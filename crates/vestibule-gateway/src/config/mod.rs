@@ -48,8 +48,9 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use self::carriers::LOGIN_COOKIE;
 use self::{
-    auth::Kept,
+    auth::{AuthWritten, Kept},
     files::Files,
     issuers::IssuerWritten,
     raw::{Node, Reading, TABLES, Table, Value},
@@ -216,10 +217,23 @@ fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Co
         }
     }
     exposure(&server, &listen, &routes, report);
-    let issuers = issuers.into_iter().map(|written| written.issuer).collect::<Option<_>>()?;
-    let routes = routes.into_iter().map(|written| Arc::new(written.route)).collect();
+    let issuers = issuers.into_iter().map(|written| written.issuer);
+    let issuers = issuers.collect::<Option<Vec<_>>>()?;
+    let names = issuer_names(&issuers, auth.as_ref());
+    let named = |route: Route| {
+        let issuer_names = route.issuers.iter().filter_map(|&at| names.get(at).cloned()).collect();
+        Arc::new(Route { issuer_names, ..route })
+    };
+    let routes = routes.into_iter().map(|written| named(written.route)).collect();
     let auth = auth.map(|written| written.auth);
     Some(Config { server, log, issuers, routes, store, auth, admin })
+}
+
+/// What principals call their issuers, in the order in which routes refer to them.
+fn issuer_names(issuers: &[IssuerConfig], auth: Option<&AuthWritten>) -> Vec<Arc<str>> {
+    let name = |issuer: &IssuerConfig| Arc::clone(issuer.issuer.as_ref().unwrap_or(&issuer.name));
+    let local = auth.map(|written| Arc::clone(&written.auth.issuer));
+    issuers.iter().map(name).chain(local).collect()
 }
 
 fn unknown_sections(root: &Table, report: &mut Report) {

@@ -206,6 +206,10 @@ pub struct Route {
     /// Whose tokens count: indexes into [`Config::issuers`], or [`Config::local_issuer`], in the
     /// order written; at least one, none twice.
     pub issuers: Box<[usize]>,
+    /// The same, as principals name them.
+    pub issuer_names: Box<[Arc<str>]>,
+    /// What its tickets and session tokens are bound to: unique among routes.
+    pub binding: Box<str>,
     /// Where it leads, tried in turn; at least one.
     pub upstreams: Vec<Upstream>,
     /// Which fields tell the upstream who is there.

@@ -77,7 +77,21 @@ pub(super) fn route(
     let place = path?.place;
     let upstreams = upstreams?;
     let issuers = issuers.into();
-    let route = Route { policy, issuers, upstreams, identity, assertion, compression, sessions };
+    let hosts: Vec<_> = policy.hosts.iter().map(Host::to_string).collect();
+    let binding = format!("{} {}", policy.path.as_str(), hosts.join(",")).into();
+    // Known when all issuers are.
+    let issuer_names = Box::default();
+    let route = Route {
+        policy,
+        issuers,
+        issuer_names,
+        binding,
+        upstreams,
+        identity,
+        assertion,
+        compression,
+        sessions,
+    };
     Some(RouteWritten { route, place })
 }
 

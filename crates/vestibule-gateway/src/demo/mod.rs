@@ -55,7 +55,10 @@ pub trait Launch {
     type Running;
 
     /// Reads the configuration and starts. Called in a runtime; returns once the gateway listens.
-    fn start(&self, configuration: &str) -> Result<Self::Running, Box<dyn Error + Send + Sync>>;
+    fn start(
+        &self,
+        configuration: &str,
+    ) -> impl Future<Output = Result<Self::Running, Box<dyn Error + Send + Sync>>>;
 
     /// Ends it.
     fn stop(&self, running: Self::Running) -> impl Future<Output = ()>;
@@ -110,7 +113,7 @@ pub async fn run<L: Launch>(
     servers.spawn(upstream::serve(TcpListener::from_std(upstream)?));
 
     let text = configuration(&places, log);
-    let gateway = launch.start(&text).map_err(DemoError::Gateway)?;
+    let gateway = launch.start(&text).await.map_err(DemoError::Gateway)?;
     let moved = moved(options, &places);
     let printed =
         out.write_all(banner::text(&places, &moved).as_bytes()).and_then(|()| out.flush());
@@ -153,7 +156,7 @@ mod tests {
     impl Launch for Recorder {
         type Running = ();
 
-        fn start(&self, configuration: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
+        async fn start(&self, configuration: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
             *self.started.lock().unwrap() = Some(configuration.to_owned());
             Ok(())
         }

@@ -19,7 +19,7 @@ use crate::{
     ops::metrics::{Closed, Direction},
     relay::{self, Ended, EndedBy, Key, Order, Report, Traffic},
     serve::{
-        Worker,
+        Purpose, Seen, Worker,
         connections::{ConnectionName, Details},
     },
 };
@@ -145,6 +145,9 @@ impl Control {
                 Effect::Ask(question) => self.ask(question, now),
                 Effect::Tell(text) => orders.push(Order::Tell(text)),
                 Effect::Close(rejection) => {
+                    if rejection == Rejection::LoggedOut {
+                        self.worker.shared.logged_out(self.session.principal());
+                    }
                     self.ending = Some(rejection);
                     let close = Close::of(rejection, None).mapped(&self.route.policy.close_codes);
                     orders.push(Order::Close(close));
@@ -156,8 +159,7 @@ impl Control {
     /// Has a question answered: at once where the keys are at hand, else by a task that comes back
     /// with a signal.
     fn ask(&mut self, question: Question, now: Now) {
-        let authority = &self.worker.shared.authority;
-        let known = authority.check_now(question.credential(), &self.route.issuers, now.wall);
+        let known = self.worker.known(question.credential(), &self.route, now.wall);
         if let Some(result) = known {
             let doubted = |refused| self.worker.doubted(&self.route, self.peer, refused);
             let verdict = question.answer(result.map_err(doubted));
@@ -170,12 +172,14 @@ impl Control {
             self.verdict(verdict, now);
             return;
         };
-        let peer = self.peer;
+        let (peer, origin) = (self.peer, self.origin.clone());
         let (worker, route) = (Rc::clone(&self.worker), Arc::clone(&self.route));
         let deadline = now.mono.after(limits::DIAL_TIMEOUT);
         // The task ends with the fetch, which is bounded; a key that is stale by then hits nobody.
         tokio::task::spawn_local(async move {
-            let verdict = worker.answer(question, &route, deadline, peer).await;
+            let seen = Seen { route: Some(&route), peer, origin: origin.as_deref() };
+            let answered = worker.answer(question, &seen, &route, deadline, Purpose::Other).await;
+            let verdict = answered.verdict;
             worker.relay.signal(key, Signal::Verdict(verdict));
         });
     }

@@ -176,7 +176,8 @@ async fn welcome(
     match understand(&head, &forwarded, &worker) {
         Ok(Understood { upgrade, route, presented, origin }) => {
             let request = Request { head, upgrade, route, presented, forwarded };
-            let guest = Guest { link, request, worker, place, client, accepted };
+            let granted = None;
+            let guest = Guest { link, request, worker, place, client, accepted, granted };
             line::walk(guest, origin).await;
         }
         Err(Stopped { rejection, route, understood }) => {

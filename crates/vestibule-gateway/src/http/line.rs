@@ -4,6 +4,7 @@
 use std::{net::IpAddr, rc::Rc};
 
 use tokio::time::timeout_at;
+use vestibule_authority::sessions::Granted;
 use vestibule_core::{
     authn::ConnectionId,
     handshake::{self, Admission, Manner, NeedsMessage, Refusal, Step},
@@ -20,7 +21,7 @@ use vestibule_core::{
 use zeroize::Zeroizing;
 
 use super::{Link, front::Request, refuse, tunnel};
-use crate::serve::{Place, Seen, Worker};
+use crate::serve::{Answered, Place, Purpose, Seen, Worker};
 
 /// Somebody at the door, and what is needed to deal with them.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Guest {
     pub client: IpAddr,
     /// When its socket was accepted.
     pub accepted: Mono,
+    /// The session token that it will be told.
+    pub granted: Option<Granted>,
 }
 
 /// Whether the client has its 101.
@@ -116,7 +119,12 @@ pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
             Step::Verify(needs, question) => {
                 let route = &guest.request.route;
                 let deadline = needs.deadline();
-                let verdict = guest.worker.answer(question, route, deadline, guest.client).await;
+                let told = needs.is_told(guest.policy());
+                let purpose = if told { Purpose::Admission } else { Purpose::Other };
+                let seen = guest.seen();
+                let answering = guest.worker.answer(question, &seen, route, deadline, purpose);
+                let Answered { verdict, rotated } = answering.await;
+                guest.granted = rotated;
                 needs.resolve(verdict, guest.policy(), guest.worker.shared.clock.now())
             }
             Step::AwaitMessage(needs, say) => {

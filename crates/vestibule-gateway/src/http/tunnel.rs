@@ -1,12 +1,12 @@
 //! From admission to the relay: the upstream is dialled, answers, and becomes a tunnel only after
 //! its valid 101.
 
-use std::{io, rc::Rc, sync::Arc};
+use std::{io, rc::Rc, str, sync::Arc};
 
 use tokio::time::{timeout, timeout_at};
 use tracing::warn;
 use vestibule_core::{
-    authn::{ConnectionId, Revoked, message::Introduction},
+    authn::{ConnectionId, Mechanism, Revoked, message::Introduction},
     handshake::{self, Admission, Manner},
     limits,
     policy::RoutePolicy,
@@ -29,7 +29,7 @@ use super::{
     refuse,
 };
 use crate::{
-    config::{Compression, Upstream},
+    config::{Compression, Sessions, Upstream},
     dial::{self, Answered},
     drive::{Control, Opened},
     relay::{Pair, Wire},
@@ -189,18 +189,19 @@ fn agreed(answer: Answer, reserved: Reserved) -> Result<Answer, Rejection> {
 /// let in. Nothing may be awaited between that look and the moment when the relay has them: from then
 /// on a sweep finds the connection.
 async fn relay(
-    guest: Guest,
+    mut guest: Guest,
     answered: Answered,
     admission: Admission,
     id: ConnectionId,
     extensions: Extensions,
 ) {
+    let admission = in_session(&mut guest, admission).await;
     if guest.worker.shared.is_revoked(admission.principal()) == Revoked::Yes {
         return fail(guest, Rejection::TokenRevoked, &admission, Upgraded::Yes).await;
     }
     let reserved = guest.reserved();
     let origin = guest.request.origin().map(Into::into);
-    let Guest { link, request, worker, place, client, accepted: _ } = guest;
+    let Guest { link, request, worker, place, client, accepted: _, granted } = guest;
     drop(place);
     let route = request.route;
     let name = worker.shared.name(id);
@@ -224,11 +225,34 @@ async fn relay(
         }
     };
     let name = name.to_string();
-    let introduction = Introduction { connection: Some(&name), session: None };
+    let token = granted.as_ref().and_then(|granted| str::from_utf8(granted.token.expose()).ok());
+    let introduction = Introduction { connection: Some(&name), session: token };
     let session = Session::open(admission, introduction, &route.policy, now);
     let control = Control::new(session, opened, Rc::clone(&worker), now);
     let key = worker.relay.open(pair, control, now);
     worker.opened(id, key);
+}
+
+/// Opens a session for a client that will be told of it, where the route hands sessions out. Without
+/// one it is let in all the same: it has a credential.
+async fn in_session(guest: &mut Guest, admission: Admission) -> Admission {
+    let route = Arc::clone(&guest.request.route);
+    let shared = &guest.worker.shared;
+    let wanted = match (route.sessions, admission.principal().mechanism) {
+        (Sessions::Off, _) | (Sessions::Issue, Mechanism::Session) => false,
+        (Sessions::Issue | Sessions::Rotate, _) => admission.is_told(&route.policy),
+    };
+    if let (None, true, Some(identities)) = (&guest.granted, wanted, &shared.kept.identities) {
+        let now = shared.clock.now().wall;
+        match identities.sessions.grant(admission.principal(), &route.binding, now).await {
+            Ok(granted) => guest.granted = Some(granted),
+            Err(error) => warn!(route = route.name(), %error, "no session token"),
+        }
+    }
+    match &guest.granted {
+        Some(granted) => admission.in_session(&granted.session),
+        None => admission,
+    }
 }
 
 type Side = (Wire, Vec<u8>);

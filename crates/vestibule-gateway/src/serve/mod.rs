@@ -1,7 +1,10 @@
 //! The running gateway: what all threads share, the threads, and the graceful end.
 
+mod check;
 pub mod connections;
 mod issuers;
+mod kept;
+mod logout;
 mod observe;
 mod shared;
 mod worker;
@@ -11,17 +14,20 @@ use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 use tokio::{
     runtime::Builder,
     signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
     task::LocalSet,
 };
 use tracing::{error, info, warn};
 
 pub use self::{
+    check::{Answered, Purpose},
+    kept::Kept,
+    logout::{LoggedOut, log_out},
     observe::Seen,
     shared::{Phase, Place, Shared, Whose},
     worker::Worker,
 };
-use crate::{config::Config, listen, ops};
+use crate::{config::Config, drive::Clock, listen, ops};
 
 /// Why the gateway could not start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,9 @@ pub enum ServeError {
     /// The key that signs assertions.
     #[error("cannot use the key for assertions")]
     AssertionKey(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store.
+    #[error("cannot use the store")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The runtime.
     #[error("cannot start")]
     Start(#[from] io::Error),
@@ -53,7 +62,7 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::take()?;
-        let gateway = Gateway::start(config)?;
+        let gateway = Gateway::start(config).await?;
         let reason = signals.stop().await;
         info!(signal = reason, "stopping");
         gateway.stop().await;
@@ -106,13 +115,16 @@ pub struct Gateway {
 
 impl Gateway {
     /// Binds, starts the threads, and returns once everything listens. Must be called in a runtime.
-    pub fn start(config: Config) -> Result<Self, ServeError> {
+    pub async fn start(config: Config) -> Result<Self, ServeError> {
         let (phase, watching) = watch::channel(Phase::Open);
         let workers = config.server.workers.get();
         let drain = config.server.drain;
         let listen = config.server.listen.clone();
         let admin = config.admin.clone();
-        let shared = Arc::new(Shared::new(config)?);
+        let clock = Clock::start();
+        let kept = Kept::open(&config, clock.now().wall).await?;
+        let (logouts, told) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::new(config, kept, logouts, clock)?);
         let mut reserved = Vec::new();
         let mut addresses = Vec::new();
         for address in listen {
@@ -144,6 +156,15 @@ impl Gateway {
         drop(reserved);
         let authority = Arc::clone(&shared.authority);
         gateway.background.spawn(authority.keep_fresh());
+        let revocations = Arc::clone(&shared.kept.revocations);
+        let announcements = revocations.announcements();
+        gateway.background.spawn(kept::enforce(Arc::clone(&shared), announcements));
+        gateway.background.spawn(logout::carry_out(Arc::clone(&shared), told));
+        let wall = move || clock.now().wall;
+        match &shared.kept.identities {
+            Some(identities) => gateway.background.spawn(Arc::clone(identities).tend(wall)),
+            None => gateway.background.spawn(revocations.follow(wall)),
+        };
         if let Some(admin) = admin {
             let address = admin.listen;
             let listener =

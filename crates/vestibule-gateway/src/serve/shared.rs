@@ -11,6 +11,8 @@ use std::{
     },
 };
 
+use tokio::sync::mpsc;
+use tracing::warn;
 use vestibule_authority::Authority;
 use vestibule_core::{
     authn::{ConnectionId, Principal, Revoked},
@@ -21,7 +23,7 @@ use vestibule_verify::{jwt::Algorithm, mint::Signer};
 use zeroize::Zeroizing;
 
 use super::{
-    ServeError,
+    Kept, ServeError,
     connections::{ConnectionName, Connections, Process},
     issuers,
 };
@@ -49,6 +51,8 @@ pub struct Shared {
     pub config: Config,
     /// Who is trusted.
     pub authority: Arc<Authority>,
+    /// What is kept: revocations, and the gateway's own identities.
+    pub kept: Kept,
     /// Signs assertions.
     pub signer: Signer,
     /// Counts.
@@ -61,14 +65,23 @@ pub struct Shared {
     pub dialler: Dialler,
     /// Asks the workers about what is open.
     pub connections: Connections,
+    logouts: mpsc::UnboundedSender<Arc<Principal>>,
     quota: Mutex<Quota>,
     ids: AtomicU64,
 }
 
 impl Shared {
     /// Loads keys and certificates.
-    pub fn new(config: Config) -> Result<Self, ServeError> {
-        let authority = Authority::new(issuers::of(&config))
+    pub fn new(
+        config: Config,
+        kept: Kept,
+        logouts: mpsc::UnboundedSender<Arc<Principal>>,
+        clock: Clock,
+    ) -> Result<Self, ServeError> {
+        let revocations = Arc::clone(&kept.revocations);
+        let mut issuers = issuers::of(&config);
+        issuers.extend(kept.identities.iter().map(|identities| identities.tokens.issuer()));
+        let authority = Authority::with_revocations(issuers, revocations)
             .map_err(|error| ServeError::Issuers(error.into()))?;
         let signer = signer(config.server.assertion_key.as_deref())?;
         let acceptor = config.server.tls.as_ref().map(Acceptor::new).transpose()?;
@@ -78,12 +91,14 @@ impl Shared {
         Ok(Self {
             config,
             authority,
+            kept,
             signer,
             metrics: Metrics::new(),
-            clock: Clock::start(),
+            clock,
             acceptor,
             dialler,
             connections: Connections::new(process),
+            logouts,
             quota: Mutex::new(quota),
             ids: AtomicU64::new(1),
         })
@@ -100,9 +115,17 @@ impl Shared {
         self.connections.name(id)
     }
 
+    /// A client has logged out on its connection: what it stands for ends everywhere, soon. One of
+    /// these a connection, so that they need no bound of their own.
+    pub fn logged_out(&self, principal: &Arc<Principal>) {
+        if self.logouts.send(Arc::clone(principal)).is_err() {
+            warn!("a logout came too late, and ended one connection alone");
+        }
+    }
+
     /// Whether a revocation covers this principal by now. Does not wait.
-    pub fn is_revoked(&self, _principal: &Principal) -> Revoked {
-        Revoked::No
+    pub fn is_revoked(&self, principal: &Principal) -> Revoked {
+        if self.kept.revocations.covers(principal) { Revoked::Yes } else { Revoked::No }
     }
 
     /// Whether what this peer says about others is believed.

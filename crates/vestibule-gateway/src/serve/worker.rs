@@ -1,12 +1,7 @@
 //! One thread: it accepts, brings connections to their admission, and relays.
 
 use std::{
-    cell::RefCell,
-    collections::HashMap,
-    io,
-    net::{IpAddr, TcpListener as StdListener},
-    rc::Rc,
-    sync::Arc,
+    cell::RefCell, collections::HashMap, io, net::TcpListener as StdListener, rc::Rc, sync::Arc,
     time::Duration,
 };
 
@@ -14,19 +9,13 @@ use tokio::{
     net::TcpListener,
     sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 use tracing::{debug, error, warn};
-use vestibule_core::{
-    authn::{ConnectionId, Credential, Question, Verdict, Verified},
-    limits,
-    rejection::Rejection,
-    time::Mono,
-};
+use vestibule_core::{authn::ConnectionId, limits, rejection::Rejection, time::Mono};
 
 use super::{Phase, Shared};
 use crate::{
-    config::Route,
     drive::{Control, Signal},
     http::front,
     relay::{Key, Relay},
@@ -89,49 +78,6 @@ impl Worker {
         let mut phase = self.phase.clone();
         if phase.wait_for(|phase| *phase == Phase::Draining).await.is_err() {
             debug!("the process is going away");
-        }
-    }
-
-    /// Has a question answered: at once where the keys are at hand, else after a fetch, within the
-    /// time there is.
-    pub async fn answer(
-        &self,
-        question: Question,
-        route: &Route,
-        deadline: Mono,
-        peer: IpAddr,
-    ) -> Verdict {
-        let clock = self.shared.clock;
-        let authority = &self.shared.authority;
-        let known = authority.check_now(question.credential(), &route.issuers, clock.now().wall);
-        let result = if let Some(result) = known {
-            result
-        } else {
-            let wall = || clock.now().wall;
-            let check = authority.check(question.credential(), &route.issuers, wall);
-            match timeout_at(self.instant(deadline), check).await {
-                Ok(result) => result,
-                Err(_) => return question.answer(Err(Rejection::Unavailable)),
-            }
-        };
-        question
-            .answer(result.map_err(|refused| self.doubted(route, peer, refused)))
-            .unless_revoked(|principal| self.shared.is_revoked(principal))
-    }
-
-    /// Checks a credential that is not of a handshake, within the time for one.
-    pub async fn verify(
-        &self,
-        credential: &Credential,
-        route: &Route,
-        peer: IpAddr,
-    ) -> Result<Verified, Rejection> {
-        let clock = self.shared.clock;
-        let wall = || clock.now().wall;
-        let check = self.shared.authority.check(credential, &route.issuers, wall);
-        match timeout(limits::AUTH_DEADLINE, check).await {
-            Ok(result) => result.map_err(|refused| self.doubted(route, peer, refused)),
-            Err(_) => Err(Rejection::Unavailable),
         }
     }
 

@@ -5,6 +5,8 @@
 #![expect(clippy::string_slice, reason = "the texts are the tests' own, and a panic fails one")]
 
 #[cfg(test)]
+mod endpoint;
+#[cfg(test)]
 mod rig;
 
 #[cfg(test)]
@@ -50,7 +52,11 @@ mod relay;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
+mod sessions;
+#[cfg(test)]
 mod subprotocols;
+#[cfg(test)]
+mod tickets;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

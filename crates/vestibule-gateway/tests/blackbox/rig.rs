@@ -125,6 +125,15 @@ pub(crate) enum No {
     Close(u16, String),
 }
 
+impl No {
+    /// The error's name.
+    pub(crate) fn error(&self) -> &str {
+        match self {
+            Self::Http(_, error) | Self::Close(_, error) => error,
+        }
+    }
+}
+
 /// The two ways to write one down.
 pub(crate) fn http(status: u16, error: &str) -> No {
     No::Http(status, error.to_owned())

@@ -3,10 +3,13 @@
 use std::{fmt, fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
+use tracing::warn;
+use vestibule_authority::{revocation::RevocationError, store::StoreError};
 use vestibule_core::{
     rejection::Rejection,
     wire::{head::RequestHead, upgrade},
 };
+use vestibule_verify::Refused;
 use zeroize::Zeroizing;
 
 /// What a client is answered. May hold tokens: not printed.
@@ -122,7 +125,6 @@ impl Problem {
 
     /// With the time after which it is worth to come again.
     #[must_use]
-    #[expect(dead_code, reason = "the endpoints that limit attempts come with the identities")]
     pub(super) fn after(self, span: Duration) -> Self {
         Self { retry_after: Some(span), ..self }
     }
@@ -136,6 +138,27 @@ impl From<Rejection> for Problem {
             label: rejection.label(),
             ..Self::new(answer.status, answer.error, upgrade::description(rejection))
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        warn!(%error, "an endpoint cannot answer");
+        Rejection::Unavailable.into()
+    }
+}
+
+impl From<RevocationError> for Problem {
+    fn from(error: RevocationError) -> Self {
+        warn!(%error, "a revocation was not made");
+        Rejection::Unavailable.into()
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        warn!(reason = %refused.reason, "no access token was made");
+        refused.rejection.into()
     }
 }
 

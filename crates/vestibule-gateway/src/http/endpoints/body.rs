@@ -1,7 +1,7 @@
 //! The body of a request for an endpoint: small, and JSON.
 
-use serde::de::DeserializeOwned;
-use vestibule_core::{limits, wire::body::Body};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use vestibule_core::{authn::Secret, limits, wire::body::Body};
 use zeroize::Zeroizing;
 
 use super::{Visit, answer::Problem};
@@ -44,7 +44,6 @@ pub(super) async fn read(
 impl Visit<'_> {
     /// The body as JSON, with no member that is not known: a misspelt one would be ignored, and what
     /// it was to change would not.
-    #[expect(dead_code, reason = "the endpoints that take a body come with the identities")]
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         let kind = self.head.one("content-type").ok().flatten().unwrap_or_default();
         let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -54,6 +53,15 @@ impl Visit<'_> {
             return Err(Problem::new(415, "invalid_request", text));
         }
         serde_json::from_slice(&self.body).map_err(|error| Problem::request(told(&error)))
+    }
+}
+
+/// A member that must not be seen.
+pub(super) struct Hidden(pub(super) Secret);
+
+impl<'de> Deserialize<'de> for Hidden {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from).map(|text| Self(Secret::new(text)))
     }
 }
 

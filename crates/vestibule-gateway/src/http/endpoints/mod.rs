@@ -7,25 +7,35 @@
 
 mod answer;
 mod body;
+mod cookie;
 mod cors;
 mod jwks;
+mod login;
+mod logout;
+mod refresh;
+mod ticket;
 mod verify;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, str};
 
-use tracing::debug;
+use tracing::{debug, info};
+use vestibule_authority::{identities::Identities, users::Users};
 use vestibule_core::{
     policy::forwarded::Forwarded,
     rejection::Rejection,
-    time::Mono,
+    time::{Mono, Now},
     wire::{body::Body, head::RequestHead},
 };
+use vestibule_verify::Refused;
 use zeroize::Zeroizing;
 
 pub(super) use self::answer::Answer;
 use self::answer::Problem;
 use super::Link;
-use crate::{config::Config, serve::Worker};
+use crate::{
+    config::{Auth, Config, Route},
+    serve::Worker,
+};
 
 /// Where the keys are (RFC 8615).
 const JWKS: &str = "/.well-known/jwks.json";
@@ -35,6 +45,14 @@ const JWKS: &str = "/.well-known/jwks.json";
 pub(super) enum Endpoint {
     /// The keys that verify assertions and access tokens.
     Jwks,
+    /// A user signs in.
+    Login,
+    /// A credential buys a ticket.
+    Ticket,
+    /// A login goes on, or a lease gets longer.
+    Refresh,
+    /// A login ends.
+    Logout,
     /// Whether somebody else's request is authenticated.
     Verify,
     /// A path below `[auth]` at which there is nothing.
@@ -50,6 +68,41 @@ struct Visit<'a> {
     worker: &'a Worker,
 }
 
+impl Visit<'_> {
+    /// The page behind it, as it calls itself.
+    fn origin(&self) -> Option<&str> {
+        str::from_utf8(self.head.all("origin").next()?).ok()
+    }
+
+    fn now(&self) -> Now {
+        self.worker.shared.clock.now()
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.worker.shared.config.routes.iter().map(AsRef::as_ref)
+    }
+
+    /// The endpoints are there because of this section.
+    fn auth(&self) -> Result<&Auth, Problem> {
+        self.worker.shared.config.auth.as_ref().ok_or_else(|| Rejection::Internal.into())
+    }
+
+    fn identities(&self) -> Result<&Identities, Problem> {
+        self.worker.shared.kept.identities.as_deref().ok_or_else(|| Rejection::Internal.into())
+    }
+
+    fn users(&self) -> Result<&Users, Problem> {
+        self.worker.shared.kept.users.as_deref().ok_or_else(|| Rejection::Internal.into())
+    }
+
+    /// Tells the operator why something was refused.
+    fn doubted(&self, refused: Refused) -> Rejection {
+        let Refused { rejection, reason } = refused;
+        info!(peer = %self.client, rejection = rejection.label(), %reason, "credential refused");
+        rejection
+    }
+}
+
 impl Endpoint {
     /// The one that a request is for; `None` where it is for a route.
     pub(super) fn of(head: &RequestHead, config: &Config) -> Option<Self> {
@@ -59,6 +112,10 @@ impl Endpoint {
         }
         let auth = config.auth.as_ref()?;
         match path.strip_prefix(&*auth.path)? {
+            "/login" => Some(Self::Login),
+            "/ticket" => Some(Self::Ticket),
+            "/refresh" => Some(Self::Refresh),
+            "/logout" => Some(Self::Logout),
             "/verify" => Some(Self::Verify),
             rest if rest.is_empty() || rest.starts_with('/') => Some(Self::Nothing),
             _ => None,
@@ -69,6 +126,10 @@ impl Endpoint {
     const fn name(self) -> &'static str {
         match self {
             Self::Jwks => "jwks",
+            Self::Login => "login",
+            Self::Ticket => "ticket",
+            Self::Refresh => "refresh",
+            Self::Logout => "logout",
             Self::Verify => "verify",
             Self::Nothing => "",
         }
@@ -78,6 +139,7 @@ impl Endpoint {
     const fn methods(self) -> &'static [&'static str] {
         match self {
             Self::Jwks | Self::Verify => &["GET", "HEAD"],
+            Self::Login | Self::Ticket | Self::Refresh | Self::Logout => &["POST"],
             Self::Nothing => &["GET", "HEAD", "POST"],
         }
     }
@@ -146,6 +208,10 @@ async fn answer(endpoint: Endpoint, visit: &Visit<'_>) -> Answer {
     }
     let answered = match endpoint {
         Endpoint::Jwks => Ok(jwks::answer(visit)),
+        Endpoint::Login => login::answer(visit).await,
+        Endpoint::Ticket => ticket::answer(visit).await,
+        Endpoint::Refresh => refresh::answer(visit).await,
+        Endpoint::Logout => logout::answer(visit).await,
         Endpoint::Verify => verify::answer(visit).await,
         Endpoint::Nothing => Err(Problem::new(404, "not_found", "there is no such endpoint")),
     };

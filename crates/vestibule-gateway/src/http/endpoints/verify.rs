@@ -42,7 +42,7 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     {
         return Err(Rejection::MechanismNotAllowed.into());
     }
-    let verified = worker.verify(&credential, &route, *client).await?;
+    let verified = worker.verify(&credential, &route, visit.origin(), *client).await?;
     let principal = verified.principal();
     handshake::check_scopes(principal, &route.policy)?;
     let shared = &worker.shared;

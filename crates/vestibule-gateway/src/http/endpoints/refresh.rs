@@ -1,0 +1,111 @@
+//! `POST /auth/refresh`: a new access token for a login that goes on; or, with the name of a
+//! connection, a longer lease for it.
+
+use serde::Deserialize;
+use vestibule_authority::identities::Continued;
+use vestibule_core::{
+    authn::{Mechanism, Secret, Verified},
+    policy::{Carrier, carrier::of_request},
+    rejection::Rejection,
+};
+
+use super::{Answer, Visit, answer::Problem, body::Hidden, cors, login};
+use crate::{
+    config::{LOGIN_COOKIE, Route},
+    serve::connections::ConnectionName,
+};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    refresh_token: Option<Hidden>,
+    connection: Option<String>,
+}
+
+pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
+    let wanted = if visit.body.is_empty() { Wanted::default() } else { visit.json::<Wanted>()? };
+    match wanted {
+        Wanted { refresh_token: Some(token), connection: None } => {
+            let Continued { principal: _, access, refresh } = exchange(visit, &token.0).await?;
+            Ok(login::tokens(&access, Some(&refresh)))
+        }
+        Wanted { refresh_token: None, connection: Some(name) } => lengthen(visit, &name).await,
+        Wanted { refresh_token: None, connection: None } => by_cookie(visit).await,
+        Wanted { refresh_token: Some(_), connection: Some(_) } => Err(Problem::request(
+            "`refresh_token` gets a new access token, `connection` lengthens a lease by the \
+             credential of this request: send one of them",
+        )),
+    }
+}
+
+/// Exchanges a refresh token (RFC 6749 section 6).
+pub(super) async fn exchange(visit: &Visit<'_>, token: &Secret) -> Result<Continued, Problem> {
+    // Foreign pages have no business here, whatever they hold.
+    cors::judge(visit.routes(), visit.head, visit.forwarded)?;
+    let refreshed = visit.identities()?.refresh(token, visit.now().wall).await;
+    refreshed.map_err(|refused| {
+        let rejection = visit.doubted(refused);
+        if rejection == Rejection::Unavailable {
+            return rejection.into();
+        }
+        // RFC 6749 section 5.2; nobody is told whether it was ever good.
+        Problem::new(400, "invalid_grant", "the refresh token is not good; sign in again")
+    })
+}
+
+/// An access token for whoever has the login cookie, or a session token in the header.
+async fn by_cookie(visit: &Visit<'_>) -> Result<Answer, Problem> {
+    let allowed = cors::judge(visit.routes(), visit.head, visit.forwarded)?;
+    let credential = match of_request(visit.head, &[LOGIN_COOKIE])? {
+        None => return Err(Problem::request("send `refresh_token`, or the cookie of a login")),
+        Some((Carrier::Cookie, _)) if !allowed.is_present() => {
+            return Err(Rejection::OriginNotAllowed.into());
+        }
+        Some((_, credential)) => credential,
+    };
+    if credential.mechanism != Mechanism::Session {
+        return Err(Rejection::MechanismNotAllowed.into());
+    }
+    let verified = visit.worker.verify_anywhere(&credential, visit.client).await?;
+    let continued = visit.identities()?.continued(verified.principal(), visit.now().wall).await;
+    let access = continued.map_err(|refused| visit.doubted(refused))?;
+    Ok(login::tokens(&access, None))
+}
+
+/// Lengthens the lease of a connection by the credential of this request, which must be of the same
+/// identity. Whoever does not have it learns nothing, not even whether the connection is there.
+async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
+    let unknown = || Problem::new(404, "not_found", "there is no such connection of this identity");
+    let name: ConnectionName = name.parse().map_err(|_| unknown())?;
+    let connections = &visit.worker.shared.connections;
+    let details = connections.show(name).await;
+    // Without a connection the credential is checked all the same: who has none is told that first.
+    let route = details.as_ref().map(|details| &*details.route).or_else(|| visit.routes().next());
+    let route = route.ok_or_else(unknown)?;
+    let verified = presented(visit, route).await?;
+    match connections.renew(name, verified).await {
+        Some(Ok(span)) => {
+            Ok(Answer::json(200, &serde_json::json!({ "expires_in": span.as_secs() })))
+        }
+        Some(Err(Rejection::IdentityChanged)) | None => Err(unknown()),
+        Some(Err(rejection)) => Err(rejection.into()),
+    }
+}
+
+/// The credential of this request, by the rules of that route.
+async fn presented(visit: &Visit<'_>, route: &Route) -> Result<Verified, Problem> {
+    let allowed = cors::judge([route], visit.head, visit.forwarded)?;
+    let mut cookies = vec![LOGIN_COOKIE];
+    cookies.extend(route.policy.cookie.as_deref().filter(|name| *name != LOGIN_COOKIE));
+    let credential = match of_request(visit.head, &cookies)? {
+        None => return Err(Rejection::CredentialRequired.into()),
+        Some((Carrier::Cookie, _)) if !allowed.is_present() => {
+            return Err(Rejection::OriginNotAllowed.into());
+        }
+        Some((_, credential)) => credential,
+    };
+    if !route.policy.mechanisms.contains(&credential.mechanism) {
+        return Err(Rejection::MechanismNotAllowed.into());
+    }
+    Ok(visit.worker.verify(&credential, route, visit.origin(), visit.client).await?)
+}

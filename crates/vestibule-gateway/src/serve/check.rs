@@ -1,0 +1,141 @@
+//! Whether a credential is genuine, and whose it is: asked of those who know.
+
+use std::net::IpAddr;
+
+use tokio::time::{timeout, timeout_at};
+use vestibule_authority::{Door, sessions::Granted};
+use vestibule_core::{
+    authn::{Credential, Mechanism, Question, Verdict, Verified},
+    limits,
+    rejection::Rejection,
+    time::{Mono, UnixTime},
+};
+use vestibule_verify::Refused;
+
+use super::{Seen, Worker};
+use crate::config::{Route, Sessions};
+
+/// The answer to a question, and what came with it.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub verdict: Verdict,
+    /// The session token that replaces the one that was asked about.
+    pub rotated: Option<Granted>,
+}
+
+/// What a session token is asked about for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A new connection, whose client will be told: a route may replace the token.
+    Admission,
+    /// Something else: the token stays what it is.
+    Other,
+}
+
+type Known = Result<(Verified, Option<Granted>), Refused>;
+
+impl Worker {
+    /// What can be said at once, without a wait; `None` where it cannot.
+    pub fn known(
+        &self,
+        credential: &Credential,
+        route: &Route,
+        wall: UnixTime,
+    ) -> Option<Result<Verified, Refused>> {
+        match credential.mechanism {
+            Mechanism::Bearer => self.shared.authority.check_now(credential, &route.issuers, wall),
+            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => None,
+        }
+    }
+
+    /// Has a question answered: at once where that is possible, else within the time
+    /// there is.
+    pub async fn answer(
+        &self,
+        question: Question,
+        seen: &Seen<'_>,
+        route: &Route,
+        deadline: Mono,
+        purpose: Purpose,
+    ) -> Answered {
+        let wall = self.shared.clock.now().wall;
+        let known: Known = if let Some(known) = self.known(question.credential(), route, wall) {
+            known.map(|verified| (verified, None))
+        } else {
+            let check = self.check(question.credential(), route, seen.origin, purpose);
+            timeout_at(self.instant(deadline), check).await.unwrap_or_else(|_| Err(late()))
+        };
+        let (result, rotated) = match known {
+            Ok((verified, rotated)) => (Ok(verified), rotated),
+            Err(refused) => (Err(self.doubted(route, seen.peer, refused)), None),
+        };
+        let verdict = question.answer(result);
+        let verdict = verdict.unless_revoked(|principal| self.shared.is_revoked(principal));
+        Answered { verdict, rotated }
+    }
+
+    /// Checks a credential that is not of a handshake, within the time for one.
+    pub async fn verify(
+        &self,
+        credential: &Credential,
+        route: &Route,
+        origin: Option<&str>,
+        peer: IpAddr,
+    ) -> Result<Verified, Rejection> {
+        let check = self.check(credential, route, origin, Purpose::Other);
+        let known = timeout(limits::AUTH_DEADLINE, check).await.unwrap_or_else(|_| Err(late()));
+        known.map(|(verified, _)| verified).map_err(|refused| self.doubted(route, peer, refused))
+    }
+
+    /// The same for a credential of which nobody has said for which route it is: the first one that
+    /// takes it will do.
+    pub async fn verify_anywhere(
+        &self,
+        credential: &Credential,
+        peer: IpAddr,
+    ) -> Result<Verified, Rejection> {
+        let mut said = Rejection::MechanismNotAllowed;
+        for route in &self.shared.config.routes {
+            match self.verify(credential, route, None, peer).await {
+                Ok(verified) => return Ok(verified),
+                Err(rejection) => said = rejection,
+            }
+        }
+        Err(said)
+    }
+
+    async fn check(
+        &self,
+        credential: &Credential,
+        route: &Route,
+        origin: Option<&str>,
+        purpose: Purpose,
+    ) -> Known {
+        let clock = self.shared.clock;
+        let door = Door { route: &route.binding, origin, issuers: &route.issuer_names };
+        let (Some(identities), now) = (&self.shared.kept.identities, clock.now().wall) else {
+            return Ok((self.by_issuer(credential, route).await?, None));
+        };
+        match (credential.mechanism, purpose, route.sessions) {
+            (Mechanism::Bearer, _, _) => Ok((self.by_issuer(credential, route).await?, None)),
+            (Mechanism::Session, Purpose::Admission, Sessions::Rotate) => {
+                let rotated = identities.rotate(&credential.secret, &door, now).await;
+                rotated.map(|(verified, granted)| (verified, Some(granted)))
+            }
+            (Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey, _, _) => {
+                Ok((identities.check(credential, &door, now).await?, None))
+            }
+        }
+    }
+
+    async fn by_issuer(&self, credential: &Credential, route: &Route) -> Result<Verified, Refused> {
+        let clock = self.shared.clock;
+        let wall = || clock.now().wall;
+        self.shared.authority.check(credential, &route.issuers, wall).await
+    }
+}
+
+fn late() -> Refused {
+    Refused::new(Rejection::Unavailable, "not answered in time")
+}

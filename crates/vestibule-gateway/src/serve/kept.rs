@@ -1,0 +1,89 @@
+//! What the gateway keeps: the store, and what is revoked. Opened before anybody is let in.
+
+use std::{error::Error, sync::Arc};
+
+use vestibule_authority::{
+    api_keys::Holders,
+    identities::{Identities, IdentityPolicy},
+    limits::PASSWORD_QUEUE,
+    revocation::{Announcements, Revocations},
+    sessions::SessionPolicy,
+    store::{Embedded, Store, StoreError},
+    tickets::TicketPolicy,
+    tokens::TokenPolicy,
+    users::{PasswordHasher, Users, kept_cost},
+};
+use vestibule_core::time::UnixTime;
+
+use super::{ServeError, Shared};
+use crate::config::{self, Auth, Config};
+
+/// What is kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// Where.
+    pub store: Arc<dyn Store>,
+    /// What is revoked.
+    pub revocations: Arc<Revocations>,
+    /// The gateway's own; `None` has none.
+    pub identities: Option<Arc<Identities>>,
+    /// Those who sign in here.
+    pub users: Option<Arc<Users>>,
+}
+
+impl Kept {
+    /// Opens the store and reads what is revoked.
+    pub async fn open(config: &Config, now: UnixTime) -> Result<Self, ServeError> {
+        let refuse = |error: Box<dyn Error + Send + Sync>| ServeError::Store(error);
+        let opened = match &config.store {
+            config::Store::Embedded(path) => Embedded::open(path),
+            config::Store::Memory => Embedded::in_memory(),
+        };
+        let store: Arc<dyn Store> = opened.map_err(|error| refuse(error.into()))?;
+        let fault = |error: StoreError| refuse(error.into());
+        let Some(auth) = &config.auth else {
+            let revocations = Revocations::open(Arc::clone(&store), now).await.map_err(fault)?;
+            return Ok(Self { store, revocations, identities: None, users: None });
+        };
+        let cost = kept_cost(&*store, now).await.map_err(fault)?;
+        let workers = PasswordHasher::default_workers();
+        let hasher = PasswordHasher::new(cost, workers, PASSWORD_QUEUE);
+        let hasher = hasher.map_err(|error| refuse(error.into()))?;
+        let users = Arc::new(Users::new(Arc::clone(&store), hasher));
+        let holders: Arc<dyn Holders> = Arc::<Users>::clone(&users);
+        let opened = Identities::open(Arc::clone(&store), holders, policy(auth), now).await;
+        let identities = opened.map_err(fault)?;
+        let revocations = Arc::clone(&identities.revocations);
+        Ok(Self { store, revocations, identities: Some(identities), users: Some(users) })
+    }
+}
+
+fn policy(auth: &Auth) -> IdentityPolicy {
+    IdentityPolicy {
+        tokens: TokenPolicy {
+            lifetime: auth.access_token,
+            rotate_every: auth.key_rotation,
+            ..TokenPolicy::new(&auth.issuer, &auth.issuer)
+        },
+        sessions: SessionPolicy {
+            login_lifetime: auth.refresh_token,
+            resume_lifetime: auth.session,
+            ..SessionPolicy::default()
+        },
+        tickets: TicketPolicy {
+            lifetime: auth.ticket,
+            each: auth.tickets_per_principal,
+            all: auth.tickets,
+        },
+    }
+}
+
+/// Ends what is revoked, from whichever node, as soon as it is. Those that come while connections are
+/// being ended are seen to together, right behind. Never ends.
+pub(super) async fn enforce(shared: Arc<Shared>, mut announcements: Announcements) {
+    while announcements.next().await.is_some() {
+        // A sweep asks about everything that is revoked: one is enough for all that have come.
+        while announcements.try_next().is_some() {}
+        shared.connections.sweep().await;
+    }
+}
