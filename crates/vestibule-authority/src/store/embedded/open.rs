@@ -76,7 +76,12 @@ pub(super) fn file(path: &Path) -> Result<Database, OpenError> {
 
 /// Makes one in memory.
 pub(super) fn memory() -> Result<Database, OpenError> {
-    let database = open(InMemoryBackend::new(), Check::AfterCrash)?;
+    on(InMemoryBackend::new())
+}
+
+/// Makes or opens one wherever it is, without looking at it first.
+pub(super) fn on(backend: impl StorageBackend) -> Result<Database, OpenError> {
+    let database = open(backend, Check::AfterCrash)?;
     lay_out(&database)?;
     Ok(database)
 }
@@ -92,7 +97,7 @@ fn make(path: &Path) -> Result<(), OpenError> {
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&beside)?;
     let made = FileBackend::new(file)
         .map_err(OpenError::from)
-        .and_then(|backend| lay_out(&open(backend, Check::AfterCrash)?))
+        .and_then(|backend| on(backend).map(drop))
         .and_then(|()| put(&beside, path).map_err(OpenError::from));
     remove(&beside)?;
     made?;

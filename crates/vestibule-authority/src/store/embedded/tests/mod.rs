@@ -14,6 +14,8 @@ use crate::store::{Action, Expect};
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
+mod disk;
+
 mod in_memory {
     use super::*;
 
