@@ -78,12 +78,14 @@ fn exists(root: &Path, path: &str, name: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Whether a function of this name begins on a line of its own, async or not.
+/// Whether a function of this name begins on a line of its own, async or not. Public ones are tests
+/// that a macro makes of a suite.
 fn has_function(text: &str, name: &str) -> bool {
     let beginning = format!("fn {name}(");
-    text.lines()
-        .map(str::trim_start)
-        .any(|line| line.strip_prefix("async ").unwrap_or(line).starts_with(&beginning))
+    text.lines().map(str::trim_start).any(|line| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        line.strip_prefix("async ").unwrap_or(line).starts_with(&beginning)
+    })
 }
 
 #[cfg(test)]
@@ -101,8 +103,10 @@ mod tests {
 
     #[test]
     fn a_test_is_a_function_that_may_be_async() {
-        let text = "    #[tokio::test]\n    async fn one() {}\nfn two() {}\n// fn three()";
-        for (name, is_there) in [("one", true), ("two", true), ("three", false), ("tw", false)] {
+        let text = "    #[tokio::test]\n    async fn one() {}\nfn two() {}\n// fn three()\npub async fn four() {}";
+        let expected =
+            [("one", true), ("two", true), ("three", false), ("tw", false), ("four", true)];
+        for (name, is_there) in expected {
             assert_eq!(has_function(text, name), is_there, "{name}");
         }
     }
