@@ -118,6 +118,11 @@ impl ApiKey {
     }
 }
 
+/// Whether a text can be the id of a key.
+pub fn is_id(text: &str) -> bool {
+    text.len() == ID_CHARS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiKey").field("id", &self.id()).finish_non_exhaustive()
@@ -206,6 +211,7 @@ mod tests {
             );
             let read = ApiKey::parse(text.as_bytes()).unwrap();
             assert_eq!(read.id(), part(&text, 4..26));
+            assert!(is_id(read.id()) && !is_id(&text));
             assert!(read.is(&key.hash()));
             assert!(!ApiKey::generate().unwrap().is(&key.hash()));
             assert!(

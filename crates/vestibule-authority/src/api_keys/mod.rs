@@ -13,6 +13,7 @@
 //! Principals carry the gateway's own issuer and the key's id as token id, by which a key that was
 //! removed is revoked wherever it is in use. Whoever removes one must do that, too.
 
+mod holders;
 mod record;
 
 use std::{
@@ -203,6 +204,10 @@ impl ApiKeys {
 
     /// One of them.
     pub async fn get(&self, id: &str, now: UnixTime) -> Result<Option<ApiKey>, StoreError> {
+        // What cannot be an id is no key of a record either: it may be of any length.
+        if !api_key::is_id(id) {
+            return Ok(None);
+        }
         let Some(entry) = self.store.read(Table::ApiKeys, id, now).await? else { return Ok(None) };
         Ok(Some(Record::from_bytes(&entry.value)?.shown(id)))
     }
@@ -222,6 +227,22 @@ impl ApiKeys {
         match self.store.commit(vec![change], now).await? {
             Committed::Done => Ok(Some(known)),
             Committed::Conflict => Err(StoreError("the API key was not removed".into())),
+        }
+    }
+
+    /// Removes all of a user, and returns which.
+    pub async fn remove_of(&self, user: &str, now: UnixTime) -> Result<Vec<ApiKey>, StoreError> {
+        let mut removed = Vec::new();
+        let mut after: Option<Box<str>> = None;
+        loop {
+            let page = self.list(after.as_deref(), limits::LISTED, now).await?;
+            let Some(last) = page.last() else { return Ok(removed) };
+            after = Some(last.id.clone());
+            for key in page {
+                if matches!(&key.owner, Owner::User(owner) if **owner == *user) {
+                    removed.extend(self.remove(&key.id, now).await?);
+                }
+            }
         }
     }
 

@@ -158,6 +158,29 @@ async fn a_key_ends_when_it_expires_and_when_it_is_removed() {
 }
 
 #[tokio::test]
+async fn all_keys_of_a_user_can_be_removed_and_those_of_a_machine_of_that_name_stay() {
+    let rig = Rig::new();
+    rig.user("bob", &[], NOW);
+    let (_, machine) = rig.add(machine("alice"), None).await;
+    let (_, bob) = rig.add(user("bob"), None).await;
+    for _ in 0..3 {
+        rig.add(user("alice"), None).await;
+    }
+    assert_eq!(rig.keys.remove_of("alice", NOW).await.unwrap().len(), 3);
+    assert_eq!(rig.keys.list(None, 9, NOW).await.unwrap().len(), 2);
+    assert!(rig.check(&machine, NOW).await.is_ok() && rig.check(&bob, NOW).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_no_id_names_no_key() {
+    let rig = Rig::new();
+    for id in ["", "x", "a/b", &"x".repeat(22_000)] {
+        assert_eq!(rig.keys.get(id, NOW).await.unwrap(), None);
+        assert_eq!(rig.keys.remove(id, NOW).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
 async fn the_id_of_a_key_opens_nothing_without_its_secret() {
     let rig = Rig::new();
     let (_, one) = rig.add(machine("one"), None).await;

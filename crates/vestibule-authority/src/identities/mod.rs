@@ -1,5 +1,5 @@
-//! Everything that this installation vouches for itself, in one place: tickets, sessions, API keys,
-//! access tokens of its own, and what is revoked.
+//! Everything that this installation vouches for itself, in one place: users, their logins, API keys,
+//! tickets, sessions, access tokens of its own, and what is revoked.
 //!
 //! The parts can be used alone; what takes more than one of them is done here, in the order that
 //! leaves nothing open if the process dies in between:
@@ -8,13 +8,14 @@
 //! - [`Identities::mint`] makes no token of what is revoked: else a stolen credential would be
 //!   exchanged for one that nobody has revoked.
 //! - [`Identities::refresh`] gives what the user may do now, not at the login.
-//! - What ends for good ([`Identities::log_out`], [`Identities::revoke`],
-//!   [`Identities::remove_api_key`]) ends in the store first, and is then revoked for as long as what
-//!   was made of it can live: tokens, tickets, connections.
+//! - What ends for good (a session, an API key, a user) ends in the store first, and is then revoked
+//!   for as long as what was made of it can live: tokens, tickets, connections. What was interrupted
+//!   in between is put right by doing it again.
 //!
 //! [`Identities::tend`] must run beside.
 
 mod ending;
+mod people;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,16 +28,18 @@ use vestibule_core::{
 };
 use vestibule_verify::Refused;
 
-use self::ending::because;
+pub use self::people::{Continued, LoggedIn, PersonError};
 use crate::{
-    api_keys::{ApiKeys, Holder, Holders},
+    api_keys::ApiKeys,
+    attempts::AttemptPolicy,
     door::Door,
     limits,
-    revocation::{Named, Revocations},
-    sessions::{Granted, RefreshError, Refreshed, SessionPolicy, Sessions},
+    revocation::Revocations,
+    sessions::{Granted, SessionPolicy, Sessions},
     store::{Store, StoreError},
     tickets::{TicketPolicy, Tickets},
     tokens::{AccessToken, AccessTokens, MintError, TokenPolicy},
+    users::{PasswordHasher, Users},
 };
 
 /// How all of them last, and who they are of.
@@ -48,6 +51,8 @@ pub struct IdentityPolicy {
     pub sessions: SessionPolicy,
     /// Tickets.
     pub tickets: TicketPolicy,
+    /// Attempts to log in.
+    pub attempts: AttemptPolicy,
 }
 
 /// See the module.
@@ -65,7 +70,8 @@ pub struct Identities {
     pub api_keys: ApiKeys,
     /// Access tokens of our own.
     pub tokens: Arc<AccessTokens>,
-    holders: Arc<dyn Holders>,
+    /// Users, and how they log in.
+    pub users: Arc<Users>,
     lives: Lives,
 }
 
@@ -78,40 +84,31 @@ struct Lives {
     session: Duration,
 }
 
-/// A login that goes on, and what is handed out for it.
-#[derive(Clone, Debug)]
-pub struct Continued {
-    /// Who it is, with what they may do now.
-    pub principal: Principal,
-    /// The next access token.
-    pub access: AccessToken,
-    /// The next refresh token; the one presented is spent.
-    pub refresh: Secret,
-}
-
 impl Identities {
     /// Reads what is revoked and the keys; makes keys where there are none. Nobody may be let in
     /// before.
     pub async fn open(
         store: Arc<dyn Store>,
-        holders: Arc<dyn Holders>,
+        hasher: Arc<PasswordHasher>,
         policy: IdentityPolicy,
         now: UnixTime,
     ) -> Result<Arc<Self>, StoreError> {
-        let IdentityPolicy { tokens, sessions, tickets } = policy;
+        let IdentityPolicy { tokens, sessions, tickets, attempts } = policy;
         let lives = Lives {
             token: tokens.lifetime.max(tickets.lifetime),
             session: sessions.login_lifetime.max(sessions.resume_lifetime),
         };
         let issuer = Arc::clone(&tokens.issuer);
         let shared = || Arc::clone(&store);
+        let users = Arc::new(Users::with(shared(), hasher, attempts));
+        let holders: Arc<Users> = Arc::clone(&users);
         Ok(Arc::new(Self {
             revocations: Revocations::open(shared(), now).await?,
             tickets: Tickets::new(shared(), tickets),
             sessions: Sessions::new(shared(), sessions),
-            api_keys: ApiKeys::new(shared(), Arc::clone(&holders), issuer),
+            api_keys: ApiKeys::new(shared(), holders, issuer),
             tokens: AccessTokens::open(shared(), tokens, now).await?,
-            holders,
+            users,
             lives,
             store,
         }))
@@ -168,58 +165,6 @@ impl Identities {
             };
             Refused::new(rejection, error.to_string())
         })
-    }
-
-    /// Goes on with a login: exchanges the refresh token, and makes an access token with what the
-    /// user may do now. A token that was used before ends the login and revokes its tokens.
-    ///
-    /// The same refusal for a token that is none, that was used before, and whose user is gone.
-    pub async fn refresh(&self, presented: &Secret, now: UnixTime) -> Result<Continued, Refused> {
-        let refused = |reason: String| Refused::new(Rejection::SessionUnknown, reason);
-        let Refreshed { principal, refresh } = match self.sessions.refresh(presented, now).await {
-            Ok(refreshed) => refreshed,
-            Err(error @ (RefreshError::Invalid | RefreshError::Overtaken)) => {
-                return Err(refused(error.to_string()));
-            }
-            Err(RefreshError::Reused { session }) => {
-                let new = because(Named::Session(session), "gateway", "a refresh token was reused");
-                self.revoke(new, now)
-                    .await
-                    .map_err(|error| Refused::new(Rejection::Unavailable, error.to_string()))?;
-                return Err(refused("the refresh token was used before".to_owned()));
-            }
-            Err(RefreshError::Store(error)) => return Err(unavailable(&error)),
-        };
-        let principal = self.as_of_now(principal, now).await?;
-        let access = self.mint(&principal, now)?;
-        Ok(Continued { principal, access, refresh })
-    }
-
-    /// Makes an access token for a session that was just checked, with what the user may do now.
-    pub async fn continued(
-        &self,
-        principal: &Principal,
-        now: UnixTime,
-    ) -> Result<AccessToken, Refused> {
-        let principal = self.as_of_now(principal.clone(), now).await?;
-        self.mint(&principal, now)
-    }
-
-    /// A principal of our own with what the user may do now; refused where the user is no more.
-    /// Principals of other issuers stay as they are: nobody here knows them.
-    async fn as_of_now(&self, principal: Principal, now: UnixTime) -> Result<Principal, Refused> {
-        if principal.issuer != self.tokens.policy().issuer {
-            return Ok(principal);
-        }
-        let holder = self.holders.holder(&principal.subject, now).await;
-        let gone = |reason: &str| Refused::new(Rejection::SessionUnknown, reason);
-        let Holder { since, scopes, groups, email, name } = holder
-            .map_err(|error| unavailable(&error))?
-            .ok_or_else(|| gone("the user may not come in any more"))?;
-        if principal.issued.is_none_or(|issued| issued < since) {
-            return Err(gone("the login is of an earlier user of this name"));
-        }
-        Ok(Principal { scopes, groups, email, name, ..principal })
     }
 
     fn unless_revoked(&self, principal: &Principal) -> Result<(), Refused> {

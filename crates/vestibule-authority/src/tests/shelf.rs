@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
+    pin::Pin,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +26,16 @@ pub(crate) struct Shelf {
     state: Mutex<State>,
     changed: Notify,
     fails: AtomicBool,
+    between: Mutex<Option<Between>>,
+}
+
+/// What happens just before a change of a table.
+struct Between(Table, Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl fmt::Debug for Between {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Between").field(&self.0).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +56,15 @@ impl Shelf {
     /// From now on none does.
     pub(crate) fn mend(&self) {
         self.fails.store(false, Ordering::SeqCst);
+    }
+
+    /// Has something else happen just before the next change of a table.
+    pub(crate) fn before_next(
+        &self,
+        table: Table,
+        work: impl Future<Output = ()> + Send + 'static,
+    ) {
+        *self.between.lock().unwrap() = Some(Between(table, Box::pin(work)));
     }
 
     /// The feed as one reads it who comes new, without the marks.
@@ -190,7 +211,17 @@ impl Store for Shelf {
     }
 
     fn commit(&self, changes: Vec<Change>, now: UnixTime) -> Answer<'_, Committed> {
-        self.answer(move |state| state.commit(changes, now))
+        let tables: Vec<Table> = changes.iter().map(|change| change.table).collect();
+        Box::pin(async move {
+            let between = {
+                let mut between = self.between.lock().unwrap();
+                between.take_if(|between| tables.contains(&between.0))
+            };
+            if let Some(Between(_, work)) = between {
+                work.await;
+            }
+            self.answer(move |state| state.commit(changes, now)).await
+        })
     }
 
     fn append(&self, event: Event, _now: UnixTime) -> Answer<'_, Position> {

@@ -1,32 +1,26 @@
-use std::sync::Mutex;
+mod people;
+
+use std::{net::IpAddr, num::NonZeroUsize};
 
 use serde_json::json;
-use vestibule_core::authn::Credential;
+use vestibule_core::authn::{Credential, Secret};
+use vestibule_verify::password::Cost;
 
 use super::*;
 use crate::{
     Authority,
     api_keys::{NewApiKey, Owner},
-    revocation::{NewRevocation, RevocationError},
+    revocation::{Named, NewRevocation, RevocationError},
     sessions::{Cookie, Login},
-    store::Answer,
     tests::{rig::NOW, shelf::Shelf},
+    users::{LoginError, NewUser},
 };
 
 const GATE: &str = "https://gate.example";
-
-#[derive(Debug, Default)]
-struct People(Mutex<Option<Holder>>);
-
-impl Holders for People {
-    fn holder<'a>(&'a self, user: &'a str, _now: UnixTime) -> Answer<'a, Option<Holder>> {
-        Box::pin(async move { Ok(self.0.lock().unwrap().clone().filter(|_| user == "alice")) })
-    }
-}
+const PASSWORD: &str = "correct horse";
 
 struct Rig {
     shelf: Arc<Shelf>,
-    people: Arc<People>,
     identities: Arc<Identities>,
     authority: Arc<Authority>,
 }
@@ -37,30 +31,39 @@ impl Rig {
     }
 
     async fn on(shelf: Arc<Shelf>) -> Self {
-        let people = Arc::new(People::default());
         let policy = IdentityPolicy {
             tokens: TokenPolicy::new(GATE, "chat"),
             sessions: SessionPolicy::default(),
             tickets: TicketPolicy::default(),
+            attempts: AttemptPolicy::default(),
         };
-        let (store, holders) = (Arc::<Shelf>::clone(&shelf), Arc::<People>::clone(&people));
-        let identities = Identities::open(store, holders, policy, NOW).await.unwrap();
+        let hasher = PasswordHasher::new(Cost::dangerous_cheap(), NonZeroUsize::MIN, 64).unwrap();
+        let store: Arc<Shelf> = Arc::clone(&shelf);
+        let identities = Identities::open(store, hasher, policy, NOW).await.unwrap();
         let revocations = Arc::clone(&identities.revocations);
         let members = vec![identities.tokens.issuer()];
         let authority = Authority::with_revocations(members, revocations).unwrap();
-        let rig = Self { shelf, people, identities, authority };
-        rig.user(&["chat"], NOW);
+        let rig = Self { shelf, identities, authority };
+        rig.add_user(NOW).await;
         rig
     }
 
-    fn user(&self, scopes: &[&str], since: UnixTime) {
-        let scopes = scopes.iter().copied().map(Box::from).collect();
-        let holder = Holder { since, scopes, groups: Box::default(), email: None, name: None };
-        *self.people.0.lock().unwrap() = Some(holder);
+    /// Unless there is one.
+    async fn add_user(&self, now: UnixTime) {
+        let user = NewUser {
+            name: "alice".into(),
+            password: Secret::new(PASSWORD),
+            scopes: Box::new(["chat".into(), "read".into()]),
+            groups: Box::new(["staff".into()]),
+            email: None,
+            display_name: None,
+        };
+        drop(self.identities.users.add(user, now).await);
     }
 
-    fn disable(&self) {
-        *self.people.0.lock().unwrap() = None;
+    async fn log_in(&self, password: &str, now: UnixTime) -> Result<LoggedIn, LoginError> {
+        let (client, password) = (IpAddr::from([192, 0, 2, 1]), Secret::new(password));
+        self.identities.log_in(("alice", &password), client, Cookie::Wanted, now).await
     }
 
     async fn login(&self) -> Login {
@@ -254,33 +257,6 @@ async fn a_key_that_is_removed_takes_with_it_what_it_bought() {
     assert_eq!(rig.check(&ticket).await, REVOKED);
     assert_eq!(rig.check(&resumed).await, REVOKED);
     assert_eq!(rig.identities.remove_api_key(&id, "admin", NOW).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn a_refresh_gives_what_the_user_may_do_now() {
-    let rig = Rig::start().await;
-    let login = rig.login().await;
-    rig.user(&["read"], NOW);
-    let next = rig.refresh(&login.refresh).await.unwrap();
-    assert_eq!(*rig.check(&bearer(&next.access)).await.unwrap().scopes, ["read".into()]);
-    rig.disable();
-    assert_eq!(rig.refresh(&next.refresh).await.unwrap_err(), Rejection::SessionUnknown);
-    // Somebody else gets the name.
-    let rig = Rig::start().await;
-    let login = rig.login().await;
-    rig.user(&["chat"], at(1));
-    assert_eq!(rig.refresh(&login.refresh).await.unwrap_err(), Rejection::SessionUnknown);
-}
-
-#[tokio::test]
-async fn a_refresh_token_that_is_used_twice_revokes_what_was_made_of_its_login() {
-    let rig = Rig::start().await;
-    let login = rig.login().await;
-    let next = rig.refresh(&login.refresh).await.unwrap();
-    assert!(rig.check(&bearer(&next.access)).await.is_ok());
-    assert_eq!(rig.refresh(&login.refresh).await.unwrap_err(), Rejection::SessionUnknown);
-    assert_eq!(rig.check(&bearer(&next.access)).await, REVOKED);
-    assert_eq!(rig.refresh(&next.refresh).await.unwrap_err(), Rejection::SessionUnknown);
 }
 
 #[tokio::test]
