@@ -52,6 +52,17 @@ impl Principal {
         } = self;
         *subject == other.subject && *issuer == other.issuer
     }
+
+    /// The same, as the successor of another on one connection: in that one's session, unless it
+    /// brings its own. A connection that was made part of a session by its first credential does not
+    /// leave it by a second one that knows of none: ending the session ends it still.
+    #[must_use]
+    pub fn succeeding(self: &Arc<Self>, other: &Self) -> Arc<Self> {
+        if self.session.is_some() || other.session.is_none() {
+            return Arc::clone(self);
+        }
+        Arc::new(Self { session: other.session.clone(), ..Self::clone(self) })
+    }
 }
 
 /// Proof that a credential was checked: the signature, the issuer, the audience and the dates.

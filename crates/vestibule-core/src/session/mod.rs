@@ -153,7 +153,7 @@ impl Session {
             return Err(Rejection::TokenExpired);
         }
         *renewed = lease;
-        self.core.principal = Arc::clone(principal);
+        self.core.principal = principal.succeeding(&self.core.principal);
         match (self.core.in_band, policy.announce) {
             (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
                 self.core.tell_accepted(Introduction::default(), now);

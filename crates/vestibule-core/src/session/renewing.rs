@@ -1,7 +1,5 @@
 //! Authenticated, and a newer credential is being checked. The old lease goes on meanwhile.
 
-use std::sync::Arc;
-
 use super::{Closing, Context, Input, Lease, Live, State};
 use crate::{
     authn::{
@@ -48,7 +46,7 @@ impl Renewing {
         let Some(lease) = Lease::granted(principal.expires, cx.policy, cx.now) else {
             return self.kept(Rejection::TokenExpired, cx);
         };
-        cx.core.principal = Arc::clone(principal);
+        cx.core.principal = principal.succeeding(&cx.core.principal);
         cx.core.tell_accepted(Introduction::default(), cx.now);
         State::Live(Live { lease })
     }

@@ -241,6 +241,27 @@ fn a_renewal_from_beside_re_arms_the_lease_of_the_same_identity_alone() {
 }
 
 #[test]
+fn a_connection_does_not_leave_its_session_by_a_newer_credential() {
+    let policy = RoutePolicy::new(crate::policy::RoutePath::parse("/").unwrap());
+    let admission = admitted("alice", EXPIRES, &policy, at(0)).in_session("ses_1");
+    let session = Session::open(admission, Introduction::default(), &policy, at(0));
+    let mut rig = Rig { session, policy, asked: None, trace: Vec::new() };
+    for event in [Do::Renew("alice", 200), Do::Refresh, Do::Allow("alice", 300)] {
+        rig.go(1, event);
+        assert_eq!(rig.session.principal().session.as_deref(), Some("ses_1"), "{event:?}");
+    }
+    assert_eq!(rig.session.principal().expires, UnixTime::from_secs(300));
+    // One that brings its own session moves there.
+    let own = |session: &str| Principal {
+        session: Some(session.into()),
+        ..Principal::clone(handshake::tests::verified("alice", 400).principal())
+    };
+    let verified = Verified::assertion(Arc::new(own("ses_2")));
+    rig.session.renew(&verified, &rig.policy, at(2)).unwrap();
+    assert_eq!(rig.session.principal().session.as_deref(), Some("ses_2"));
+}
+
+#[test]
 fn a_renewal_revives_nothing_that_is_over() {
     check(
         &[(130, Do::Renew("alice", 600)), (131, Do::Wait)],
