@@ -105,6 +105,16 @@ impl Identities {
         Ok(Continued { principal, access, refresh })
     }
 
+    /// Makes an access token for a session that was just checked, with what the user may do now.
+    pub async fn continued(
+        &self,
+        principal: &Principal,
+        now: UnixTime,
+    ) -> Result<AccessToken, Refused> {
+        let principal = self.as_of_now(principal.clone(), now).await?;
+        self.mint(&principal, now)
+    }
+
     /// Shuts a user out: no login, no API key, and what was issued so far is revoked. API keys that
     /// were made so far stay revoked when the user is let in again: new ones take their place.
     pub async fn disable_user(
@@ -154,7 +164,8 @@ impl Identities {
         Named::Subject { issuer, subject: name.into() }
     }
 
-    /// A principal of our own with what the user may do now; refused where the user is no more.
+    /// A principal of our own with what the user may do now, or of that what the credential could
+    /// that it came by; refused where the user is no more.
     /// Principals of other issuers stay as they are: nobody here knows them.
     async fn as_of_now(&self, principal: Principal, now: UnixTime) -> Result<Principal, Refused> {
         if principal.issuer != self.tokens.policy().issuer {
@@ -169,6 +180,12 @@ impl Identities {
         if principal.issued.is_none_or(|issued| issued < user.created) {
             return Err(gone("the login is of an earlier user of this name"));
         }
-        Ok(user.as_of_now(&principal))
+        let now = user.as_of_now(&principal);
+        if principal.token_id.is_none() {
+            return Ok(now);
+        }
+        // It began with something that may do less than the user, an API key say: no more than that.
+        let both = principal.scopes.iter().filter(|scope| user.scopes.contains(scope));
+        Ok(Principal { scopes: both.cloned().collect(), ..now })
     }
 }

@@ -33,12 +33,15 @@ async fn a_user_logs_in_goes_on_and_logs_out() {
 #[tokio::test]
 async fn a_refresh_gives_what_the_user_may_do_now() {
     let rig = Rig::start().await;
-    let narrow = Principal { scopes: Box::default(), ..principal(GATE) };
+    let narrow = Principal { scopes: Box::default(), token_id: None, ..principal(GATE) };
     let login = rig.identities.sessions.begin(&narrow, Cookie::None, NOW).await.unwrap();
     let next = rig.refresh(&login.refresh).await.unwrap();
     let who = rig.check(&bearer(&next.access)).await.unwrap();
     assert_eq!((who.scopes.len(), &*who.groups[0]), (2, "staff"));
+    let now = rig.identities.continued(&login.principal, NOW).await.unwrap();
+    assert_eq!(rig.check(&bearer(&now)).await.unwrap().scopes.len(), 2);
     rig.identities.users.set_state("alice", UserState::Disabled, NOW).await.unwrap();
+    assert!(rig.identities.continued(&login.principal, NOW).await.is_err());
     assert_eq!(rig.refresh(&next.refresh).await.unwrap_err(), Rejection::SessionUnknown);
     // Somebody else gets the name.
     let rig = Rig::start().await;
@@ -48,6 +51,18 @@ async fn a_refresh_gives_what_the_user_may_do_now() {
     let login = rig.login().await;
     rig.add_user(at(1)).await;
     assert_eq!(rig.refresh(&login.refresh).await.unwrap_err(), Rejection::SessionUnknown);
+}
+
+#[tokio::test]
+async fn a_key_for_little_is_not_exchanged_for_all_that_its_user_may() {
+    let rig = Rig::start().await;
+    let (_, key) = rig.key(Owner::User("alice".into())).await;
+    let who = rig.check(&key).await.unwrap();
+    assert!(who.scopes.is_empty());
+    let resumed = rig.identities.sessions.grant(&who, "chat", NOW).await.unwrap();
+    let resumed = rig.check(&Credential::of_token(resumed.token.expose())).await.unwrap();
+    let token = rig.identities.continued(&resumed, NOW).await.unwrap();
+    assert!(rig.check(&bearer(&token)).await.unwrap().scopes.is_empty());
 }
 
 #[tokio::test]
