@@ -1,3 +1,4 @@
+mod kept;
 mod people;
 
 use std::{net::IpAddr, num::NonZeroUsize};
