@@ -6,7 +6,7 @@
 //!
 //! - [`Identities::check`] asks about revocations last, when everything else has been waited for.
 //! - [`Identities::mint`] makes no token of what is revoked: else a stolen credential would be
-//!   exchanged for one that nobody has revoked.
+//!   exchanged for one that nobody has revoked. Nor does it make one for another issuer's principal.
 //! - [`Identities::refresh`] gives what the user may do now, not at the login.
 //! - What ends for good (a session, an API key, a user) ends in the store first, and is then revoked
 //!   for as long as what was made of it can live: tokens, tickets, connections. What was interrupted
@@ -154,8 +154,12 @@ impl Identities {
         Ok((verified, granted))
     }
 
-    /// Makes an access token for somebody who has just been checked. Not for who is revoked.
+    /// Makes an access token for somebody who has just been checked. Not for who is revoked, and not
+    /// for principals of another issuer: in a token of ours they would become users of the same name.
     pub fn mint(&self, principal: &Principal, now: UnixTime) -> Result<AccessToken, Refused> {
+        if principal.issuer != self.tokens.policy().issuer {
+            return Err(Refused::new(Rejection::TokenIssuer, "not a principal of our own"));
+        }
         self.unless_revoked(principal)?;
         let after = self.revocations.covering(principal);
         self.tokens.mint(principal, after, now).map_err(|error| {

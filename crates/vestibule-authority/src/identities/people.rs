@@ -105,12 +105,17 @@ impl Identities {
         Ok(Continued { principal, access, refresh })
     }
 
-    /// Makes an access token for a session that was just checked, with what the user may do now.
+    /// Makes an access token for the session of a login that was just checked, with what the user may
+    /// do now. Not for one that began with a credential of its own: whoever removes an API key, say,
+    /// knows nothing of tokens that were made of it.
     pub async fn continued(
         &self,
         principal: &Principal,
         now: UnixTime,
     ) -> Result<AccessToken, Refused> {
+        if principal.token_id.is_some() || principal.session.is_none() {
+            return Err(Refused::new(Rejection::SessionUnknown, "not the session of a login"));
+        }
         let principal = self.as_of_now(principal.clone(), now).await?;
         self.mint(&principal, now)
     }

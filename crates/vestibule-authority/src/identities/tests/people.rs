@@ -5,7 +5,7 @@ use vestibule_core::{
     rejection::Rejection,
 };
 
-use super::{GATE, NO_SESSION, PASSWORD, REVOKED, Rig, at, bearer, principal};
+use super::{GATE, IDP, NO_SESSION, PASSWORD, REVOKED, Rig, at, bearer, principal};
 use crate::{
     api_keys::Owner,
     identities::LoggedIn,
@@ -61,8 +61,25 @@ async fn a_key_for_little_is_not_exchanged_for_all_that_its_user_may() {
     assert!(who.scopes.is_empty());
     let resumed = rig.identities.sessions.grant(&who, "chat", NOW).await.unwrap();
     let resumed = rig.check(&Credential::of_token(resumed.token.expose())).await.unwrap();
-    let token = rig.identities.continued(&resumed, NOW).await.unwrap();
-    assert!(rig.check(&bearer(&token)).await.unwrap().scopes.is_empty());
+    for who in [&who, &resumed] {
+        let refused = rig.identities.continued(who, NOW).await.unwrap_err();
+        assert_eq!(refused.rejection, Rejection::SessionUnknown);
+    }
+    // Nor by a login that began with it.
+    let login = rig.identities.sessions.begin(&who, Cookie::None, NOW).await.unwrap();
+    let next = rig.refresh(&login.refresh).await.unwrap();
+    assert!(next.principal.scopes.is_empty());
+}
+
+#[tokio::test]
+async fn the_subject_of_another_issuer_does_not_become_a_user_of_that_name() {
+    let rig = Rig::start().await;
+    let foreign = Principal { token_id: None, ..principal(IDP) };
+    let refused = rig.identities.mint(&foreign, NOW).unwrap_err();
+    assert_eq!(refused.rejection, Rejection::TokenIssuer);
+    let login = rig.identities.sessions.begin(&foreign, Cookie::None, NOW).await.unwrap();
+    assert!(rig.identities.continued(&login.principal, NOW).await.is_err());
+    assert_eq!(rig.refresh(&login.refresh).await.unwrap_err(), Rejection::TokenIssuer);
 }
 
 #[tokio::test]
