@@ -10,7 +10,6 @@
 
 mod cost;
 mod hasher;
-mod holder;
 mod login;
 mod record;
 

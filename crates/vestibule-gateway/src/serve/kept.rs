@@ -3,7 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use vestibule_authority::{
-    api_keys::Holders,
+    attempts::AttemptPolicy,
     identities::{Identities, IdentityPolicy},
     limits::PASSWORD_QUEUE,
     revocation::{Announcements, Revocations},
@@ -11,7 +11,7 @@ use vestibule_authority::{
     store::{Embedded, Store, StoreError},
     tickets::TicketPolicy,
     tokens::TokenPolicy,
-    users::{PasswordHasher, Users, kept_cost},
+    users::{PasswordHasher, kept_cost},
 };
 use vestibule_core::time::UnixTime;
 
@@ -27,8 +27,6 @@ pub struct Kept {
     pub revocations: Arc<Revocations>,
     /// The gateway's own; `None` has none.
     pub identities: Option<Arc<Identities>>,
-    /// Those who sign in here.
-    pub users: Option<Arc<Users>>,
 }
 
 impl Kept {
@@ -43,18 +41,16 @@ impl Kept {
         let fault = |error: StoreError| refuse(error.into());
         let Some(auth) = &config.auth else {
             let revocations = Revocations::open(Arc::clone(&store), now).await.map_err(fault)?;
-            return Ok(Self { store, revocations, identities: None, users: None });
+            return Ok(Self { store, revocations, identities: None });
         };
         let cost = kept_cost(&*store, now).await.map_err(fault)?;
         let workers = PasswordHasher::default_workers();
         let hasher = PasswordHasher::new(cost, workers, PASSWORD_QUEUE);
         let hasher = hasher.map_err(|error| refuse(error.into()))?;
-        let users = Arc::new(Users::new(Arc::clone(&store), hasher));
-        let holders: Arc<dyn Holders> = Arc::<Users>::clone(&users);
-        let opened = Identities::open(Arc::clone(&store), holders, policy(auth), now).await;
+        let opened = Identities::open(Arc::clone(&store), hasher, policy(auth), now).await;
         let identities = opened.map_err(fault)?;
         let revocations = Arc::clone(&identities.revocations);
-        Ok(Self { store, revocations, identities: Some(identities), users: Some(users) })
+        Ok(Self { store, revocations, identities: Some(identities) })
     }
 }
 
@@ -75,6 +71,7 @@ fn policy(auth: &Auth) -> IdentityPolicy {
             each: auth.tickets_per_principal,
             all: auth.tickets,
         },
+        attempts: AttemptPolicy::default(),
     }
 }
 

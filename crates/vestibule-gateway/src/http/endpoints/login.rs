@@ -4,12 +4,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use vestibule_authority::{sessions::Cookie, tokens::AccessToken, users::LoginError};
-use vestibule_core::{
-    authn::{Principal, Secret},
-    rejection::Rejection,
-    time::UnixTime,
+use vestibule_authority::{
+    identities::LoggedIn, sessions::Cookie, tokens::AccessToken, users::LoginError,
 };
+use vestibule_core::{authn::Secret, rejection::Rejection};
 
 use super::{Answer, Visit, answer::Problem, body::Hidden, cookie, cors};
 
@@ -32,21 +30,16 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     // A foreign page must not be able to sign its visitor in as somebody else.
     cors::judge(visit.routes(), visit.head, visit.forwarded)?;
     let now = visit.now();
-    let login = visit.users()?.login(&username, &password.0, visit.client, now.wall).await;
-    let principal = login.map_err(refused)?.principal(&visit.auth()?.issuer, now.wall);
-    // What is issued now must not be covered by what was revoked a moment ago.
-    let after = identities.revocations.covering(&principal);
-    let after = after.map_or(now.wall, |after| UnixTime::from_millis(after.as_millis() + 1));
-    let principal = Principal { issued: Some(now.wall.max(after)), ..principal };
     let kind = if cookie { Cookie::Wanted } else { Cookie::None };
-    let begun = identities.sessions.begin(&principal, kind, now.wall).await?;
-    let minted = identities.mint(&begun.principal, now.wall)?;
-    match begun.cookie {
+    let who = (username.as_str(), &password.0);
+    let login = identities.log_in(who, visit.client, kind, now.wall).await;
+    let LoggedIn { login, access } = login.map_err(refused)?;
+    match login.cookie {
         Some(session) => {
-            let span = now.wall.until(begun.expires);
-            Ok(tokens(&minted, None).with("Set-Cookie", cookie::set(&session, span)))
+            let span = now.wall.until(login.expires);
+            Ok(tokens(&access, None).with("Set-Cookie", cookie::set(&session, span)))
         }
-        None => Ok(tokens(&minted, Some(&begun.refresh))),
+        None => Ok(tokens(&access, Some(&login.refresh))),
     }
 }
 

@@ -19,7 +19,7 @@ mod verify;
 use std::{net::IpAddr, str};
 
 use tracing::{debug, info};
-use vestibule_authority::{identities::Identities, users::Users};
+use vestibule_authority::identities::Identities;
 use vestibule_core::{
     policy::forwarded::Forwarded,
     rejection::Rejection,
@@ -33,7 +33,7 @@ pub(super) use self::answer::Answer;
 use self::answer::Problem;
 use super::Link;
 use crate::{
-    config::{Auth, Config, Route},
+    config::{Config, Route},
     serve::Worker,
 };
 
@@ -82,17 +82,9 @@ impl Visit<'_> {
         self.worker.shared.config.routes.iter().map(AsRef::as_ref)
     }
 
-    /// The endpoints are there because of this section.
-    fn auth(&self) -> Result<&Auth, Problem> {
-        self.worker.shared.config.auth.as_ref().ok_or_else(|| Rejection::Internal.into())
-    }
-
+    /// The endpoints are there because of them.
     fn identities(&self) -> Result<&Identities, Problem> {
         self.worker.shared.kept.identities.as_deref().ok_or_else(|| Rejection::Internal.into())
-    }
-
-    fn users(&self) -> Result<&Users, Problem> {
-        self.worker.shared.kept.users.as_deref().ok_or_else(|| Rejection::Internal.into())
     }
 
     /// Tells the operator why something was refused.
