@@ -1,5 +1,6 @@
 //! The whole of it, against a provider on this host that misbehaves on request.
 
+mod accounts;
 mod discovery;
 mod fetching;
 mod files;
