@@ -129,15 +129,9 @@ impl PasswordHasher {
         password: Password,
     ) -> Result<Found, HasherError> {
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
-        let rest = self.cost.without(hash.cost());
+        let cost = self.cost;
         self.run(move || {
-            if hash.is_of(&password)? {
-                return Ok(Found::Right);
-            }
-            if let Some(rest) = rest {
-                PasswordHash::of_nobody(rest)?.is_of(&password)?;
-            }
-            Ok(Found::Wrong)
+            Ok(if hash.is_of_at(&password, cost)? { Found::Right } else { Found::Wrong })
         })
         .await
     }

@@ -65,6 +65,11 @@ impl Cost {
         self.memory < other.memory || self.passes < other.passes
     }
 
+    /// The one of both that takes more memory.
+    pub(super) fn max_memory(self, other: Self) -> Self {
+        if self.memory < other.memory { other } else { self }
+    }
+
     /// What is left of this cost after `spent`, in whole passes; `None` if less than one. Time grows
     /// with memory times passes.
     #[must_use]

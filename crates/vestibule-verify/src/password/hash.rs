@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::{constant_time, rand};
 use data_encoding::BASE64_NOPAD;
 use zeroize::Zeroizing;
@@ -38,7 +38,7 @@ pub enum HashFault {
 impl PasswordHash {
     pub(super) fn of(password: &Password, cost: Cost) -> Result<Self, HashFault> {
         let salt = random()?;
-        let output = compute(password, cost, &salt)?;
+        let output = compute(password, cost, &salt, &mut memory(cost)?)?;
         Ok(Self::from_parts(cost, salt, output))
     }
 
@@ -65,8 +65,22 @@ impl PasswordHash {
 
     /// Whether it is of that password. Takes as long either way.
     pub fn is_of(&self, password: &Password) -> Result<bool, HashFault> {
-        let output = compute(password, self.cost, &self.salt)?;
-        Ok(constant_time::verify_slices_are_equal(&*output, &*self.output).is_ok())
+        self.is_of_at(password, self.cost)
+    }
+
+    /// Whether it is of that password; where it is not, takes about as long as if the hash were of
+    /// that cost. A hash of an earlier, lower cost would else show by its time that there is a user.
+    pub fn is_of_at(&self, password: &Password, cost: Cost) -> Result<bool, HashFault> {
+        // One piece of memory for both parts: getting it is a good share of the time.
+        let mut memory = memory(cost.max_memory(self.cost))?;
+        let output = compute(password, self.cost, &self.salt, &mut memory)?;
+        if constant_time::verify_slices_are_equal(&*output, &*self.output).is_ok() {
+            return Ok(true);
+        }
+        if let Some(rest) = cost.without(self.cost) {
+            compute(password, rest, &self.salt, &mut memory)?;
+        }
+        Ok(false)
     }
 
     fn from_parts(
@@ -110,14 +124,24 @@ fn compute(
     password: &Password,
     cost: Cost,
     salt: &[u8; SALT_BYTES],
+    memory: &mut [Block],
 ) -> Result<Zeroizing<[u8; OUTPUT_BYTES]>, HashFault> {
     let params = Params::new(cost.memory_kib(), cost.passes(), 1, Some(OUTPUT_BYTES))
         .map_err(|_| HashFault::Malformed)?;
     let mut output = Zeroizing::new([0; OUTPUT_BYTES]);
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(password.expose(), salt, output.as_mut())
+        .hash_password_into_with_memory(password.expose(), salt, output.as_mut(), memory)
         .map_err(|_| HashFault::Memory)?;
     Ok(output)
+}
+
+/// Blocks of a KiB. Without an answer from the system there is an error, and no abort.
+fn memory(cost: Cost) -> Result<Vec<Block>, HashFault> {
+    let blocks = usize::try_from(cost.memory_kib()).map_err(|_| HashFault::Memory)?;
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(blocks).map_err(|_| HashFault::Memory)?;
+    memory.resize(blocks, Block::new());
+    Ok(memory)
 }
 
 fn random<const N: usize>() -> Result<[u8; N], HashFault> {

@@ -69,6 +69,17 @@ fn a_hash_is_of_one_password_and_has_a_salt_of_its_own() {
 }
 
 #[test]
+fn what_a_refusal_is_made_to_cost_does_not_change_the_answer() {
+    let hash = password("12345678").hash(Cost::dangerous_cheap()).unwrap();
+    for cost in [Cost::dangerous_cheap(), Cost::LEAST] {
+        assert!(hash.is_of_at(&password("12345678"), cost).unwrap());
+        assert!(!hash.is_of_at(&password("12345679"), cost).unwrap());
+    }
+    let dear = password("12345678").hash(Cost::LEAST).unwrap();
+    assert!(dear.is_of_at(&password("12345678"), Cost::dangerous_cheap()).unwrap());
+}
+
+#[test]
 fn the_whole_password_counts() {
     let long = "x".repeat(1023);
     let hash = password(&format!("{long}a")).hash(Cost::dangerous_cheap()).unwrap();
