@@ -180,7 +180,8 @@ impl Sessions {
         }
     }
 
-    /// Ends all sessions of a subject; returns how many there were.
+    /// Ends all sessions of a subject; returns how many there were. One that begins meanwhile is not
+    /// among them: revoke the subject first.
     pub async fn end_of_subject(
         &self,
         issuer: &str,
@@ -194,8 +195,8 @@ impl Sessions {
         Ok(ended)
     }
 
-    /// The ids of a subject's sessions: logins first, then resume tokens, each by age. Bounded by
-    /// [`SessionPolicy::each`].
+    /// The ids of a subject's sessions: logins first, then resume tokens, each by age. All of them,
+    /// also where there are more than [`SessionPolicy::each`] says by now.
     pub async fn of_subject(
         &self,
         issuer: &str,
@@ -205,9 +206,17 @@ impl Sessions {
         let mut ids = Vec::new();
         for kind in [Kind::Login, Kind::Resume] {
             let prefix = record::under_subject(kind, issuer, subject);
-            let page = Page { prefix: &prefix, after: None, limit: self.policy.each };
-            let listed = self.store.list(Table::SessionsBySubject, page, now).await?;
-            ids.extend(listed.iter().map(|listed| Box::from(record::id_of(&listed.key))));
+            let mut last: Option<Box<str>> = None;
+            loop {
+                let after = last.as_deref();
+                let page = Page { prefix: &prefix, after, limit: limits::SESSIONS_AT_ONCE };
+                let listed = self.store.list(Table::SessionsBySubject, page, now).await?;
+                ids.extend(listed.iter().map(|listed| Box::from(record::id_of(&listed.key))));
+                if listed.len() < limits::SESSIONS_AT_ONCE {
+                    break;
+                }
+                last = listed.into_iter().next_back().map(|listed| listed.key);
+            }
         }
         Ok(ids)
     }

@@ -396,6 +396,18 @@ async fn one_subject_has_a_bounded_number_of_sessions_and_the_oldest_goes() {
 }
 
 #[tokio::test]
+async fn all_sessions_of_a_subject_end_however_few_there_may_be_by_now() {
+    let rig = rig();
+    for _ in 0..=limits::SESSIONS_AT_ONCE * 2 {
+        rig.grant(&principal("alice")).await;
+    }
+    let policy = SessionPolicy { each: 3, ..SessionPolicy::default() };
+    let sessions = Sessions::new(Arc::<Ledger>::clone(&rig.ledger), policy);
+    let ended = sessions.end_of_subject("https://gate.example", "alice", NOW).await.unwrap();
+    assert_eq!((ended, rig.ledger.len(Table::Sessions)), (limits::SESSIONS_AT_ONCE * 2 + 1, 0));
+}
+
+#[tokio::test]
 async fn many_sessions_of_one_root_end_together() {
     let rig = rig();
     let login = rig.login("alice").await;
