@@ -123,6 +123,8 @@ rejections! {
     IdleTimeout = "idle_timeout" => 408, 1001, "idle_timeout", BackOff;
     /// The route's maximum lifetime is over.
     LifetimeReached = "lifetime_reached" => 408, 1001, "lifetime_reached", BackOff;
+    /// An operator ended the connection. Its credential is as good as it was.
+    ClosedByOperator = "closed_by_operator" => 503, 1001, "closed_by_operator", BackOff;
     /// This node is going away.
     Draining = "draining" => 503, 1001, "draining", BackOff;
 

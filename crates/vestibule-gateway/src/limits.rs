@@ -1,6 +1,8 @@
 //! Every bound of the gateway that is not the core's. A value that a configuration may change is a
 //! default here.
 
+use std::time::Duration;
+
 /// Places of the relay that a command looks at before bytes pass again: some tens of microseconds.
 pub const COMMAND_PLACES: u32 = 500;
 /// Commands that wait for one worker; whoever has one more waits for room.
@@ -11,3 +13,19 @@ pub const COMMANDS_AT_ONCE: usize = 8;
 pub const LISTED: usize = 1000;
 /// Connections on a page where nobody says how many.
 pub const LISTED_BY_DEFAULT: usize = 100;
+/// Fewest characters of the token of the admin API.
+pub const ADMIN_TOKEN_BYTES: usize = 32;
+/// Most bytes of its file.
+pub const ADMIN_TOKEN_FILE: u64 = 4096;
+/// Requests to the admin API with a wrong token that are told so; those beyond are told to wait.
+pub const ADMIN_FAILURES: u32 = 10;
+/// Then one more in this time.
+pub const ADMIN_FAILURE_EVERY: Duration = Duration::from_secs(1);
+/// Connections to the admin listener at once.
+pub const ADMIN_CONNECTIONS: usize = 128;
+/// Longest body of a request to the admin API.
+pub const ADMIN_BODY_BYTES: usize = 64 * 1024;
+/// Time for the head, and then for the body, of such a request.
+pub const ADMIN_REQUEST_TIME: Duration = Duration::from_secs(10);
+/// Longest text of a reason that an operator gives, in bytes.
+pub const REASON_BYTES: usize = 500;

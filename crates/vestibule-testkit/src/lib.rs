@@ -24,7 +24,7 @@ pub use self::{
     process::{Gateway, Lines, Output, run},
     provider::{Provider, Served},
     setup::Setup,
-    upstream::{Echo, Upstream},
+    upstream::{Echo, Upstream, switching},
 };
 
 /// How long anything is waited for. A test that comes here has failed.

@@ -24,6 +24,8 @@ pub enum Served {
     Nothing,
     /// Nothing: the connection stays open without an answer.
     Silence,
+    /// Nothing, until something else is served: that.
+    Held,
     /// The bytes as they are.
     Raw(Vec<u8>),
 }
@@ -73,6 +75,7 @@ impl Provider {
     /// Serves this under a path from now on.
     pub fn serve(&self, path: &str, served: Served) {
         self.shared.lock().served.insert(path.to_owned(), served);
+        self.shared.changed.notify_all();
     }
 
     /// Serves a key set at `/jwks`, and the discovery document that names it.
@@ -110,12 +113,15 @@ fn answer(tcp: TcpStream, shared: &Shared) {
             let mut state = shared.lock();
             *state.asked.entry(path.clone()).or_default() += 1;
             shared.changed.notify_all();
+            let held = |state: &mut State| matches!(state.served.get(&path), Some(Served::Held));
+            let waited = shared.changed.wait_timeout_while(state, GUARD, held);
+            let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
             state.served.get(&path).cloned().unwrap_or(Served::Status(404))
         };
         let (status, body) = match served {
             Served::Json(document) => (200, document.to_string()),
             Served::Status(status) => (status, String::new()),
-            Served::Nothing => return,
+            Served::Nothing | Served::Held => return,
             Served::Silence => {
                 // Until the other side has had enough.
                 either_way(peer.rest());

@@ -80,7 +80,7 @@ impl Upstream {
 }
 
 /// A 101 to this request, with these fields more.
-fn switching(request: &Head, fields: &str) -> String {
+pub fn switching(request: &Head, fields: &str) -> String {
     let accept = accept_of(request.one("sec-websocket-key").unwrap_or_default());
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -10,6 +10,8 @@ mod endpoint;
 mod rig;
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod admission;
 #[cfg(test)]
 mod attacks;
@@ -49,6 +51,8 @@ mod refresh;
 mod refusal;
 #[cfg(test)]
 mod relay;
+#[cfg(test)]
+mod revocation;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]

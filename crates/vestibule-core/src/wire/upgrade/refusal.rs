@@ -142,6 +142,7 @@ pub const fn description(rejection: Rejection) -> &'static str {
         Rejection::LoggedOut => "logged out",
         Rejection::IdleTimeout => "nothing was said for too long",
         Rejection::LifetimeReached => "the connection has reached its greatest age",
+        Rejection::ClosedByOperator => "an operator closed the connection: connect again",
         Rejection::Draining => "this server is going away: connect again",
         Rejection::Unavailable => "the credential cannot be checked now: try again later",
         Rejection::UpstreamUnreachable

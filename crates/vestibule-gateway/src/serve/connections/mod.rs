@@ -48,6 +48,11 @@ impl Connections {
         ConnectionName::new(self.process, id)
     }
 
+    /// Whether a connection is, or was, one of this process.
+    pub fn is_ours(&self, name: ConnectionName) -> bool {
+        name.of(self.process).is_some()
+    }
+
     /// One more worker; what is asked comes out of the channel.
     pub fn join(&self) -> mpsc::Receiver<Command> {
         let (sender, receiver) = mpsc::channel(limits::COMMANDS_WAITING);

@@ -1,0 +1,134 @@
+//! JSON objects of the admin API: one declaration is the type, how it is read, how it is written, and
+//! its schema in the `OpenAPI` document.
+
+use serde_json::{Value, json};
+
+/// What a value looks like in JSON.
+pub(super) trait Schema {
+    /// Whether it must be there.
+    const REQUIRED: bool = true;
+
+    /// Its schema (JSON Schema 2020-12, as `OpenAPI` 3.1 uses it).
+    fn schema() -> Value;
+
+    /// Whether it is left out when written.
+    fn is_absent(&self) -> bool {
+        false
+    }
+}
+
+/// An object with a name of its own.
+pub(super) trait Object: Schema {
+    /// The name.
+    const NAME: &'static str;
+
+    /// The schema that is written once, under that name.
+    fn definition() -> Value;
+}
+
+impl Schema for Box<str> {
+    fn schema() -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl Schema for u64 {
+    fn schema() -> Value {
+        json!({ "type": "integer", "minimum": 0 })
+    }
+}
+
+/// Seconds since 1970, UTC.
+impl Schema for i64 {
+    fn schema() -> Value {
+        json!({ "type": "integer", "format": "int64" })
+    }
+}
+
+impl Schema for bool {
+    fn schema() -> Value {
+        json!({ "type": "boolean" })
+    }
+}
+
+impl<T: Schema> Schema for Option<T> {
+    const REQUIRED: bool = false;
+
+    fn schema() -> Value {
+        T::schema()
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T: Schema> Schema for Vec<T> {
+    fn schema() -> Value {
+        json!({ "type": "array", "items": T::schema() })
+    }
+}
+
+/// Declares objects. A member that is an `Option` may be absent; one that is not declared is refused.
+macro_rules! objects {
+    ($($(#[doc = $about:literal])+ $name:ident {
+        $($(#[doc = $doc:literal])+ $member:ident: $kind:ty,)*
+    })+) => {
+        $(
+            $(#[doc = $about])+
+            #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub(crate) struct $name {
+                $(
+                    $(#[doc = $doc])+
+                    #[serde(skip_serializing_if = "Schema::is_absent")]
+                    pub(crate) $member: $kind,
+                )*
+            }
+
+            impl Schema for $name {
+                fn schema() -> Value {
+                    json!({ "$ref": concat!("#/components/schemas/", stringify!($name)) })
+                }
+            }
+
+            impl Object for $name {
+                const NAME: &'static str = stringify!($name);
+
+                fn definition() -> Value {
+                    let mut members = serde_json::Map::new();
+                    let mut required: Vec<&str> = Vec::new();
+                    $(
+                        let about = concat!($($doc),+).trim();
+                        members.insert(stringify!($member).into(), described(<$kind>::schema(), about));
+                        if <$kind>::REQUIRED {
+                            required.push(stringify!($member));
+                        }
+                    )*
+                    let mut schema = json!({
+                        "type": "object",
+                        "description": concat!($($about),+).trim(),
+                        "properties": members,
+                        "additionalProperties": false,
+                    });
+                    if !required.is_empty()
+                        && let Some(object) = schema.as_object_mut()
+                    {
+                        object.insert("required".into(), json!(required));
+                    }
+                    schema
+                }
+            }
+        )+
+    };
+}
+
+pub(super) use objects;
+
+/// A schema and what it is about.
+pub(super) fn described(mut schema: Value, about: &str) -> Value {
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("description".into(), about.into());
+    }
+    schema
+}

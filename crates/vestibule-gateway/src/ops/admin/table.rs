@@ -1,0 +1,308 @@
+//! The one table of operations: what is routed, what is asked for, and what the `OpenAPI` document
+//! says.
+
+use http::Method;
+use serde_json::{Value, json};
+use vestibule_core::authn::Mechanism;
+
+use super::{
+    model,
+    schema::{Object, Schema},
+};
+
+/// What can be asked of the admin API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Document,
+    ListConnections,
+    ShowConnection,
+    CloseConnection,
+    CloseConnections,
+    ListRevocations,
+    MakeRevocation,
+    LiftRevocation,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operation {
+    pub(super) call: Call,
+    /// Its name, in the document and in the audit log.
+    pub(super) name: &'static str,
+    pub(super) method: &'static Method,
+    /// With one `{…}` at the most, which stands for one segment.
+    pub(super) path: &'static str,
+    pub(super) about: &'static str,
+    pub(super) query: &'static [Parameter],
+    pub(super) body: Option<fn() -> Value>,
+    pub(super) status: u16,
+    pub(super) answer: Option<fn() -> Value>,
+    /// What can go wrong beside a wrong token and a request that makes no sense.
+    pub(super) errors: &'static [u16],
+}
+
+/// A parameter of the query.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) schema: fn() -> Value,
+}
+
+const fn parameter(name: &'static str, about: &'static str, schema: fn() -> Value) -> Parameter {
+    Parameter { name, about, schema }
+}
+
+fn mechanism() -> Value {
+    let names: Vec<_> = Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect();
+    json!({ "type": "string", "enum": names })
+}
+
+fn text() -> Value {
+    Box::<str>::schema()
+}
+
+fn number() -> Value {
+    u64::schema()
+}
+
+fn anything() -> Value {
+    json!({ "type": "object" })
+}
+
+const LIMIT: Parameter = parameter("limit", "Most entries on a page; 100 if absent.", number);
+const AFTER: Parameter =
+    parameter("after", "Where the page begins: `next` of the one before.", text);
+
+const FILTER: &[Parameter] = &[
+    parameter("subject", "Of this subject.", text),
+    parameter("issuer", "Of this issuer.", text),
+    parameter("session", "Of this session.", text),
+    parameter("route", "On the route of this path.", text),
+    parameter("mechanism", "Authenticated in this way.", mechanism),
+    parameter("address", "From an address, or a block of addresses such as `10.0.0.0/8`.", text),
+    parameter("older_than", "Open for at least so many seconds.", number),
+    parameter("younger_than", "Open for less than so many seconds.", number),
+    LIMIT,
+    AFTER,
+];
+
+/// All of them.
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
+        call: Call::Document,
+        name: "document",
+        method: &Method::GET,
+        path: "/api/v1/openapi.json",
+        about: "This document.",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: Some(anything),
+        errors: &[],
+    },
+    Operation {
+        call: Call::ListConnections,
+        name: "connections.list",
+        method: &Method::GET,
+        path: "/api/v1/connections",
+        about: "Live connections that fit every filter, a page at a time.",
+        query: FILTER,
+        body: None,
+        status: 200,
+        answer: Some(model::Connections::schema),
+        errors: &[],
+    },
+    Operation {
+        call: Call::CloseConnections,
+        name: "connections.close",
+        method: &Method::POST,
+        path: "/api/v1/connections/close",
+        about: "Closes connections. Their clients may connect again; to keep somebody out, revoke.",
+        query: &[],
+        body: Some(model::CloseConnections::schema),
+        status: 200,
+        answer: Some(model::Closed::schema),
+        errors: &[],
+    },
+    Operation {
+        call: Call::ShowConnection,
+        name: "connection.show",
+        method: &Method::GET,
+        path: "/api/v1/connections/{id}",
+        about: "One live connection.",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: Some(model::Connection::schema),
+        errors: &[404],
+    },
+    Operation {
+        call: Call::CloseConnection,
+        name: "connection.close",
+        method: &Method::DELETE,
+        path: "/api/v1/connections/{id}",
+        about: "Closes one connection.",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: Some(model::Closed::schema),
+        errors: &[404],
+    },
+    Operation {
+        call: Call::ListRevocations,
+        name: "revocations.list",
+        method: &Method::GET,
+        path: "/api/v1/revocations",
+        about: "Revocations that hold, a page at a time.",
+        query: &[LIMIT, AFTER],
+        body: None,
+        status: 200,
+        answer: Some(model::Revocations::schema),
+        errors: &[],
+    },
+    Operation {
+        call: Call::MakeRevocation,
+        name: "revocation.make",
+        method: &Method::POST,
+        path: "/api/v1/revocations",
+        about: "Revokes: refuses from now on what it covers, and ends its live connections with 4410.",
+        query: &[],
+        body: Some(model::NewRevocation::schema),
+        status: 201,
+        answer: Some(model::Revocation::schema),
+        errors: &[409],
+    },
+    Operation {
+        call: Call::LiftRevocation,
+        name: "revocation.lift",
+        method: &Method::DELETE,
+        path: "/api/v1/revocations/{id}",
+        about: "Takes a revocation back. Connections that it ended stay ended.",
+        query: &[],
+        body: None,
+        status: 204,
+        answer: None,
+        errors: &[404],
+    },
+];
+
+/// Objects of the document.
+pub(super) const OBJECTS: &[(&str, Write)] = &[
+    object::<model::Connection>(),
+    object::<model::Connections>(),
+    object::<model::CloseConnections>(),
+    object::<model::Closed>(),
+    object::<model::NewRevocation>(),
+    object::<model::Revocation>(),
+    object::<model::Revocations>(),
+    object::<model::Problem>(),
+];
+
+/// Writes a schema.
+type Write = fn() -> Value;
+
+const fn object<T: Object>() -> (&'static str, Write) {
+    (T::NAME, T::definition)
+}
+
+/// What a path and a method lead to.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    /// This, with what stands for the `{…}`.
+    Operation(&'static Operation, Option<Box<str>>),
+    /// The path takes other methods.
+    OtherMethod,
+    /// Nothing is there.
+    Nothing,
+}
+
+/// Finds the row. Where a path is written out in one row and stands for `{…}` in another, the first
+/// in the table counts.
+pub(super) fn find(method: &Method, path: &str) -> Found {
+    let mut found = Found::Nothing;
+    for operation in OPERATIONS {
+        let argument = match fit(operation.path, path) {
+            Fit::No => continue,
+            Fit::Whole => None,
+            Fit::With(argument) => Some(argument),
+        };
+        if operation.method == method {
+            return Found::Operation(operation, argument);
+        }
+        found = Found::OtherMethod;
+    }
+    found
+}
+
+/// Whether a path is one of a pattern's.
+enum Fit {
+    No,
+    Whole,
+    /// With this for the `{…}`.
+    With(Box<str>),
+}
+
+fn fit(pattern: &str, path: &str) -> Fit {
+    let parts = pattern
+        .split_once('{')
+        .and_then(|(before, rest)| rest.split_once('}').map(|(_, behind)| (before, behind)));
+    let Some((before, behind)) = parts else {
+        return if pattern == path { Fit::Whole } else { Fit::No };
+    };
+    let segment = path.strip_prefix(before).and_then(|path| path.strip_suffix(behind));
+    let segment = segment.filter(|segment| !segment.is_empty() && !segment.contains('/'));
+    segment.and_then(decode).map_or(Fit::No, |segment| Fit::With(segment.into()))
+}
+
+/// Percent-decodes (RFC 3986 section 2.1); `None` where that is not UTF-8, or no encoding.
+pub(super) fn decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let (byte, next) = match (first, after) {
+            (b'%', [high, low, next @ ..]) => (nibble(*high)? << 4 | nibble(*low)?, next),
+            (b'%', _) => return None,
+            (byte, _) => (*byte, after),
+        };
+        out.push(byte);
+        rest = next;
+    }
+    String::from_utf8(out).ok()
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(method: &Method, path: &str) -> String {
+        match find(method, path) {
+            Found::Operation(operation, None) => operation.name.to_owned(),
+            Found::Operation(operation, Some(argument)) => format!("{} {argument}", operation.name),
+            Found::OtherMethod => "other method".to_owned(),
+            Found::Nothing => "nothing".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_path_leads_to_one_operation() {
+        for (method, path, wanted) in [
+            (Method::GET, "/api/v1/connections", "connections.list"),
+            (Method::POST, "/api/v1/connections", "other method"),
+            (Method::POST, "/api/v1/connections/close", "connections.close"),
+            (Method::GET, "/api/v1/connections/c-1", "connection.show c-1"),
+            (Method::DELETE, "/api/v1/connections/a%2Fb", "connection.close a/b"),
+            (Method::DELETE, "/api/v1/connections/a%2", "nothing"),
+            (Method::DELETE, "/api/v1/connections/%ff", "nothing"),
+            (Method::GET, "/api/v1/connections/", "nothing"),
+            (Method::GET, "/api/v1/connections/a/b", "nothing"),
+            (Method::GET, "/api/v1", "nothing"),
+        ] {
+            assert_eq!(name(&method, path), wanted, "{method} {path}");
+        }
+    }
+}
