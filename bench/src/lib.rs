@@ -9,5 +9,6 @@ pub mod machine;
 pub mod peers;
 pub mod process;
 pub mod report;
+pub mod revoke;
 pub mod role;
 pub mod tokens;

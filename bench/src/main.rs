@@ -11,6 +11,7 @@ use vestibule_bench::{
     peers::Peer,
     process::{Core, pause},
     report::{Row, Run},
+    revoke,
     role::Role,
     tokens::{Algorithm, Check},
 };
@@ -28,6 +29,8 @@ enum Command {
     Compare(Compare),
     /// Counts instructions, and compares them with those that are checked in.
     Instructions(Instructions),
+    /// Measures how soon the connections of a subject are closed after it was revoked.
+    Revoke(revoke::Options),
     /// Runs one of the processes that a measurement is made of.
     #[command(subcommand)]
     Role(Role),
@@ -84,6 +87,10 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Role(role) => role.run(),
         Command::Compare(options) => compare(&options),
+        Command::Revoke(options) => {
+            show(&revoke::run(&options)?);
+            Ok(())
+        }
         Command::Instructions(Instructions { vestibule, file, write }) => {
             let mode = if write { Mode::Write } else { Mode::Compare };
             show(&instructions::check(&vestibule, &file, mode)?);

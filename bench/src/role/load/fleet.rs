@@ -176,6 +176,10 @@ impl Fleet {
                 Got::Bytes(count) => {
                     let bytes = self.buffer.get(..count).unwrap_or_default();
                     match client.stage {
+                        // A Close, where a frame begins.
+                        Stage::Open if client.got == 0 && bytes.first() == Some(&0x88) => {
+                            return Ok(Did::Ended);
+                        }
                         Stage::Open => client.got += count,
                         Stage::Closing => {}
                         Stage::Connecting | Stage::Upgrading | Stage::Authenticating => {
