@@ -4,6 +4,7 @@
 mod check;
 pub mod connect;
 mod init;
+mod operate;
 mod start;
 mod token;
 
@@ -103,6 +104,9 @@ pub enum CommandError {
     /// Options that do not go together.
     #[error("{0}")]
     Usage(String),
+    /// A running gateway, or a rule, says no.
+    #[error("{0}")]
+    Refused(String),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -112,6 +116,7 @@ impl CommandError {
     fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
+            Self::Refused(_) => Exit::Refused,
             Self::Terminal(_) | Self::File { .. } | Self::Other(_) => Exit::Failed,
         }
     }
@@ -156,6 +161,8 @@ enum Command {
     Token(Box<token::Command>),
     /// Connect to a WebSocket server and authenticate
     Connect(connect::Arguments),
+    #[command(flatten)]
+    Operate(operate::Command),
 }
 
 /// Runs the command that the arguments name; the first one is the program's own name.
@@ -208,6 +215,7 @@ impl Command {
             Self::Demo(options) => start::demo(&options, world),
             Self::Token(command) => token::run(*command, world),
             Self::Connect(arguments) => start::connect(arguments),
+            Self::Operate(command) => operate::run(command, config, world),
         }
     }
 }

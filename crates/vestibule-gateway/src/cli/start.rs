@@ -51,7 +51,7 @@ pub(super) fn connect(arguments: connect::Arguments) -> Result<Exit, CommandErro
     })
 }
 
-fn runtime() -> Result<Runtime, CommandError> {
+pub(super) fn runtime() -> Result<Runtime, CommandError> {
     Ok(Builder::new_current_thread().enable_all().build()?)
 }
 

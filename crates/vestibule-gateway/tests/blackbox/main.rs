@@ -42,6 +42,8 @@ mod limits;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
+mod operate;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod query;

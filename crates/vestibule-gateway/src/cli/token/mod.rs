@@ -2,7 +2,7 @@
 
 mod inspect;
 mod mint;
-mod times;
+pub(super) mod times;
 mod verify;
 
 use std::{

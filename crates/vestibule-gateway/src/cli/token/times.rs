@@ -8,27 +8,32 @@ use vestibule_core::time::UnixTime;
 const LAST: i64 = 253_402_300_799;
 
 /// Reads a date: seconds since 1970, which may have a fraction, or RFC 3339.
-pub(super) fn date(text: &str) -> Result<UnixTime, String> {
+pub(in crate::cli) fn date(text: &str) -> Result<UnixTime, String> {
     seconds(text).or_else(|| rfc3339(text)).ok_or_else(|| {
         "write seconds since 1970, or a date as 2025-01-31T12:00:00Z (RFC 3339)".to_owned()
     })
 }
 
 /// Reads a span: `30s`, `5m`, or seconds.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn span(text: &str) -> Result<Duration, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(Duration::from_secs).map_err(|error| error.to_string());
     }
     humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// A date in words: RFC 3339, and how far from now. `None` outside the years 1970 to 9999.
-pub(super) fn words(seconds: i64, now: UnixTime) -> Option<String> {
+/// A date by RFC 3339. `None` outside the years 1970 to 9999.
+pub(in crate::cli) fn shown(seconds: i64) -> Option<String> {
     if !(0..=LAST).contains(&seconds) {
         return None;
     }
     let date = UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))?;
-    let date = humantime::format_rfc3339_seconds(date);
+    Some(humantime::format_rfc3339_seconds(date).to_string())
+}
+
+/// A date in words: RFC 3339, and how far from now. `None` outside the years 1970 to 9999.
+pub(super) fn words(seconds: i64, now: UnixTime) -> Option<String> {
+    let date = shown(seconds)?;
     let away = seconds.checked_sub(now.as_secs())?;
     let span = humantime::format_duration(Duration::from_secs(away.unsigned_abs())).to_string();
     // The two largest units are enough.

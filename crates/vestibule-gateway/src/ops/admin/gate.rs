@@ -84,7 +84,7 @@ impl AdminToken {
 }
 
 /// The token in a file, for whoever uses the API.
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, TokenError> {
+pub fn read(path: &Path) -> Result<Zeroizing<String>, TokenError> {
     let file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 != 0 {

@@ -30,7 +30,7 @@ use vestibule_authority::Readiness;
 use self::gate::Gate;
 pub use self::{
     audit::Audit,
-    gate::{AdminToken, TokenError},
+    gate::{AdminToken, TokenError, read as read_token},
     openapi::document,
 };
 use crate::{
