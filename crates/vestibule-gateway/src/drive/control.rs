@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
 use tracing::{info, trace};
 use vestibule_core::{
@@ -16,7 +17,7 @@ use vestibule_core::{
 
 use crate::{
     config::Route,
-    ops::metrics::{Closed, Direction},
+    ops::metrics::{Closed, Direction, Live},
     relay::{self, Ended, EndedBy, Key, Order, Report, Traffic},
     serve::{
         Purpose, Seen, Worker,
@@ -85,6 +86,7 @@ impl Control {
             "connected"
         );
         worker.shared.metrics.connections.inc();
+        live(&worker, &route, "open").inc();
         let (key, began, ending) = (None, now, None);
         Self { session, route, worker, key, id, carrier, peer, origin, began, ending }
     }
@@ -138,6 +140,18 @@ impl Control {
         self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
     }
 
+    /// Moves it among those of its route that are open, and those that are being closed.
+    fn count(&self, step: Count) {
+        let state = if self.is_ending() { "closing" } else { "open" };
+        live(&self.worker, &self.route, state).dec();
+        match step {
+            Count::Closing => {
+                live(&self.worker, &self.route, "closing").inc();
+            }
+            Count::Gone => {}
+        }
+    }
+
     fn input(&mut self, input: Input<'_>, now: Now, orders: &mut Vec<Order>) {
         self.session.handle(input, &self.route.policy, now);
         while let Some(effect) = self.session.poll_effect() {
@@ -148,6 +162,7 @@ impl Control {
                     if rejection == Rejection::LoggedOut {
                         self.worker.shared.logged_out(self.session.principal());
                     }
+                    self.count(Count::Closing);
                     self.ending = Some(rejection);
                     let close = Close::of(rejection, None).mapped(&self.route.policy.close_codes);
                     orders.push(Order::Close(close));
@@ -183,6 +198,18 @@ impl Control {
             worker.relay.signal(key, Signal::Verdict(verdict));
         });
     }
+}
+
+/// What happens to a connection that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Count {
+    Closing,
+    Gone,
+}
+
+fn live(worker: &Worker, route: &Route, state: &'static str) -> Gauge {
+    let live = Live { route: route.name().to_owned(), state };
+    worker.shared.metrics.route_connections.get_or_create_owned(&live)
 }
 
 impl relay::Control for Control {
@@ -223,6 +250,7 @@ impl relay::Control for Control {
         let metrics = &self.worker.shared.metrics;
         self.worker.ended(self.id);
         metrics.connections.dec();
+        self.count(Count::Gone);
         let by = match by {
             EndedBy::Client => "client",
             EndedBy::Upstream => "upstream",

@@ -210,6 +210,11 @@ impl<C: Control> Relay<C> {
         self.wake();
     }
 
+    /// Whether signals wait for their turn.
+    pub fn has_signals(&self) -> bool {
+        !self.signals.borrow().is_empty()
+    }
+
     /// Shows every connection that is open. Called from within a [`Control`], it leaves out the one
     /// that is being asked. `show` must not open connections.
     pub fn each(&self, show: &mut dyn FnMut(Key, &C)) {

@@ -2,6 +2,7 @@
 
 use std::{error::Error, sync::Arc};
 
+use tracing::info;
 use vestibule_authority::{
     attempts::AttemptPolicy,
     identities::{Identities, IdentityPolicy},
@@ -81,6 +82,10 @@ pub(super) async fn enforce(shared: Arc<Shared>, mut announcements: Announcement
     while announcements.next().await.is_some() {
         // A sweep asks about everything that is revoked: one is enough for all that have come.
         while announcements.try_next().is_some() {}
-        shared.connections.sweep().await;
+        let began = shared.clock.now().mono;
+        let closed = shared.connections.sweep().await;
+        let span = began.until(shared.clock.now().mono);
+        shared.metrics.revocation.observe(span.as_secs_f64());
+        info!(closed, millis = span.as_millis(), "revoked");
     }
 }

@@ -149,6 +149,7 @@ fn open(request: &Request<Incoming>, shared: &Shared, phase: Phase) -> Answer {
         "/readyz" => ready(shared, phase),
         "/metrics" => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            shared.metrics.look(&shared.authority.readiness(), shared.kept.revocations.len());
             reply(StatusCode::OK, kind, shared.metrics.render())
         }
         _ => {

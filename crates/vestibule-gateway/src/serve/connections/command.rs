@@ -127,6 +127,12 @@ impl Worker {
             }
         })
         .await;
+        // Then the orders to close have been carried out, as far as sockets took them.
+        let mut turns = count;
+        while self.relay.has_signals() && turns > 0 {
+            turns -= 1;
+            yield_now().await;
+        }
         count
     }
 
