@@ -11,6 +11,8 @@ pub const COMMANDS_WAITING: usize = 64;
 pub const COMMANDS_AT_ONCE: usize = 8;
 /// Most connections on one page of a list.
 pub const LISTED: usize = 1000;
+/// Most users, or keys, on one page.
+pub const ACCOUNTS_LISTED: usize = 100;
 /// Connections on a page where nobody says how many.
 pub const LISTED_BY_DEFAULT: usize = 100;
 /// Fewest characters of the token of the admin API.

@@ -3,7 +3,6 @@
 use std::{
     fs::OpenOptions,
     io::{self, Write as _},
-    net::IpAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
     time::{Duration, UNIX_EPOCH},
@@ -29,7 +28,7 @@ pub(super) struct Action<'a> {
     /// Who says that it was they who asked.
     pub(super) user: Option<&'a str>,
     /// From where.
-    pub(super) from: IpAddr,
+    pub(super) from: &'a str,
     /// What was asked for, as it was understood.
     pub(super) details: Value,
     /// What it was answered with.
@@ -53,7 +52,7 @@ impl Audit {
             "time": time.to_string(),
             "who": "admin-token",
             "user": user,
-            "from": from.to_string(),
+            "from": from,
             "action": name,
             "target": target,
             "details": details,

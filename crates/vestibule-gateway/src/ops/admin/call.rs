@@ -3,16 +3,19 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::time::timeout;
+use vestibule_authority::identities::Identities;
+use vestibule_core::time::UnixTime;
 
 use super::{
     Api,
-    audit::Action,
+    accounts::Accounts,
+    audit::{Action, Audit},
     openapi,
     problem::Problem,
     table::{self, Call, Found, Operation, decode},
@@ -131,7 +134,7 @@ impl Api {
             name,
             target: target.as_deref(),
             user: user.as_deref(),
-            from,
+            from: &from.to_string(),
             details,
             status: status.as_u16(),
             outcome,
@@ -161,6 +164,14 @@ impl Api {
             Call::ListRevocations => self.list_revocations(&asked),
             Call::MakeRevocation => self.make_revocation(&asked).await,
             Call::LiftRevocation => self.lift_revocation(&asked).await,
+            Call::Account(call) => {
+                let Some(identities) = &self.shared.kept.identities else {
+                    let message = "the gateway has no users and no keys: write [auth]";
+                    return Err(Problem::unavailable(message));
+                };
+                let now = self.shared.clock.now().wall;
+                Accounts { identities, now }.carry_out(call, &asked).await
+            }
         }?;
         let status = StatusCode::from_u16(operation.status).unwrap_or(StatusCode::OK);
         Ok((status, done))
@@ -194,5 +205,56 @@ async fn read(body: Incoming) -> Result<Bytes, Problem> {
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Problem::too_large()),
         Ok(Err(_)) => Err(Problem::invalid("the body ended early")),
         Err(_) => Err(Problem::too_slow()),
+    }
+}
+
+/// Answers a request about users and keys without a gateway that runs: what it would say, or the
+/// status and the words of its refusal. `who` has opened the store, and needs no token.
+pub async fn answer_here(
+    identities: &Identities,
+    (method, path, body): (&Method, &str, Option<&Value>),
+    (audit, user): (&Audit, Option<&str>),
+    now: UnixTime,
+) -> Result<Value, (u16, String)> {
+    let (path, queried) = match path.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (path, None),
+    };
+    let said = |problem: Problem| {
+        let Problem { status, error, description, retry_after: _ } = problem;
+        (status.as_u16(), error, description)
+    };
+    let Found::Operation(operation, argument) = table::find(method, path) else {
+        return Err((404, "there is no such path".to_owned()));
+    };
+    let Call::Account(call) = operation.call else {
+        return Err((503, "this needs a gateway that runs".to_owned()));
+    };
+    let target = argument.clone();
+    let outcome = match query(queried, operation) {
+        Ok(query) => {
+            let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+            let asked = Asked { argument, query, body };
+            Accounts { identities, now }.carry_out(call, &asked).await.map_err(said)
+        }
+        Err(problem) => Err(said(problem)),
+    };
+    let (status, details, name) = match &outcome {
+        Ok(done) => (operation.status, done.details.clone(), "done"),
+        Err((status, error, _)) => (*status, Value::Null, *error),
+    };
+    let action = Action {
+        name: operation.name,
+        target: target.as_deref(),
+        user,
+        from: "the store",
+        details,
+        status,
+        outcome: name,
+    };
+    audit.record(&action, now);
+    match outcome {
+        Ok(done) => Ok(done.body.unwrap_or(Value::Null)),
+        Err((status, error, description)) => Err((status, format!("{description} ({error})"))),
     }
 }

@@ -1,6 +1,7 @@
 //! The admin listener: health, readiness and metrics for everybody who reaches it; and, for whoever
 //! has the token, the API. Loopback by default.
 
+mod accounts;
 mod audit;
 mod call;
 mod connections;
@@ -30,6 +31,7 @@ use vestibule_authority::Readiness;
 use self::gate::Gate;
 pub use self::{
     audit::Audit,
+    call::answer_here,
     gate::{AdminToken, TokenError, read as read_token},
     openapi::document,
 };

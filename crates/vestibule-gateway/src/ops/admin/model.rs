@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::schema::{Object, Schema, described, objects};
+use super::schema::{Hidden, Object, Schema, Shown, described, objects};
 
 objects! {
     /// A live connection.
@@ -121,6 +121,103 @@ objects! {
     Revocations {
         /// The revocations.
         revocations: Vec<Revocation>,
+        /// Where the next page begins; absent on the last.
+        next: Option<Box<str>>,
+    }
+    /// A user to be added.
+    NewUser {
+        /// The name: ASCII letters, digits, `.`, `_`, `-`, `@` and `+`. Case counts.
+        name: Box<str>,
+        /// The password: 8 to 1024 bytes.
+        password: Hidden,
+        /// What the user may do.
+        scopes: Option<Vec<Box<str>>>,
+        /// Of which groups.
+        groups: Option<Vec<Box<str>>>,
+        /// The mail address.
+        email: Option<Box<str>>,
+        /// The name for people.
+        display_name: Option<Box<str>>,
+    }
+    /// A user.
+    User {
+        /// The name.
+        name: Box<str>,
+        /// `enabled`, or `disabled`.
+        state: Box<str>,
+        /// What the user may do.
+        scopes: Vec<Box<str>>,
+        /// Of which groups.
+        groups: Vec<Box<str>>,
+        /// The mail address.
+        email: Option<Box<str>>,
+        /// The name for people.
+        display_name: Option<Box<str>>,
+        /// When the user was added.
+        created: i64,
+        /// When the user was last changed.
+        changed: i64,
+    }
+    /// A page of users.
+    Users {
+        /// The users.
+        users: Vec<User>,
+        /// Where the next page begins; absent on the last.
+        next: Option<Box<str>>,
+    }
+    /// How a user is changed.
+    UserChange {
+        /// `enabled`, or `disabled`: no login, no API key, and what was issued is revoked.
+        state: Box<str>,
+    }
+    /// A password in place of the one before, whose logins end.
+    NewPassword {
+        /// The password: 8 to 1024 bytes.
+        password: Hidden,
+    }
+    /// An API key to be made: for a `user`, or for a `machine`.
+    NewKey {
+        /// Whose it is.
+        user: Option<Box<str>>,
+        /// The name of the machine that it is for; its subject is `machine:` and this.
+        machine: Option<Box<str>>,
+        /// What people call it.
+        label: Box<str>,
+        /// What it is good for. A user's key is good for no more than the user.
+        scopes: Option<Vec<Box<str>>>,
+        /// When it ends; never if absent.
+        expires: Option<i64>,
+    }
+    /// An API key that was made. It is shown this once.
+    MadeKey {
+        /// Its name.
+        id: Box<str>,
+        /// The key itself.
+        key: Shown,
+    }
+    /// An API key, without what is secret of it.
+    Key {
+        /// Its name.
+        id: Box<str>,
+        /// Whose it is.
+        user: Option<Box<str>>,
+        /// The machine that it is for.
+        machine: Option<Box<str>>,
+        /// What people call it.
+        label: Box<str>,
+        /// What it is good for.
+        scopes: Vec<Box<str>>,
+        /// When it was made.
+        created: i64,
+        /// When it ends; never if absent.
+        expires: Option<i64>,
+        /// When it was last used, give or take some minutes.
+        used: Option<i64>,
+    }
+    /// A page of API keys.
+    Keys {
+        /// The keys.
+        keys: Vec<Key>,
         /// Where the next page begins; absent on the last.
         next: Option<Box<str>>,
     }

@@ -2,6 +2,7 @@
 //! its schema in the `OpenAPI` document.
 
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
 /// What a value looks like in JSON.
 pub(super) trait Schema {
@@ -69,6 +70,65 @@ impl<T: Schema> Schema for Vec<T> {
     }
 }
 
+/// A text that must not be seen. Written, it is a placeholder: who answers with one says so by
+/// [`Shown`].
+#[derive(Clone)]
+pub(crate) struct Hidden(pub(crate) Zeroizing<String>);
+
+/// A text that must not be seen, on its way to the one who may.
+#[derive(Clone)]
+pub(crate) struct Shown(pub(crate) Zeroizing<String>);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl std::fmt::Debug for Shown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+impl serde::Serialize for Hidden {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[secret]")
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Hidden {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text: String = serde::Deserialize::deserialize(deserializer)?;
+        Ok(Self(Zeroizing::new(text)))
+    }
+}
+
+impl serde::Serialize for Shown {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Shown {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Hidden(text) = serde::Deserialize::deserialize(deserializer)?;
+        Ok(Self(text))
+    }
+}
+
+impl Schema for Hidden {
+    fn schema() -> Value {
+        json!({ "type": "string", "writeOnly": true })
+    }
+}
+
+impl Schema for Shown {
+    fn schema() -> Value {
+        json!({ "type": "string", "readOnly": true })
+    }
+}
+
 /// Declares objects. A member that is an `Option` may be absent; one that is not declared is refused.
 macro_rules! objects {
     ($($(#[doc = $about:literal])+ $name:ident {
@@ -131,4 +191,17 @@ pub(super) fn described(mut schema: Value, about: &str) -> Value {
         object.insert("description".into(), about.into());
     }
     schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_is_neither_printed_nor_written() {
+        let hidden: Hidden = serde_json::from_str("\"hunter2\"").unwrap();
+        assert_eq!(hidden.0.as_str(), "hunter2");
+        assert_eq!(serde_json::to_string(&hidden).unwrap(), "\"[secret]\"");
+        assert_eq!(format!("{hidden:?} {:?}", Shown(hidden.0.clone())), "[secret] [secret]");
+    }
 }
