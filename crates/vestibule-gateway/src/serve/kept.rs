@@ -15,7 +15,6 @@ use vestibule_authority::{
     users::{PasswordHasher, kept_cost},
 };
 use vestibule_core::time::UnixTime;
-use vestibule_verify::password::Cost;
 
 use super::{ServeError, Shared};
 use crate::config::{self, Auth, Config};
