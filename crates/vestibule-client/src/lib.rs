@@ -1,0 +1,3 @@
+//! x
+pub mod limits;
+pub mod machine;

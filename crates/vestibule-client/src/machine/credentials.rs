@@ -1,0 +1,125 @@
+//! Asking, presenting, refreshing.
+
+use core::time::Duration;
+
+use super::{
+    AskReason, Auth, Carrier, Cause, Effect, End, Failure, Machine, Presentation, StopReason,
+    delays,
+    state::{Authenticating, Known, Open, Renewal, State},
+};
+
+impl Machine {
+    pub(super) fn ask(&mut self, reason: AskReason) {
+        self.reason = reason;
+        self.attempt = self.attempt.saturating_add(1);
+        self.state = State::Asking { until: self.after(self.settings.auth_timeout) };
+        self.tell(Auth::Waiting { reason });
+        self.effects.push(Effect::Ask { reason, attempt: self.attempt });
+    }
+
+    pub(super) fn provided(&mut self) {
+        match self.state {
+            State::Asking { .. } => {
+                self.state = State::Connecting { until: self.after(self.settings.connect_timeout) };
+                self.effects.push(Effect::Connect);
+            }
+            State::Authenticating(Authenticating::Asking { .. }) => self.authenticate(),
+            State::Open(from) => match from.renewal {
+                Renewal::Asking { .. } => {
+                    let until = self.after(self.settings.auth_timeout);
+                    self.state = State::Open(Open { renewal: Renewal::Presented { until }, ..from });
+                    self.effects.push(Effect::Present(Presentation::Refresh));
+                }
+                Renewal::Due(_) | Renewal::Presented { .. } => {}
+            },
+            State::Stopped
+            | State::Connecting { .. }
+            | State::Settling { .. }
+            | State::Authenticating(Authenticating::Presented { .. })
+            | State::Waiting { .. }
+            | State::Closing { .. } => {}
+        }
+    }
+
+    pub(super) fn authenticate(&mut self) {
+        let until = self.after(self.settings.auth_timeout);
+        self.state = State::Authenticating(Authenticating::Presented { until });
+        self.effects.push(Effect::Present(Presentation::Authenticate));
+    }
+
+    pub(super) fn not_provided(&mut self, failure: Failure) {
+        match self.state {
+            State::Open(from) => match from.renewal {
+                Renewal::Asking { .. } => self.renew_later(from),
+                Renewal::Due(_) | Renewal::Presented { .. } => {}
+            },
+            State::Asking { .. } | State::Authenticating(Authenticating::Asking { .. }) => {
+                match failure {
+                    Failure::Failed => self.abandon(Cause::CredentialUnavailable),
+                    Failure::Repeated => self.repeated(),
+                }
+            }
+            State::Stopped
+            | State::Connecting { .. }
+            | State::Settling { .. }
+            | State::Authenticating(Authenticating::Presented { .. })
+            | State::Waiting { .. }
+            | State::Closing { .. } => {}
+        }
+    }
+
+    /// A provider that did not know that its credential was refused is told, once.
+    fn repeated(&mut self) {
+        self.drop_socket(1000);
+        if self.reason == AskReason::Refused {
+            self.stop(StopReason::CredentialRefused, End::lost(), None);
+        } else {
+            self.ask(AskReason::Refused);
+        }
+    }
+
+    pub(super) fn renew(&mut self, from: Open) {
+        let until = self.after(self.settings.auth_timeout);
+        self.state = State::Open(Open { renewal: Renewal::Asking { until }, ..from });
+        self.tell(Auth::Refreshing);
+        let attempt = from.failed.saturating_add(1);
+        self.effects.push(Effect::Ask { reason: AskReason::Refresh, attempt });
+    }
+
+    pub(super) fn renew_early(&mut self) {
+        if self.settings.carrier == Carrier::Cookie {
+            return;
+        }
+        if let State::Open(from @ Open { renewal: Renewal::Due(_), lease: Known::Yes, .. }) =
+            self.state
+        {
+            self.renew(from);
+        }
+    }
+
+    /// A refresh that failed costs nothing but itself: the old lease goes on.
+    pub(super) fn renew_later(&mut self, from: Open) {
+        let span = delays::renewal(0, 0.0).saturating_add(delays::backoff(
+            from.failed,
+            &self.settings,
+            self.jitter,
+        ));
+        self.state = State::Open(Open {
+            renewal: Renewal::Due(Some(self.after(span))),
+            failed: from.failed.saturating_add(1),
+            ..from
+        });
+        self.effects.push(Effect::Cancel);
+        self.tell(Auth::Waiting { reason: AskReason::Refresh });
+    }
+
+    /// When a credential of that many seconds is to be refreshed.
+    pub(super) fn renewal(&self, expires_in: u64) -> Option<Duration> {
+        match self.settings.carrier {
+            Carrier::Cookie => None,
+            Carrier::Message | Carrier::Handshake => {
+                Some(self.after(delays::renewal(expires_in, self.jitter)))
+            }
+        }
+    }
+}

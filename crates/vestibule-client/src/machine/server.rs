@@ -1,0 +1,179 @@
+//! What the server does.
+
+use core::time::Duration;
+
+use super::{
+    AskReason, Auth, Carrier, Cause, Controls, Effect, End, Fresh, Machine, Opened, Told,
+    controls::Said,
+    state::{Authenticating, Known, Open, Renewal, State},
+};
+use crate::limits;
+
+impl Machine {
+    pub(super) fn connected(&mut self) {
+        if !matches!(self.state, State::Connecting { .. }) {
+            return;
+        }
+        self.controls = Controls { count: 0, since: self.now };
+        match self.settings.carrier {
+            Carrier::Message => self.authenticate(),
+            // A refusal follows the handshake at once, and looks like an open connection until then.
+            Carrier::Handshake | Carrier::Cookie => {
+                self.state = State::Settling { until: self.after(self.settings.settle) };
+            }
+        }
+    }
+
+    pub(super) fn application(&mut self) {
+        match self.state {
+            State::Settling { .. } => {
+                self.open(None, None);
+                self.effects.push(Effect::Deliver);
+            }
+            State::Open(_) | State::Closing { .. } => self.effects.push(Effect::Deliver),
+            State::Authenticating(_) => self.nonsense(),
+            State::Stopped
+            | State::Asking { .. }
+            | State::Connecting { .. }
+            | State::Waiting { .. } => {}
+        }
+    }
+
+    pub(super) fn heard(&mut self, said: Said) {
+        match self.state {
+            State::Authenticating(_) | State::Settling { .. } | State::Open(_) => {}
+            State::Stopped
+            | State::Asking { .. }
+            | State::Connecting { .. }
+            | State::Waiting { .. }
+            | State::Closing { .. } => return,
+        }
+        if self.now.saturating_sub(self.controls.since) >= limits::MINUTE {
+            self.controls = Controls { count: 0, since: self.now };
+        }
+        self.controls.count = self.controls.count.saturating_add(1);
+        if self.controls.count > limits::CONTROLS_A_MINUTE {
+            return self.nonsense();
+        }
+        match said {
+            Said::Garbage => self.nonsense(),
+            Said::Required => match self.state {
+                State::Authenticating(_) => {}
+                // Who presented a credential in the handshake is asked for one only if it did not
+                // count.
+                State::Settling { .. }
+                | State::Open(_)
+                | State::Stopped
+                | State::Asking { .. }
+                | State::Connecting { .. }
+                | State::Waiting { .. }
+                | State::Closing { .. } => self.refuse("credential_required"),
+            },
+            Said::Accepted { subject, expires_in } => self.accepted(Told { subject, expires_in }),
+            Said::Expiring { expires_in } => self.expiring(expires_in),
+            Said::Rejected { error, retry } => {
+                self.rejected(error, if retry { Retry::Allowed } else { Retry::Refused });
+            }
+            Said::Unknown => {}
+        }
+    }
+
+    fn accepted(&mut self, told: Told) {
+        let until = self.renewal(told.expires_in);
+        let State::Open(from) = self.state else {
+            return self.open(Some(told), until);
+        };
+        let known =
+            matches!(from.renewal, Renewal::Presented { .. }) || from.lease == Known::Yes;
+        self.tell(if known { Auth::Refreshed(told) } else { Auth::Authenticated(Some(told)) });
+        self.state = State::Open(match from.renewal {
+            // An answer that nobody waits for does not call back a question that is under way.
+            Renewal::Asking { .. } => Open { lease: Known::Yes, ..from },
+            Renewal::Due(_) | Renewal::Presented { .. } => {
+                Open { lease: Known::Yes, renewal: Renewal::Due(until), failed: 0, ..from }
+            }
+        });
+    }
+
+    fn expiring(&mut self, expires_in: u64) {
+        if matches!(self.state, State::Settling { .. }) {
+            self.open(None, None);
+        }
+        if let State::Open(from) = self.state {
+            self.tell(Auth::Expiring { expires_in });
+            self.state = State::Open(Open { lease: Known::Yes, ..from });
+            self.renew_early();
+        }
+    }
+
+    fn rejected(&mut self, error: String, retry: Retry) {
+        let told = Auth::Rejected { error: error.clone(), retry: retry == Retry::Allowed };
+        match (self.state, retry) {
+            (State::Open(from @ Open { renewal: Renewal::Presented { .. }, .. }), _) => {
+                self.tell(told);
+                self.spend(&error);
+                self.renew_later(from);
+            }
+            (State::Authenticating(Authenticating::Presented { .. }), Retry::Allowed) => {
+                self.tell(told);
+                if self.fresh == Fresh::Tried {
+                    return self.refuse(&error);
+                }
+                self.spend(&error);
+                self.fresh = Fresh::Tried;
+                self.ask(AskReason::Refused);
+                let until = self.after(self.settings.auth_timeout);
+                self.state = State::Authenticating(Authenticating::Asking { until });
+            }
+            // Its Close follows.
+            (State::Authenticating(Authenticating::Presented { .. }), Retry::Refused) => {
+                self.tell(told);
+                self.spend(&error);
+            }
+            // Nobody asked.
+            (
+                State::Open(_)
+                | State::Authenticating(Authenticating::Asking { .. })
+                | State::Stopped
+                | State::Asking { .. }
+                | State::Connecting { .. }
+                | State::Settling { .. }
+                | State::Waiting { .. }
+                | State::Closing { .. },
+                _,
+            ) => {}
+        }
+    }
+
+    /// The connection is the application's, until the lease is to be renewed or for ever.
+    pub(super) fn open(&mut self, told: Option<Told>, until: Option<Duration>) {
+        let lease = if told.is_some() { Known::Yes } else { Known::No };
+        self.state = State::Open(Open {
+            renewal: Renewal::Due(until),
+            failed: 0,
+            since: self.now,
+            lease,
+        });
+        self.tell(Auth::Authenticated(told));
+        self.effects.push(Effect::Open(self.opened));
+        self.opened = Opened::Again;
+    }
+
+    pub(super) fn closed(&mut self, end: &End) {
+        match self.state {
+            State::Closing { .. } => self.stop(super::StopReason::Closed, end.clone(), None),
+            State::Connecting { .. } => self.ended(Cause::ConnectFailed, Some(end)),
+            State::Settling { .. } | State::Authenticating(_) | State::Open(_) => {
+                self.ended(Cause::ConnectionLost, Some(end));
+            }
+            State::Stopped | State::Asking { .. } | State::Waiting { .. } => {}
+        }
+    }
+}
+
+/// Whether the server takes another credential on this connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    Allowed,
+    Refused,
+}
