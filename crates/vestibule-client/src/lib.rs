@@ -1,3 +1,19 @@
-//! x
+#![doc = include_str!("../README.md")]
+// The map: `machine` decides, `auth` says who, `handshake` opens one socket, `connection` keeps one.
+
+pub mod auth;
+mod connection;
+mod error;
+pub mod handshake;
 pub mod limits;
 pub mod machine;
+
+pub use self::{
+    auth::{
+        AskReason, Carrier, Credential, Provider, Request, Unavailable, api_key, bearer, cookie,
+        session, ticket,
+    },
+    connection::{Builder, Connection, Controller, Event, Message, Phase, Resend, Resume, connect},
+    error::{Ended, Error},
+    handshake::Text,
+};

@@ -27,7 +27,8 @@ impl Machine {
             State::Open(from) => match from.renewal {
                 Renewal::Asking { .. } => {
                     let until = self.after(self.settings.auth_timeout);
-                    self.state = State::Open(Open { renewal: Renewal::Presented { until }, ..from });
+                    self.state =
+                        State::Open(Open { renewal: Renewal::Presented { until }, ..from });
                     self.effects.push(Effect::Present(Presentation::Refresh));
                 }
                 Renewal::Due(_) | Renewal::Presented { .. } => {}

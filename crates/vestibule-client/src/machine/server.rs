@@ -72,7 +72,7 @@ impl Machine {
             Said::Accepted { subject, expires_in } => self.accepted(Told { subject, expires_in }),
             Said::Expiring { expires_in } => self.expiring(expires_in),
             Said::Rejected { error, retry } => {
-                self.rejected(error, if retry { Retry::Allowed } else { Retry::Refused });
+                self.rejected(&error, if retry { Retry::Allowed } else { Retry::Refused });
             }
             Said::Unknown => {}
         }
@@ -83,8 +83,7 @@ impl Machine {
         let State::Open(from) = self.state else {
             return self.open(Some(told), until);
         };
-        let known =
-            matches!(from.renewal, Renewal::Presented { .. }) || from.lease == Known::Yes;
+        let known = matches!(from.renewal, Renewal::Presented { .. }) || from.lease == Known::Yes;
         self.tell(if known { Auth::Refreshed(told) } else { Auth::Authenticated(Some(told)) });
         self.state = State::Open(match from.renewal {
             // An answer that nobody waits for does not call back a question that is under way.
@@ -106,20 +105,20 @@ impl Machine {
         }
     }
 
-    fn rejected(&mut self, error: String, retry: Retry) {
-        let told = Auth::Rejected { error: error.clone(), retry: retry == Retry::Allowed };
+    fn rejected(&mut self, error: &str, retry: Retry) {
+        let told = Auth::Rejected { error: error.to_owned(), retry: retry == Retry::Allowed };
         match (self.state, retry) {
             (State::Open(from @ Open { renewal: Renewal::Presented { .. }, .. }), _) => {
                 self.tell(told);
-                self.spend(&error);
+                self.spend(error);
                 self.renew_later(from);
             }
             (State::Authenticating(Authenticating::Presented { .. }), Retry::Allowed) => {
                 self.tell(told);
                 if self.fresh == Fresh::Tried {
-                    return self.refuse(&error);
+                    return self.refuse(error);
                 }
-                self.spend(&error);
+                self.spend(error);
                 self.fresh = Fresh::Tried;
                 self.ask(AskReason::Refused);
                 let until = self.after(self.settings.auth_timeout);
@@ -128,7 +127,7 @@ impl Machine {
             // Its Close follows.
             (State::Authenticating(Authenticating::Presented { .. }), Retry::Refused) => {
                 self.tell(told);
-                self.spend(&error);
+                self.spend(error);
             }
             // Nobody asked.
             (
@@ -148,12 +147,8 @@ impl Machine {
     /// The connection is the application's, until the lease is to be renewed or for ever.
     pub(super) fn open(&mut self, told: Option<Told>, until: Option<Duration>) {
         let lease = if told.is_some() { Known::Yes } else { Known::No };
-        self.state = State::Open(Open {
-            renewal: Renewal::Due(until),
-            failed: 0,
-            since: self.now,
-            lease,
-        });
+        self.state =
+            State::Open(Open { renewal: Renewal::Due(until), failed: 0, since: self.now, lease });
         self.tell(Auth::Authenticated(told));
         self.effects.push(Effect::Open(self.opened));
         self.opened = Opened::Again;

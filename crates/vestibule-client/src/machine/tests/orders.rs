@@ -116,10 +116,10 @@ proptest! {
             if !possible(&input, socket) {
                 continue;
             }
-            match &input {
-                Input::SocketOpen => socket = Socket::Open,
-                Input::SocketClosed(_) => socket = Socket::None,
-                _ => {}
+            if matches!(input, Input::SocketOpen) {
+                socket = Socket::Open;
+            } else if matches!(input, Input::SocketClosed(_)) {
+                socket = Socket::None;
             }
             for effect in machine.handle(input, now, jitter) {
                 apply(&effect, &mut socket, carrier, &mut running);

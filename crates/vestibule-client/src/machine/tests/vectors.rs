@@ -54,7 +54,7 @@ fn mapped((code, verdict): (&String, &Value)) -> (u16, Verdict) {
     (code.parse().unwrap(), verdict)
 }
 
-fn input<'a>(value: &'a Value) -> Input<'a> {
+fn input(value: &Value) -> Input<'_> {
     match value["type"].as_str().unwrap() {
         "start" => Input::Start,
         "credential" => Input::Credential,
@@ -149,7 +149,7 @@ fn the_machine_does_what_the_vectors_say() {
         let name = &case["name"];
         let mut machine = Machine::new(settings(&vectors["defaults"], &case["settings"]));
         for step in case["steps"].as_array().unwrap() {
-            let jitter = step.get("jitter").unwrap_or(&vectors["jitter"]).as_f64().unwrap();
+            let jitter = step.get("jitter").unwrap_or_else(|| &vectors["jitter"]).as_f64().unwrap();
             let effects = machine.handle(input(&step["input"]), millis(&step["at"]), jitter);
             let seen = json!({
                 "effects": effects.iter().map(shown).collect::<Vec<_>>(),

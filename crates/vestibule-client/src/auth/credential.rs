@@ -1,0 +1,253 @@
+//! What is presented. Never printable, wiped when dropped.
+
+use core::fmt;
+
+use data_encoding::BASE64URL_NOPAD;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::{limits, machine::Presentation};
+
+/// How identity is proven, by what needs no more than one token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mechanism {
+    /// An access token (RFC 6750).
+    Bearer,
+    /// A single-use ticket. It is never presented twice.
+    Ticket,
+    /// The token of a session.
+    Session,
+    /// An API key.
+    ApiKey,
+}
+
+impl Mechanism {
+    /// Its name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Ticket => "ticket",
+            Self::Session => "session",
+            Self::ApiKey => "api-key",
+        }
+    }
+}
+
+/// Where the credential travels (`docs/protocol.md`, section 4).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// The first message, and later ones to refresh it. Nothing secret is in the handshake.
+    Message,
+    /// `Authorization: Bearer`.
+    Header,
+    /// An entry of `Sec-WebSocket-Protocol`.
+    Subprotocol,
+    /// A parameter of the query. Addresses are written to logs on the way: for tickets, which are
+    /// worth nothing a moment later.
+    Query {
+        /// The parameter.
+        name: String,
+    },
+    /// A cookie. It counts only with an `Origin` that the route allows.
+    Cookie {
+        /// The cookie.
+        name: String,
+    },
+}
+
+/// A token that cannot be one. The text is not in here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the credential is not of the form of RFC 6750 section 2.1, or longer than any that is accepted"
+)]
+pub struct Malformed;
+
+/// A token, and the mechanism it is meant for.
+#[derive(Clone)]
+pub struct Credential {
+    mechanism: Mechanism,
+    token: Zeroizing<String>,
+}
+
+impl Credential {
+    /// An access token.
+    pub fn bearer(token: impl Into<String>) -> Result<Self, Malformed> {
+        Self::new(Mechanism::Bearer, token)
+    }
+
+    /// A ticket.
+    pub fn ticket(token: impl Into<String>) -> Result<Self, Malformed> {
+        Self::new(Mechanism::Ticket, token)
+    }
+
+    /// The token of a session.
+    pub fn session(token: impl Into<String>) -> Result<Self, Malformed> {
+        Self::new(Mechanism::Session, token)
+    }
+
+    /// An API key.
+    pub fn api_key(token: impl Into<String>) -> Result<Self, Malformed> {
+        Self::new(Mechanism::ApiKey, token)
+    }
+
+    /// A credential as the gateway takes it: of the form of RFC 6750 section 2.1, and not longer
+    /// than [`limits::CREDENTIAL_BYTES`].
+    pub fn new(mechanism: Mechanism, token: impl Into<String>) -> Result<Self, Malformed> {
+        let token = Zeroizing::new(token.into());
+        let body = token.trim_end_matches('=');
+        let fits = !body.is_empty() && token.len() <= limits::CREDENTIAL_BYTES;
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        if !fits || !body.bytes().all(legal) {
+            return Err(Malformed);
+        }
+        Ok(Self { mechanism, token })
+    }
+
+    /// Any text of visible ASCII, for a server that takes others than the gateway does, or to see
+    /// what it does with it.
+    pub fn opaque(mechanism: Mechanism, token: impl Into<String>) -> Result<Self, Malformed> {
+        let token = Zeroizing::new(token.into());
+        let fits = (1..=limits::CREDENTIAL_BYTES).contains(&token.len());
+        if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Malformed);
+        }
+        Ok(Self { mechanism, token })
+    }
+
+    /// How it is to be checked.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// How long it is, in bytes.
+    pub fn len(&self) -> usize {
+        self.token.len()
+    }
+
+    /// Never: a credential has at least one byte.
+    pub fn is_empty(&self) -> bool {
+        self.token.is_empty()
+    }
+
+    /// The token itself, for those who send it.
+    pub(crate) fn expose(&self) -> &str {
+        &self.token
+    }
+
+    /// Whether it is the same one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.mechanism == other.mechanism
+            && bool::from(self.token.as_bytes().ct_eq(other.token.as_bytes()))
+    }
+
+    /// The control message that presents it (`docs/protocol.md`, section 6.2).
+    pub fn message(&self, presentation: Presentation) -> Zeroizing<String> {
+        let kind = match presentation {
+            Presentation::Authenticate => "authenticate",
+            Presentation::Refresh => "refresh",
+        };
+        let name = self.mechanism.name();
+        // By hand and at once, so that no copies are left behind in buffers that grew.
+        let mut text = Zeroizing::new(String::with_capacity(self.token.len().saturating_add(80)));
+        for part in ["{\"auth\":{\"type\":\"", kind, "\",\"mechanism\":\"", name, "\",\"token\":\""]
+        {
+            text.push_str(part);
+        }
+        // Visible ASCII needs no more than these two escapes.
+        for character in self.token.chars() {
+            if matches!(character, '"' | '\\') {
+                text.push('\\');
+            }
+            text.push(character);
+        }
+        text.push_str("\"}}");
+        text
+    }
+
+    /// What to offer beside the real subprotocols (`docs/protocol.md`, section 4.4); `None` where
+    /// the server would have nothing to answer with.
+    pub(crate) fn offer(&self, subprotocols: &[String]) -> Option<Zeroizing<String>> {
+        let mut offer = Zeroizing::new(String::with_capacity(self.token.len().saturating_mul(2)));
+        for name in subprotocols {
+            offer.push_str(name);
+            offer.push_str(", ");
+        }
+        match (self.token.bytes().all(is_tchar), subprotocols) {
+            (true, []) => offer.push_str("bearer, "),
+            (true, [_, ..]) => offer.push_str("vestibule.bearer."),
+            (false, []) => return None,
+            (false, [_, ..]) => {
+                offer.push_str("base64url.bearer.authorization.k8s.io.");
+                offer.push_str(&Zeroizing::new(BASE64URL_NOPAD.encode(self.token.as_bytes())));
+                return Some(offer);
+            }
+        }
+        offer.push_str(&self.token);
+        Some(offer)
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mechanism, token: _ } = self;
+        write!(f, "Credential({})", mechanism.name())
+    }
+}
+
+/// RFC 9110 section 5.6.2.
+pub(crate) fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_gateway_could_take_is_a_credential() {
+        let longest = "a".repeat(limits::CREDENTIAL_BYTES);
+        for token in ["a", "eyJ.eyJ.sig", "a+b/c==", "~-._", &longest] {
+            assert!(Credential::bearer(token).is_ok(), "{token}");
+        }
+        let longer = "a".repeat(limits::CREDENTIAL_BYTES + 1);
+        for token in ["", "=", "a b", "a=b", "a\"b", "ä", "a\n", &longer] {
+            assert_eq!(Credential::bearer(token).err(), Some(Malformed), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_credential_is_not_printed() {
+        let credential = Credential::bearer("s3cret").unwrap();
+        assert_eq!(format!("{credential:?}"), "Credential(bearer)");
+        assert!(
+            !format!("{:?} {Malformed}", Credential::bearer("s3cret s3cret").err())
+                .contains("s3cret")
+        );
+    }
+
+    #[test]
+    fn a_control_message_begins_with_the_prefix_and_is_json() {
+        let credential = Credential::opaque(Mechanism::ApiKey, r#"a"b\c"#).unwrap();
+        let text = credential.message(Presentation::Authenticate);
+        assert!(crate::machine::is_control(&text), "{}", *text);
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let auth = json!({"type": "authenticate", "mechanism": "api-key", "token": r#"a"b\c"#});
+        assert_eq!(read, json!({ "auth": auth }));
+    }
+
+    #[test]
+    fn an_offer_can_always_be_answered_without_the_token() {
+        let chat = [String::from("chat.v1"), String::from("chat.v2")];
+        for (token, subprotocols, expected) in [
+            ("a.b", &[][..], "bearer, a.b"),
+            ("a.b", &chat, "chat.v1, chat.v2, vestibule.bearer.a.b"),
+            ("a/b=", &chat[..1], "chat.v1, base64url.bearer.authorization.k8s.io.YS9iPQ"),
+        ] {
+            let credential = Credential::bearer(token).unwrap();
+            assert_eq!(credential.offer(subprotocols).unwrap().as_str(), expected);
+        }
+        assert!(Credential::bearer("a/b=").unwrap().offer(&[]).is_none());
+    }
+}

@@ -1,0 +1,163 @@
+//! Who is asked for credentials.
+
+use core::{error::Error, fmt, future::Future, marker::PhantomData};
+
+use super::{Carrier, Credential, Mechanism};
+use crate::machine::AskReason;
+
+/// What a provider is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Why it is asked. For `Refresh` and `Refused` it must give another credential than before: one
+    /// that was refused is not sent again.
+    pub reason: AskReason,
+    /// 1, and more when it is asked again because something failed.
+    pub attempt: u32,
+}
+
+/// There is no credential now; it will be asked for again. Made from any error by `?`; the error
+/// itself is dropped, because it may hold a secret: report it where it happens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Unavailable;
+
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unavailable")
+    }
+}
+
+impl<E: Error> From<E> for Unavailable {
+    fn from(_: E) -> Self {
+        Self
+    }
+}
+
+/// Gives credentials. It is asked for each connection and each refresh, never twice at once.
+///
+/// One that gives an old credential again costs a refused connection each time; one that gives the
+/// credential of somebody else ends the connection at a refresh, and lets the next one speak for
+/// that other.
+pub trait Provider: Send + Sync + 'static {
+    /// Where its credentials travel, unless the builder says otherwise.
+    fn carrier(&self) -> Carrier {
+        Carrier::Message
+    }
+
+    /// Gives a credential. The future is dropped when nobody waits for it any more.
+    fn provide(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Credential, Unavailable>> + Send;
+}
+
+/// A provider that asks a closure for tokens: see [`bearer`] and the others.
+pub struct Tokens<F, T> {
+    mechanism: Mechanism,
+    closure: F,
+    token: PhantomData<fn() -> T>,
+}
+
+impl<F, T> fmt::Debug for Tokens<F, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mechanism, closure: _, token: PhantomData } = self;
+        f.debug_struct("Tokens").field("mechanism", mechanism).finish_non_exhaustive()
+    }
+}
+
+impl<F, Fut, T, E> Provider for Tokens<F, (T, E)>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+    T: Into<String> + 'static,
+    E: Into<Unavailable> + 'static,
+{
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        match (self.closure)(request).await {
+            Ok(token) => Ok(Credential::new(self.mechanism, token)?),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn tokens<F, Fut, T, E>(mechanism: Mechanism, closure: F) -> Tokens<F, (T, E)>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    Tokens { mechanism, closure, token: PhantomData }
+}
+
+/// Access tokens (RFC 6750).
+///
+/// ```
+/// use vestibule_client::{Unavailable, auth::bearer};
+///
+/// let provider = bearer(async |_| Ok::<_, Unavailable>("eyJhbGciOi..."));
+/// ```
+pub fn bearer<F, Fut, T, E>(closure: F) -> Tokens<F, (T, E)>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    tokens(Mechanism::Bearer, closure)
+}
+
+/// Single-use tickets: the closure gets a new one each time, for example from `POST /auth/ticket`.
+pub fn ticket<F, Fut, T, E>(closure: F) -> Tokens<F, (T, E)>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    tokens(Mechanism::Ticket, closure)
+}
+
+/// API keys.
+pub fn api_key<F, Fut, T, E>(closure: F) -> Tokens<F, (T, E)>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    tokens(Mechanism::ApiKey, closure)
+}
+
+/// Tokens of sessions.
+pub fn session<F, Fut, T, E>(closure: F) -> Tokens<F, (T, E)>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    tokens(Mechanism::Session, closure)
+}
+
+/// A provider of cookies: see [`cookie`].
+pub struct Cookies<P> {
+    name: String,
+    values: P,
+}
+
+impl<P> fmt::Debug for Cookies<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, values: _ } = self;
+        f.debug_struct("Cookies").field("name", name).finish_non_exhaustive()
+    }
+}
+
+/// The values of a cookie of this name. The gateway counts a cookie only with an `Origin` that the
+/// route allows: give one to the builder.
+pub fn cookie<F, Fut, T, E>(name: impl Into<String>, closure: F) -> Cookies<Tokens<F, (T, E)>>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+{
+    Cookies { name: name.into(), values: tokens(Mechanism::Session, closure) }
+}
+
+impl<P: Provider> Provider for Cookies<P> {
+    fn carrier(&self) -> Carrier {
+        Carrier::Cookie { name: self.name.clone() }
+    }
+
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        self.values.provide(request).await
+    }
+}

@@ -1,0 +1,8 @@
+//! The client against scripted servers, in memory and on tokio's paused clock: a bound can be seen
+//! without waiting for it.
+
+mod hostile;
+mod keeping;
+mod queueing;
+mod rig;
+mod secrets;

@@ -1,0 +1,106 @@
+//! The request of a handshake, and what of the answer has to be judged.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use zeroize::Zeroizing;
+
+use super::{Handshake, OpenError};
+use crate::auth::{Carrier, Credential};
+
+/// The opening handshake, with the credential where its carrier is part of it.
+pub(super) fn request(
+    handshake: &Handshake,
+    credential: Option<(&Carrier, &Credential)>,
+) -> Result<Request<()>, OpenError> {
+    let uri = match credential {
+        Some((Carrier::Query { name }, credential)) => handshake
+            .address
+            .with_parameter(name, credential.expose())
+            .ok_or(OpenError::Unsendable("the credential cannot stand in the query"))?,
+        Some((
+            Carrier::Message | Carrier::Header | Carrier::Subprotocol | Carrier::Cookie { .. },
+            _,
+        ))
+        | None => handshake.address.uri().clone(),
+    };
+    let mut request = uri
+        .into_client_request()
+        .map_err(|_| OpenError::Unsendable("the URL cannot be asked for"))?;
+    let fields = request.headers_mut();
+    if let Some(origin) = &handshake.origin {
+        fields.insert(header::ORIGIN, origin.clone());
+    }
+    let offer = match credential {
+        Some((carrier, credential)) => carry(carrier, credential, handshake, fields)?,
+        None => None,
+    };
+    let offer = offer.unwrap_or_else(|| Zeroizing::new(handshake.subprotocols.join(", ")));
+    if !offer.is_empty() {
+        fields.insert(header::SEC_WEBSOCKET_PROTOCOL, sensitive("", &offer)?);
+    }
+    for (name, value) in &handshake.fields {
+        place(fields, name, value);
+    }
+    Ok(request)
+}
+
+/// Puts the credential into the fields, or returns the offer that holds it.
+fn carry(
+    carrier: &Carrier,
+    credential: &Credential,
+    handshake: &Handshake,
+    fields: &mut HeaderMap,
+) -> Result<Option<Zeroizing<String>>, OpenError> {
+    let token = credential.expose();
+    match carrier {
+        Carrier::Message | Carrier::Query { .. } => Ok(None),
+        Carrier::Header => {
+            fields.insert(header::AUTHORIZATION, sensitive("Bearer ", token)?);
+            Ok(None)
+        }
+        Carrier::Cookie { name } => {
+            if token.contains([';', ',', '"', '\\']) {
+                return Err(OpenError::Unsendable("the credential cannot stand in a cookie"));
+            }
+            fields.append(header::COOKIE, sensitive(&format!("{name}="), token)?);
+            Ok(None)
+        }
+        Carrier::Subprotocol => credential
+            .offer(&handshake.subprotocols)
+            .map(Some)
+            .ok_or(OpenError::Unsendable("the credential needs a real subprotocol beside it")),
+    }
+}
+
+/// The subprotocol that the server chose. It must not choose the entry that holds the token.
+pub(super) fn chosen<T>(
+    handshake: &Handshake,
+    answer: &Response<T>,
+) -> Result<Option<String>, OpenError> {
+    let Some(value) = answer.headers().get(header::SEC_WEBSOCKET_PROTOCOL) else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(name) if name == "bearer" || handshake.subprotocols.iter().any(|own| own == name) => {
+            Ok(Some(name.to_owned()))
+        }
+        Ok(_) | Err(_) => Err(OpenError::Echoed),
+    }
+}
+
+/// `Host` has one value; everything else may be said more than once.
+fn place(fields: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
+    if *name == header::HOST {
+        fields.insert(name.clone(), value.clone());
+    } else {
+        fields.append(name.clone(), value.clone());
+    }
+}
+
+fn sensitive(before: &str, secret: &str) -> Result<HeaderValue, OpenError> {
+    let text = Zeroizing::new(format!("{before}{secret}"));
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| OpenError::Unsendable("a value cannot stand in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
