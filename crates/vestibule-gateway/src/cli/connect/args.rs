@@ -1,18 +1,26 @@
 //! What stands on the command line, and what it means.
 
-use core::{convert::Infallible, fmt, str::FromStr};
+use core::{convert::Infallible, fmt, str, str::FromStr};
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use clap::{ArgGroup, Args, ValueEnum};
-use http::{HeaderName, HeaderValue, Uri};
-use vestibule_core::{authn::Secret, limits};
+use http::{HeaderName, HeaderValue};
+use vestibule_client::{
+    Carrier,
+    auth::{Credential, Mechanism},
+    handshake::{Address, Handshake, Tls},
+};
+use vestibule_core::limits;
 use zeroize::Zeroizing;
 
 use super::ConnectError;
+
+/// Longest message that is shown, in bytes.
+const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
 /// A small WebSocket client that authenticates.
 ///
@@ -97,7 +105,7 @@ impl fmt::Debug for Unshown {
 /// What is to be done, checked.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) target: Target,
+    pub(super) address: Address,
     pub(super) token: TokenSource,
     pub(super) carrier: CarrierChoice,
     pub(super) cookie_name: Option<String>,
@@ -120,42 +128,9 @@ pub(super) struct Once {
 #[derive(Debug)]
 pub(super) enum TokenSource {
     None,
-    Given(Secret),
+    Given(Credential),
     File(PathBuf),
     FirstLine,
-}
-
-/// Where to connect. Its query may hold a credential and is not printed.
-#[derive(Clone)]
-pub(super) struct Target {
-    pub(super) uri: Uri,
-    pub(super) security: Security,
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
-/// Whether TLS is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Security {
-    Plain,
-    Tls,
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.security {
-            Security::Plain => "ws",
-            Security::Tls => "wss",
-        };
-        let authority = self.uri.authority().map_or("", |authority| authority.as_str());
-        write!(f, "{scheme}://{authority}{}", self.uri.path())
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
 }
 
 impl Arguments {
@@ -186,7 +161,8 @@ impl Arguments {
             .transpose()
             .map_err(|_| ConnectError::Usage("--origin cannot stand in a header".to_owned()))?;
         Ok(Plan {
-            target: Target::parse(&url.0)?,
+            address: Address::parse(&url.0)
+                .map_err(|error| ConnectError::Usage(error.to_string()))?,
             token,
             carrier,
             cookie_name,
@@ -199,32 +175,38 @@ impl Arguments {
     }
 }
 
-impl Target {
-    fn parse(text: &str) -> Result<Self, ConnectError> {
-        let usage = |words: &str| ConnectError::Usage(words.to_owned());
-        let (scheme, rest) =
-            text.split_once("://").ok_or_else(|| usage("the URL begins with ws:// or wss://"))?;
-        let security = match scheme.to_ascii_lowercase().as_str() {
-            "ws" | "http" => Security::Plain,
-            "wss" | "https" => Security::Tls,
-            _ => return Err(usage("the URL begins with ws:// or wss://")),
-        };
-        if rest.contains('#') {
-            return Err(usage("a WebSocket URL has no fragment (RFC 6455 section 3)"));
+impl Plan {
+    /// The handshake, less the credential.
+    pub(super) fn handshake(&self) -> Result<Handshake, ConnectError> {
+        let mut handshake = Handshake::to(self.address.clone()).message_bytes(MESSAGE_BYTES);
+        if let Some(origin) = &self.origin {
+            handshake = handshake.origin(origin.clone());
         }
-        let (scheme, port) = match security {
-            Security::Plain => ("ws", 80),
-            Security::Tls => ("wss", 443),
-        };
-        let uri: Uri =
-            format!("{scheme}://{rest}").parse().map_err(|_| usage("the URL cannot be read"))?;
-        let authority = uri.authority().ok_or_else(|| usage("the URL names no host"))?;
-        if authority.as_str().contains('@') {
-            return Err(usage("a user in the URL is not sent; use --token-file"));
+        for name in &self.subprotocols {
+            handshake = handshake.subprotocol(name);
         }
-        let host = authority.host().to_owned();
-        let port = authority.port_u16().unwrap_or(port);
-        Ok(Self { uri, security, host, port })
+        for (name, value) in &self.headers {
+            handshake = handshake.field(name.clone(), value.clone());
+        }
+        if let Some(path) = &self.ca {
+            let unusable = |source| ConnectError::Ca { path: path.clone(), source };
+            let pem = fs::read(path).map_err(unusable)?;
+            let tls = Tls::only(&pem).map_err(|error| unusable(io::Error::other(error)))?;
+            handshake = handshake.tls(tls);
+        }
+        Ok(handshake)
+    }
+
+    /// Where the token travels.
+    pub(super) fn carrier(&self) -> Carrier {
+        match self.carrier {
+            CarrierChoice::Header => Carrier::Header,
+            CarrierChoice::Message => Carrier::Message,
+            CarrierChoice::Subprotocol => Carrier::Subprotocol,
+            CarrierChoice::Cookie => {
+                Carrier::Cookie { name: self.cookie_name.clone().unwrap_or_default() }
+            }
+        }
     }
 }
 
@@ -239,7 +221,7 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), ConnectError> {
 }
 
 /// A token, less the white space around it. Only what can stand in a header is one.
-pub(super) fn token_of(bytes: &[u8]) -> Result<Secret, ConnectError> {
+pub(super) fn token_of(bytes: &[u8]) -> Result<Credential, ConnectError> {
     let bytes = bytes.trim_ascii();
     if bytes.is_empty() {
         return Err(ConnectError::Token("it is empty"));
@@ -247,14 +229,14 @@ pub(super) fn token_of(bytes: &[u8]) -> Result<Secret, ConnectError> {
     if bytes.len() > limits::CREDENTIAL_BYTES {
         return Err(ConnectError::Token("it is longer than any that is accepted"));
     }
-    if !bytes.iter().all(u8::is_ascii_graphic) {
-        return Err(ConnectError::Token("it holds more than one word"));
-    }
-    Ok(Secret::new(bytes))
+    // The gateway is to say what it thinks of a token that is none.
+    let text = str::from_utf8(bytes).map_err(|_| ConnectError::Token("it is not text"))?;
+    Credential::opaque(Mechanism::Bearer, text)
+        .map_err(|_| ConnectError::Token("it holds more than one word"))
 }
 
 /// Reads a token from a file, which may be a pipe.
-pub(super) fn token_in(path: &Path) -> Result<Secret, ConnectError> {
+pub(super) fn token_in(path: &Path) -> Result<Credential, ConnectError> {
     let read = || -> io::Result<Zeroizing<Vec<u8>>> {
         let limit = u64::try_from(limits::CREDENTIAL_BYTES).unwrap_or(u64::MAX);
         let mut bytes = Zeroizing::new(Vec::with_capacity(limits::CREDENTIAL_BYTES));

@@ -1,7 +1,6 @@
 //! `vestibule connect`: a small WebSocket client that authenticates, for trying a gateway out.
 
 mod args;
-mod dial;
 mod screen;
 mod talk;
 mod words;
@@ -17,8 +16,11 @@ use std::{
 };
 
 use tokio::{signal, sync::mpsc, time::timeout};
-use tokio_tungstenite::{client_async, tungstenite};
-use vestibule_core::{authn::Secret, limits};
+use vestibule_client::{
+    Carrier, Credential,
+    handshake::{BadCertificates, OpenError},
+};
+use vestibule_core::limits;
 
 pub use self::{
     args::{Arguments, CarrierChoice},
@@ -84,8 +86,12 @@ pub(crate) enum ConnectError {
     Tls(#[source] io::Error),
     #[error("no answer within {} s", limits::DIAL_TIMEOUT.as_secs())]
     TimedOut,
+    #[error("the system's certificates cannot be read; --ca FILE gives others")]
+    Certificates(#[source] BadCertificates),
     #[error("the answer is not a WebSocket's")]
-    Answer(#[source] tungstenite::Error),
+    Answer(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the server chose the subprotocol that holds the token")]
+    Echoed,
     #[error("cannot print")]
     Print(#[from] io::Error),
 }
@@ -100,7 +106,9 @@ impl ConnectError {
             | Self::Unreachable { .. }
             | Self::Tls(_)
             | Self::TimedOut
+            | Self::Certificates(_)
             | Self::Answer(_)
+            | Self::Echoed
             | Self::Print(_) => Outcome::Failed,
         }
     }
@@ -165,38 +173,50 @@ async fn attempt<Out: Write, Notes: Write>(
     let plan = arguments.plan()?;
     let Streams { lines, commands, out, notes, style } = streams;
     let token = token(&plan, lines).await?;
-    let request = dial::request(&plan, token.as_ref())?;
+    let (handshake, carrier) = (plan.handshake()?, plan.carrier());
     let mut screen = Screen::new(out, notes, *style);
-    let opening = timeout(limits::DIAL_TIMEOUT, dial::open(&plan.target, plan.ca.as_deref()));
-    let mut stream = opening.await.map_err(|_| ConnectError::TimedOut)??;
-    let shaken = timeout(limits::DIAL_TIMEOUT, client_async(request, &mut stream)).await;
-    let (socket, answer) = match shaken.map_err(|_| ConnectError::TimedOut)? {
-        Ok(opened) => opened,
-        Err(tungstenite::Error::Http(mut refusal)) => {
-            let body = dial::body(&mut refusal, &mut stream).await;
-            screen.notes(&words::refused(&refusal, &body))?;
+    let opening = handshake.open(token.as_ref().map(|token| (&carrier, token)));
+    let opened = timeout(limits::DIAL_TIMEOUT, opening).await;
+    let socket = match opened.map_err(|_| ConnectError::TimedOut)? {
+        Ok(socket) => socket,
+        Err(OpenError::Refused(refusal)) => {
+            screen.notes(&words::refused(&refusal))?;
             return Ok(words::refused_outcome(refusal.status()));
         }
-        Err(error) => return Err(ConnectError::Answer(error)),
+        Err(error) => return Err(not_opened(error)),
     };
-    let chosen = answer
-        .headers()
-        .get(http::header::SEC_WEBSOCKET_PROTOCOL)
-        .and_then(|value| value.to_str().ok())
-        .map_or_else(String::new, |name| format!(", subprotocol {name}"));
-    screen.note(&format!("connected to {}{chosen}", plan.target))?;
-    let first = match plan.carrier {
-        CarrierChoice::Message => token.as_ref(),
-        CarrierChoice::Header | CarrierChoice::Subprotocol | CarrierChoice::Cookie => None,
+    let chosen =
+        socket.subprotocol().map_or_else(String::new, |name| format!(", subprotocol {name}"));
+    screen.note(&format!("connected to {}{chosen}", plan.address))?;
+    let first = match carrier {
+        Carrier::Message => token.as_ref(),
+        Carrier::Header | Carrier::Subprotocol | Carrier::Query { .. } | Carrier::Cookie { .. } => {
+            None
+        }
     };
     let talk = Talk::new(&mut screen, *commands, plan.once, first)?;
     Ok(talk.run(socket, lines, interrupt).await?)
 }
 
+fn not_opened(error: OpenError) -> ConnectError {
+    match error {
+        OpenError::Unreachable { host, port, source } => {
+            ConnectError::Unreachable { host, port, source }
+        }
+        OpenError::Tls(source) => ConnectError::Tls(source),
+        OpenError::Certificates(source) => ConnectError::Certificates(source),
+        OpenError::Answer(source) => ConnectError::Answer(source),
+        OpenError::Echoed => ConnectError::Echoed,
+        OpenError::Unsendable(words) => ConnectError::Token(words),
+        // Told by the caller.
+        refused @ OpenError::Refused(_) => ConnectError::Answer(Box::new(refused)),
+    }
+}
+
 async fn token(
     plan: &Plan,
     lines: &mut mpsc::Receiver<String>,
-) -> Result<Option<Secret>, ConnectError> {
+) -> Result<Option<Credential>, ConnectError> {
     match &plan.token {
         TokenSource::None => Ok(None),
         TokenSource::Given(token) => Ok(Some(token.clone())),

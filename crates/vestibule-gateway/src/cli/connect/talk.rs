@@ -13,22 +13,18 @@ use std::{
     path::Path,
 };
 
+use bytes::Bytes;
 use futures_util::{Sink, Stream};
-use serde_json::json;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        self, Bytes, Message,
-        error::ProtocolError,
-        protocol::{CloseFrame, frame::coding::CloseCode},
-    },
+use vestibule_client::{
+    Credential,
+    handshake::{Frame, Socket, SocketError},
+    machine::Presentation,
 };
-use vestibule_core::{authn::Secret, limits};
+use vestibule_core::limits;
 
 use super::{
     Commands, Outcome,
@@ -36,6 +32,9 @@ use super::{
     screen::Screen,
     words::{self, InBand, Retry},
 };
+
+/// The control message that ends it.
+const LOGOUT: &str = r#"{"auth":{"type":"logout"}}"#;
 
 /// Where the conversation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +51,7 @@ enum Phase {
 
 /// What happens next.
 enum Event {
-    Received(Result<Message, tungstenite::Error>),
+    Received(Result<Frame, SocketError>),
     /// Everything that was to be sent has been taken.
     Sent,
     /// The stream is over.
@@ -68,7 +67,7 @@ pub(super) struct Talk<'a, Out, Notes> {
     commands: Commands,
     once: Option<Once>,
     phase: Phase,
-    outbox: VecDeque<Message>,
+    outbox: VecDeque<Frame>,
     pinged: Option<Instant>,
     verdict: Verdict,
     /// The close that the server sent.
@@ -92,7 +91,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         screen: &'a mut Screen<'a, Out, Notes>,
         commands: Commands,
         once: Option<Once>,
-        first: Option<&Secret>,
+        first: Option<&Credential>,
     ) -> io::Result<Self> {
         let mut talk = Self {
             screen,
@@ -107,7 +106,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         match first {
             Some(token) => {
                 talk.phase = Phase::Authenticating;
-                talk.present("authenticate", token)?;
+                talk.present(Presentation::Authenticate, token)?;
             }
             None => talk.opened(),
         }
@@ -115,9 +114,9 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
     }
 
     /// Talks until the end.
-    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(super) async fn run(
         mut self,
-        mut socket: WebSocketStream<S>,
+        mut socket: Socket,
         lines: &mut mpsc::Receiver<String>,
         interrupt: impl Future<Output = ()>,
     ) -> io::Result<Outcome> {
@@ -147,10 +146,9 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         match event {
             Event::Sent => {}
             Event::Received(Ok(message)) => self.received(message)?,
-            Event::Received(Err(
-                tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed,
-            ))
-            | Event::Over => return self.over().map(ControlFlow::Break),
+            Event::Received(Err(SocketError::Closed)) | Event::Over => {
+                return self.over().map(ControlFlow::Break);
+            }
             Event::Received(Err(error)) => return self.broke(&error).map(ControlFlow::Break),
             Event::Line(Some(line)) => self.line(line)?,
             Event::Line(None) | Event::Interrupted => self.close(),
@@ -166,9 +164,9 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn received(&mut self, message: Message) -> io::Result<()> {
-        match message {
-            Message::Text(text) => {
+    fn received(&mut self, frame: Frame) -> io::Result<()> {
+        match frame {
+            Frame::Text(text) => {
                 if let Some(said) = InBand::read(text.as_str()) {
                     return self.in_band(&said);
                 }
@@ -178,7 +176,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
                 }
                 Ok(())
             }
-            Message::Binary(bytes) => {
+            Frame::Binary(bytes) => {
                 if self.wants_more() {
                     self.screen.binary(&bytes)?;
                     self.answered();
@@ -186,25 +184,19 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
                 Ok(())
             }
             // The answer is written by the library.
-            Message::Ping(_) => self.screen.said("ping, answered"),
-            Message::Pong(_) => match self.pinged.take() {
+            Frame::Ping(_) => self.screen.said("ping, answered"),
+            Frame::Pong(_) => match self.pinged.take() {
                 Some(then) => {
                     let span = then.elapsed().as_secs_f64() * 1000.0;
                     self.screen.said(&format!("pong after {span:.1} ms"))
                 }
                 None => self.screen.said("pong"),
             },
-            Message::Close(frame) => {
-                self.end = Some(match frame {
-                    Some(frame) if is_replaced(&frame) => (1014, String::new()),
-                    Some(frame) => (frame.code.into(), frame.reason.as_str().to_owned()),
-                    None => (1005, String::new()),
-                });
+            Frame::Close(code, reason) => {
+                self.end = Some((code, reason));
                 self.wait();
                 Ok(())
             }
-            // Never read from a socket.
-            Message::Frame(_) => Ok(()),
         }
     }
 
@@ -236,7 +228,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
     fn opened(&mut self) {
         self.phase = Phase::Open;
         if let Some(once) = &self.once {
-            self.outbox.push_back(Message::text(once.message.clone()));
+            self.outbox.push_back(Frame::Text(once.message.as_str().into()));
         }
     }
 
@@ -265,20 +257,20 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
             ("quit", "") => self.close(),
             ("ping", "") => {
                 self.pinged = Some(Instant::now());
-                self.outbox.push_back(Message::Ping(Bytes::from_static(b"vestibule")));
+                self.outbox.push_back(Frame::Ping(Bytes::from_static(b"vestibule")));
             }
             ("logout", "") => {
                 self.verdict = Verdict::LoggingOut;
-                self.outbox.push_back(Message::text(r#"{"auth":{"type":"logout"}}"#));
+                self.outbox.push_back(Frame::Text(LOGOUT.into()));
                 self.screen.told("logout")?;
             }
             ("refresh", file) if !file.trim().is_empty() => {
                 match token_in(Path::new(file.trim())) {
                     Ok(token) if self.phase == Phase::Rejected => {
                         self.phase = Phase::Authenticating;
-                        self.present("authenticate", &token)?;
+                        self.present(Presentation::Authenticate, &token)?;
                     }
-                    Ok(token) => self.present("refresh", &token)?,
+                    Ok(token) => self.present(Presentation::Refresh, &token)?,
                     Err(error) => self.screen.note(&super::chain(&error))?,
                 }
             }
@@ -294,20 +286,21 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         if self.phase == Phase::Rejected {
             return self.screen.note("not sent: the server takes nothing but a token yet");
         }
-        self.outbox.push_back(Message::text(text));
+        self.outbox.push_back(Frame::Text(text.into()));
         Ok(())
     }
 
-    fn present(&mut self, kind: &str, token: &Secret) -> io::Result<()> {
-        let text = String::from_utf8_lossy(token.expose());
-        let message = json!({"auth": {"type": kind, "mechanism": "bearer", "token": text}});
-        self.outbox.push_back(Message::text(message.to_string()));
-        self.screen.told(&format!("{kind}: a token of {} bytes, not shown", token.expose().len()))
+    fn present(&mut self, how: Presentation, token: &Credential) -> io::Result<()> {
+        let kind = match how {
+            Presentation::Authenticate => "authenticate",
+            Presentation::Refresh => "refresh",
+        };
+        self.outbox.push_back(Frame::Text(token.message(how).as_str().into()));
+        self.screen.told(&format!("{kind}: a token of {} bytes, not shown", token.len()))
     }
 
     fn close(&mut self) {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-        self.outbox.push_back(Message::Close(Some(frame)));
+        self.outbox.push_back(Frame::Close(1000, String::new()));
         self.wait();
     }
 
@@ -329,31 +322,22 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         }
     }
 
-    fn broke(&mut self, error: &tungstenite::Error) -> io::Result<Outcome> {
-        if self.end.is_some() {
-            return self.over();
+    fn broke(&mut self, error: &SocketError) -> io::Result<Outcome> {
+        match error {
+            SocketError::Broken(cause) if self.end.is_none() => {
+                self.screen.note(&format!("the server broke the protocol: {cause}"))?;
+                Ok(Outcome::Failed)
+            }
+            SocketError::Broken(_) | SocketError::Lost(_) | SocketError::Closed => self.over(),
         }
-        if let tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
-        | tungstenite::Error::Io(_) = error
-        {
-            return self.over();
-        }
-        self.screen.note(&format!("the server broke the protocol: {error}"))?;
-        Ok(Outcome::Failed)
     }
-}
-
-/// Whether this is what the library puts in the place of a code that it does not take. Of all codes
-/// that a server may send that is 1014 alone, and the reason is lost with it.
-fn is_replaced(frame: &CloseFrame) -> bool {
-    frame.code == CloseCode::Protocol && frame.reason.as_str() == "Protocol violation"
 }
 
 /// Writes what waits and reads what comes; loses nothing when it is dropped. Both at once, because
 /// a server that echoes stops reading when nobody reads its answers.
-fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
-    socket: &mut WebSocketStream<S>,
-    outbox: &mut VecDeque<Message>,
+fn exchange(
+    socket: &mut Socket,
+    outbox: &mut VecDeque<Frame>,
     cx: &mut Context<'_>,
 ) -> Poll<Event> {
     let had = !outbox.is_empty();
@@ -363,8 +347,8 @@ fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
             Poll::Pending => break,
             Poll::Ready(Err(error)) => return Poll::Ready(Event::Received(Err(error))),
             Poll::Ready(Ok(())) => {
-                let Some(message) = outbox.pop_front() else { break };
-                if let Err(error) = socket.as_mut().start_send(message) {
+                let Some(frame) = outbox.pop_front() else { break };
+                if let Err(error) = socket.as_mut().start_send(frame) {
                     return Poll::Ready(Event::Received(Err(error)));
                 }
             }
@@ -375,7 +359,7 @@ fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         Poll::Pending | Poll::Ready(Ok(()) | Err(_)) => {}
     }
     match socket.as_mut().poll_next(cx) {
-        Poll::Ready(Some(message)) => Poll::Ready(Event::Received(message)),
+        Poll::Ready(Some(frame)) => Poll::Ready(Event::Received(frame)),
         Poll::Ready(None) => Poll::Ready(Event::Over),
         Poll::Pending if had && outbox.is_empty() => Poll::Ready(Event::Sent),
         Poll::Pending => Poll::Pending,

@@ -1,7 +1,8 @@
 //! What a server says, in words for people.
 
-use http::{HeaderName, Response, StatusCode, header};
+use http::{HeaderName, StatusCode, header};
 use serde_json::Value;
+use vestibule_client::handshake::Refusal;
 use vestibule_core::{authn::message::PREFIX, wire::close};
 
 use super::Outcome;
@@ -103,10 +104,11 @@ pub(super) fn outcome(code: u16) -> Outcome {
 }
 
 /// An HTTP answer other than 101, in words.
-pub(super) fn refused(answer: &Response<Option<Vec<u8>>>, body: &[u8]) -> Vec<String> {
+pub(super) fn refused(refusal: &Refusal) -> Vec<String> {
+    let (status, body) = (refusal.status(), refusal.body());
     let field =
-        |name: &HeaderName| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    let mut lines = vec![format!("refused by HTTP {}: {}", answer.status(), meaning(answer))];
+        |name: &HeaderName| refusal.fields().get(name).and_then(|value| value.to_str().ok());
+    let mut lines = vec![format!("refused by HTTP {status}: {}", meaning(status))];
     for name in [header::WWW_AUTHENTICATE, header::LOCATION] {
         lines.extend(field(&name).map(|value| format!("{name}: {value}")));
     }
@@ -135,8 +137,8 @@ pub(super) fn refused_outcome(status: StatusCode) -> Outcome {
     if status.is_client_error() { Outcome::Refused } else { Outcome::Failed }
 }
 
-fn meaning(answer: &Response<Option<Vec<u8>>>) -> &'static str {
-    match answer.status().as_u16() {
+fn meaning(status: StatusCode) -> &'static str {
+    match status.as_u16() {
         300..=399 => "a redirect, which a WebSocket does not follow",
         400 => "the server cannot read the handshake",
         401 => "the credential is missing, invalid or expired",
