@@ -29,7 +29,7 @@ pub(crate) fn certificate() -> anyhow::Result<Pair> {
 }
 
 /// A gateway that speaks TLS, and its certificate.
-fn secure(route: &str) -> anyhow::Result<(Rig, Pair)> {
+pub(crate) fn secure(route: &str) -> anyhow::Result<(Rig, Pair)> {
     let pair = certificate()?;
     let rig = Rig::with(route, |setup| {
         let cert = setup.file("cert.pem", &pair.cert).unwrap();

@@ -1,0 +1,351 @@
+//! The Rust client (`vestibule-client`) with the gateway: it signs in, stays, comes back, stops.
+
+use core::fmt;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use anyhow::{Context, ensure};
+use futures_util::{SinkExt, StreamExt};
+use tokio::{net::TcpStream, runtime, sync::oneshot, time::timeout};
+use vestibule_client::{
+    Builder, Carrier, Connection, Ended, Error, Event, Phase, Request, Unavailable, bearer,
+    handshake::{Address, Connecting, Connector, Duplex, Tls},
+    machine::StopReason,
+};
+use vestibule_testkit::{Frame, GUARD, Message, Peer};
+
+use crate::{
+    rig::{Outcome, PAGE, Rig, binary},
+    tls::secure,
+};
+
+const ALL: &str = "accept = [\"header\", \"message\", \"subprotocol\", \"cookie\"]\ncookie = \"session\"\n\
+                   expiry_grace = \"0s\"\n";
+
+/// A runtime that goes on while a test waits for the gateway or the upstream.
+struct Background {
+    runtime: runtime::Handle,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Background {
+    fn start() -> anyhow::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        thread::spawn(move || runtime.block_on(stopped));
+        Ok(Self { runtime: handle, _stop: stop })
+    }
+
+    fn wait<T>(&self, what: impl Future<Output = T>) -> anyhow::Result<T> {
+        self.runtime.block_on(async { timeout(GUARD, what).await }).context("the client hangs")
+    }
+}
+
+/// The way to a gateway that has another port after each start.
+#[derive(Clone, Debug)]
+struct Way(Arc<Mutex<SocketAddr>>);
+
+impl Connector for Way {
+    fn connect<'a>(&'a self, _: &'a Address) -> Connecting<'a> {
+        let to = *self.0.lock().unwrap();
+        Box::pin(async move {
+            let duplex: Box<dyn Duplex> = Box::new(TcpStream::connect(to).await?);
+            Ok(duplex)
+        })
+    }
+}
+
+/// A client, and what it was told and asked for.
+struct Client {
+    background: Background,
+    connection: Connection,
+    told: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<&'static str>>>,
+    way: Way,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("told", &self.told).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// With the token that the test has for each question.
+    fn start(
+        rig: &Rig,
+        url: &str,
+        token: impl Fn(Request) -> anyhow::Result<String> + Send + Sync + 'static,
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> anyhow::Result<Self> {
+        let background = Background::start()?;
+        let way = Way(Arc::new(Mutex::new(rig.gateway.address())));
+        let (told, asked) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (events, questions) = (Arc::clone(&told), Arc::clone(&asked));
+        let provider = bearer(move |request: Request| {
+            questions.lock().unwrap().push(request.reason.name());
+            let token = token(request);
+            async move { token.map_err(|_| Unavailable) }
+        });
+        let builder = Builder::new(url, provider)?
+            .connector(way.clone())
+            .backoff(core::time::Duration::from_millis(20), core::time::Duration::from_millis(200))
+            .on_event(move |event: &Event| events.lock().unwrap().push(format!("{event:?}")));
+        let connection = {
+            let _entered = background.runtime.enter();
+            change(builder).start()?
+        };
+        Ok(Self { background, connection, told, asked, way })
+    }
+
+    fn opened(&mut self) -> anyhow::Result<Result<(), Ended>> {
+        self.background.wait(self.connection.opened())
+    }
+
+    fn send(&mut self, text: &str) -> Outcome {
+        Ok(self.background.wait(self.connection.send(text.into()))??)
+    }
+
+    /// Queues without waiting for a connection.
+    fn feed(&mut self, text: &str) -> Outcome {
+        Ok(self.connection.try_send(text)?)
+    }
+
+    fn hear(&mut self) -> anyhow::Result<String> {
+        let message = self.background.wait(self.connection.next())?.context("it is over")??;
+        Ok(message.as_text().unwrap_or_default().to_owned())
+    }
+
+    /// How it ended.
+    fn end(&mut self) -> anyhow::Result<Ended> {
+        let last = self.background.wait(self.connection.next())?;
+        ensure!(!matches!(last, Some(Ok(_))), "a message: {last:?}");
+        self.connection.ended().context("it goes on")
+    }
+
+    fn converse(&mut self, upstream: &mut Peer, text: &str) -> Outcome {
+        self.send(text)?;
+        upstream.expect_text(text)?;
+        upstream.send_text(text)?;
+        ensure!(self.hear()? == text, "another text");
+        Ok(())
+    }
+
+    fn asked(&self) -> Vec<&'static str> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    fn was_told(&self, what: &str) -> bool {
+        self.told.lock().unwrap().iter().any(|event| event.contains(what))
+    }
+
+    /// Waits until it was told that.
+    fn told(&self, what: &str) -> Outcome {
+        vestibule_testkit::eventually(what, || Ok(self.was_told(what)))
+    }
+
+    /// Closes from this side, and answers from the other.
+    fn finish(mut self, upstream: &mut Peer) -> Outcome {
+        self.connection.controller().close(1000, "done");
+        let said = upstream.message()?;
+        ensure!(said == Message::Close(1000, "done".to_owned()), "{said:?}");
+        upstream.send_frame(&Frame::close(1000, ""))?;
+        ensure!(self.end()?.reason() == StopReason::Closed);
+        Ok(())
+    }
+}
+
+const URL: &str = "ws://localhost/ws";
+
+#[test]
+fn it_signs_in_by_every_carrier() -> Outcome {
+    let rig = Rig::new(ALL)?;
+    for carrier in [
+        Carrier::Message,
+        Carrier::Header,
+        Carrier::Subprotocol,
+        Carrier::Cookie { name: "session".to_owned() },
+    ] {
+        let token = rig.token()?;
+        let mut client = Client::start(
+            &rig,
+            URL,
+            move |_| Ok(token.clone()),
+            |builder| {
+                let builder = builder.subprotocol("chat.v1").carrier(carrier.clone());
+                match carrier {
+                    Carrier::Cookie { .. } => builder.origin(PAGE.parse().unwrap()),
+                    _ => builder,
+                }
+            },
+        )?;
+        let (mut upstream, head) = rig.upstream.switch("Sec-WebSocket-Protocol: chat.v1\r\n")?;
+        ensure!(head.one("sec-websocket-protocol") == Some("chat.v1"), "{head}");
+        client.opened()??;
+        client.converse(&mut upstream, "hello")?;
+        ensure!(client.connection.subprotocol().as_deref() == Some("chat.v1"));
+        client.finish(&mut upstream)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn it_refreshes_over_the_same_connection_when_the_gateway_warns() -> Outcome {
+    let rig = Rig::new(&format!("{ALL}expiry_warning = \"10m\"\n"))?;
+    let tokens = [rig.issuer.token_for("alice", 599.0)?, rig.token()?];
+    let choose =
+        move |request: Request| Ok(tokens[usize::from(request.reason.name() == "refresh")].clone());
+    let mut client = Client::start(&rig, URL, choose, |builder| builder)?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    client.told("Refreshed")?;
+    client.converse(&mut upstream, "still here")?;
+    assert_eq!(client.asked(), ["connect", "refresh"]);
+    assert_eq!(rig.upstream.count(), 1);
+    client.finish(&mut upstream)
+}
+
+#[test]
+fn an_identity_that_changes_at_a_refresh_stops_it() -> Outcome {
+    let rig = Rig::new(&format!("{ALL}expiry_warning = \"10m\"\n"))?;
+    let tokens = [rig.issuer.token_for("alice", 599.0)?, rig.issuer.token("bob")?];
+    let choose =
+        move |request: Request| Ok(tokens[usize::from(request.reason.name() == "refresh")].clone());
+    let mut client = Client::start(&rig, URL, choose, |builder| builder)?;
+    let _upstream = rig.upstream.switch("")?;
+    let ended = client.end()?;
+    assert_eq!((ended.reason(), ended.error()), (StopReason::Refused, "identity_changed"));
+    Ok(())
+}
+
+#[test]
+fn a_lease_that_ends_is_followed_by_a_connection_with_a_fresh_token() -> Outcome {
+    let rig = Rig::new("accept = [\"header\"]\nexpiry_grace = \"0s\"\n")?;
+    let issuer = rig.issuer.token("alice")?;
+    let short = rig.issuer.token_for("alice", 3.0)?;
+    let choose = move |request: Request| {
+        Ok(if request.reason.name() == "connect" { short.clone() } else { issuer.clone() })
+    };
+    let mut client = Client::start(&rig, URL, choose, |builder| builder.carrier(Carrier::Header))?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    client.converse(&mut upstream, "before")?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    client.converse(&mut upstream, "after")?;
+    ensure!(client.was_told("code: 4401, error: \"token_expired\""), "{client:?}");
+    assert_eq!(client.asked(), ["connect", "refused"]);
+    client.finish(&mut upstream)
+}
+
+#[test]
+fn a_forged_token_is_given_up_after_one_more_try() -> Outcome {
+    let rig = Rig::new(ALL)?;
+    for (carrier, status) in [(Carrier::Message, None), (Carrier::Header, Some(401))] {
+        let forged = [rig.issuer.forged("mallory")?, rig.issuer.forged("mallory")?];
+        let choose = move |request: Request| {
+            Ok(forged[usize::from(request.reason.name() == "refused")].clone())
+        };
+        let mut client = Client::start(&rig, URL, choose, |builder| builder.carrier(carrier))?;
+        let ended = client.end()?;
+        assert_eq!((ended.reason(), ended.code()), (StopReason::CredentialRefused, 4401));
+        assert_eq!(ended.error(), "invalid_token");
+        assert_eq!(ended.refusal().map(|refusal| refusal.status().as_u16()), status);
+        assert_eq!(client.asked(), ["connect", "refused"]);
+    }
+    rig.expect_undialled()
+}
+
+#[test]
+fn a_gateway_that_starts_anew_loses_nothing_that_waited_and_doubles_nothing() -> Outcome {
+    let mut rig = Rig::new(ALL)?;
+    let token = rig.token()?;
+    let mut client = Client::start(&rig, URL, move |_| Ok(token.clone()), |builder| builder)?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    client.converse(&mut upstream, "before")?;
+    // Killed, not asked to go.
+    rig.gateway.signal("-KILL")?;
+    rig.gateway.wait()?;
+    client.told("Reconnecting")?;
+    for number in 0..100 {
+        client.feed(&format!("while it was down {number}"))?;
+    }
+    assert_eq!(client.connection.phase(), Phase::Connecting);
+    rig.gateway = rig.setup.start(binary())?;
+    *client.way.0.lock().unwrap() = rig.gateway.address();
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    for number in 0..100 {
+        upstream.expect_text(&format!("while it was down {number}"))?;
+    }
+    client.converse(&mut upstream, "after")?;
+    assert_eq!(client.asked().first(), Some(&"connect"));
+    assert_eq!(client.asked().last(), Some(&"reconnect"));
+    client.finish(&mut upstream)
+}
+
+#[test]
+fn a_node_that_drains_is_left_for_another() -> Outcome {
+    let mut rig = Rig::with(ALL, |setup| setup.server("workers = 2\ndrain = \"100ms\""))?;
+    let token = rig.token()?;
+    let mut client = Client::start(&rig, URL, move |_| Ok(token.clone()), |builder| builder)?;
+    let (mut first, _) = rig.upstream.switch("")?;
+    client.converse(&mut first, "on the first node")?;
+    let other = rig.setup.start(binary())?;
+    *client.way.0.lock().unwrap() = other.address();
+    rig.gateway.terminate()?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    client.converse(&mut upstream, "on the second")?;
+    drop(first);
+    ensure!(client.was_told("code: 1001, error: \"draining\""), "{client:?}");
+    assert_eq!(client.asked(), ["connect", "reconnect"]);
+    assert_eq!(rig.gateway.wait()?.code(), Some(0));
+    client.finish(&mut upstream)
+}
+
+#[test]
+fn who_was_logged_out_stays_out() -> Outcome {
+    let rig = Rig::new(ALL)?;
+    let token = rig.token()?;
+    let mut client = Client::start(
+        &rig,
+        URL,
+        move |_| Ok(token.clone()),
+        |builder| builder.carrier(Carrier::Header),
+    )?;
+    let _upstream = rig.upstream.switch("")?;
+    // With this carrier the application may say it itself, so that the end comes from the gateway.
+    client.send(r#"{"auth":{"type":"logout"}}"#)?;
+    let ended = client.end()?;
+    assert_eq!((ended.reason(), ended.code()), (StopReason::Revoked, 4410));
+    assert_eq!((ended.error(), client.asked()), ("logged_out", vec!["connect"]));
+    assert!(matches!(client.feed("more"), Err(error) if error.is::<Error>()));
+
+    let token = rig.token()?;
+    let mut client = Client::start(&rig, URL, move |_| Ok(token.clone()), |builder| builder)?;
+    let _upstream = rig.upstream.switch("")?;
+    client.opened()??;
+    client.connection.controller().logout();
+    let ended = client.end()?;
+    assert_eq!((ended.reason(), ended.code()), (StopReason::Closed, 4410));
+    Ok(())
+}
+
+#[test]
+fn it_speaks_tls_with_an_authority_of_its_own() -> Outcome {
+    let (rig, pair) = secure(ALL)?;
+    let (token, url) = (rig.token()?, "wss://localhost/ws");
+    let trusting = Tls::only(pair.cert.as_bytes())?;
+    let given = token.clone();
+    let mut client =
+        Client::start(&rig, url, move |_| Ok(given.clone()), |builder| builder.tls(trusting))?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    client.converse(&mut upstream, "over TLS")?;
+    client.finish(&mut upstream)?;
+    let mut client =
+        Client::start(&rig, url, move |_| Ok(token.clone()), |builder| builder.attempts(1))?;
+    let ended = client.end()?;
+    assert_eq!(ended.reason(), StopReason::AttemptsExhausted);
+    ensure!(std::error::Error::source(&ended).is_some(), "{ended:?}");
+    Ok(())
+}
