@@ -24,6 +24,12 @@ pub enum Error {
     /// The text begins like a control message, and would be taken for one.
     #[error("the text begins like a control message")]
     Reserved,
+    /// It is no JSON, and so cannot carry a token.
+    #[error("what is no JSON cannot carry a token")]
+    NotJson,
+    /// A code that a client cannot close with, or a reason of more than 123 bytes.
+    #[error("a connection cannot be closed with that code or reason")]
+    BadClose,
     /// The URL is none.
     #[error(transparent)]
     Address(#[from] BadAddress),
@@ -106,7 +112,8 @@ impl Ended {
                     | OpenError::Certificates(_)
                     | OpenError::Answer(_)
                     | OpenError::Echoed
-                    | OpenError::Unsendable(_),
+                    | OpenError::Uncarried(_)
+                    | OpenError::Unaskable(_),
                 )
                 | Detail::Socket(_),
             )

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-pub use vestibule_core::limits::{CLOSE_TIMEOUT, CREDENTIAL_BYTES};
+pub use vestibule_core::limits::{CLOSE_REASON_BYTES, CLOSE_TIMEOUT, CREDENTIAL_BYTES};
 
 /// For TCP, TLS and the opening handshake, all together.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,6 +17,16 @@ pub const BACKOFF_BASE: Duration = Duration::from_millis(500);
 pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// How long a connection must be open for the next back-off to begin anew.
 pub const STABLE: Duration = Duration::from_secs(5);
+
+/// Least time between two refreshes. The gateway hears 30 control messages a minute.
+pub const REFRESH_FLOOR: Duration = Duration::from_secs(3);
+/// Longest lease that is believed, in seconds: some thirty years. What is longer is not worth a
+/// timer.
+pub const LEASE_SECONDS: u64 = 1_000_000_000;
+/// Longest wait that a server can ask for: a day.
+pub const RETRY_AFTER: Duration = Duration::from_hours(24);
+/// Longest error name, in bytes. What is longer is none.
+pub const ERROR_NAME_BYTES: usize = 40;
 
 /// The server's control messages in one minute; more are nonsense.
 pub const CONTROLS_A_MINUTE: u32 = 30;

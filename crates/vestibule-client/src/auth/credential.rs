@@ -4,34 +4,10 @@ use core::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
 use subtle::ConstantTimeEq;
+use vestibule_core::authn::Mechanism;
 use zeroize::Zeroizing;
 
 use crate::{limits, machine::Presentation};
-
-/// How identity is proven, by what needs no more than one token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mechanism {
-    /// An access token (RFC 6750).
-    Bearer,
-    /// A single-use ticket. It is never presented twice.
-    Ticket,
-    /// The token of a session.
-    Session,
-    /// An API key.
-    ApiKey,
-}
-
-impl Mechanism {
-    /// Its name on the wire.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bearer => "bearer",
-            Self::Ticket => "ticket",
-            Self::Session => "session",
-            Self::ApiKey => "api-key",
-        }
-    }
-}
 
 /// Where the credential travels (`docs/protocol.md`, section 4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,12 +18,14 @@ pub enum Carrier {
     Header,
     /// An entry of `Sec-WebSocket-Protocol`.
     Subprotocol,
-    /// A parameter of the query. Addresses are written to logs on the way: for tickets, which are
-    /// worth nothing a moment later.
+    /// A parameter of the query, `ticket` for a ticket. Addresses are written to logs on the way:
+    /// for tickets alone, which are worth nothing a moment later.
     Query {
         /// The parameter.
         name: String,
     },
+    /// Each message, which must be JSON, around it: for servers that keep no state.
+    PerMessage,
     /// A cookie. It counts only with an `Origin` that the route allows.
     Cookie {
         /// The cookie.
@@ -153,15 +131,31 @@ impl Credential {
         {
             text.push_str(part);
         }
-        // Visible ASCII needs no more than these two escapes.
+        self.quote(&mut text);
+        text.push_str("\"}}");
+        text
+    }
+
+    /// A message that carries it: `{"auth":{"token":…},"data":…}`.
+    pub(crate) fn around(&self, data: &str) -> Zeroizing<String> {
+        let room = self.token.len().saturating_add(data.len()).saturating_add(40);
+        let mut text = Zeroizing::new(String::with_capacity(room));
+        text.push_str("{\"auth\":{\"token\":\"");
+        self.quote(&mut text);
+        text.push_str("\"},\"data\":");
+        text.push_str(data);
+        text.push('}');
+        text
+    }
+
+    /// Visible ASCII needs no more than these two escapes.
+    fn quote(&self, text: &mut String) {
         for character in self.token.chars() {
             if matches!(character, '"' | '\\') {
                 text.push('\\');
             }
             text.push(character);
         }
-        text.push_str("\"}}");
-        text
     }
 
     /// What to offer beside the real subprotocols (`docs/protocol.md`, section 4.4); `None` where

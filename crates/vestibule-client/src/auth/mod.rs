@@ -4,11 +4,13 @@ mod credential;
 mod provider;
 
 pub use self::{
-    credential::{Carrier, Credential, Malformed, Mechanism},
+    credential::{Carrier, Credential, Malformed},
     provider::{
         Cookies, Provider, Request, Tokens, Unavailable, api_key, bearer, cookie, session, ticket,
     },
 };
+pub use vestibule_core::authn::Mechanism;
+
 pub use crate::machine::AskReason;
 
 pub(crate) use self::credential::is_tchar;

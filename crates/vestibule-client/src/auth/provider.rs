@@ -15,20 +15,20 @@ pub struct Request {
     pub attempt: u32,
 }
 
-/// There is no credential now; it will be asked for again. Made from any error by `?`; the error
-/// itself is dropped, because it may hold a secret: report it where it happens.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Unavailable;
-
-impl fmt::Debug for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unavailable")
-    }
+/// There is no credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    /// Not now: it will be asked for again. Made from any error by `?`; the error itself is dropped,
+    /// because it may hold a secret: report it where it happens.
+    ForNow,
+    /// Asking again is of no use, because somebody has to sign in first. A client that has no
+    /// connection stops; an open one stays until its lease ends.
+    ForGood,
 }
 
 impl<E: Error> From<E> for Unavailable {
     fn from(_: E) -> Self {
-        Self
+        Self::ForNow
     }
 }
 
@@ -71,6 +71,14 @@ where
     T: Into<String> + 'static,
     E: Into<Unavailable> + 'static,
 {
+    fn carrier(&self) -> Carrier {
+        if self.mechanism == Mechanism::Ticket {
+            Carrier::Query { name: Mechanism::Ticket.name().to_owned() }
+        } else {
+            Carrier::Message
+        }
+    }
+
     async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
         match (self.closure)(request).await {
             Ok(token) => Ok(Credential::new(self.mechanism, token)?),
@@ -102,7 +110,8 @@ where
     tokens(Mechanism::Bearer, closure)
 }
 
-/// Single-use tickets: the closure gets a new one each time, for example from `POST /auth/ticket`.
+/// Single-use tickets, in the query: the closure gets a new one each time, for example from
+/// `POST /auth/ticket`.
 pub fn ticket<F, Fut, T, E>(closure: F) -> Tokens<F, (T, E)>
 where
     F: Fn(Request) -> Fut + Send + Sync + 'static,

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
 use super::{
-    Connection, Event, Failure, Observer, Phase, Resend, Reserved, Resume,
+    Connection, Event, Failure, Observer, Phase, Resend, Resume, Takes,
     driver::{Ask, Driver, Parts},
     shared::Shared,
 };
@@ -253,8 +253,16 @@ impl Builder {
                 machine::Carrier::Handshake
             }
             Carrier::Cookie { .. } => machine::Carrier::Cookie,
+            Carrier::PerMessage => machine::Carrier::PerMessage,
         };
-        let reserved = if carrier == Carrier::Message { Reserved::Yes } else { Reserved::No };
+        let takes = match carrier {
+            Carrier::Message => Takes::NoControls,
+            Carrier::PerMessage => Takes::Json,
+            Carrier::Header
+            | Carrier::Subprotocol
+            | Carrier::Query { .. }
+            | Carrier::Cookie { .. } => Takes::Anything,
+        };
         let shared = Arc::new(Shared::new(queue_bytes));
         let (sender, phase) = watch::channel(Phase::Connecting);
         let driver = Driver::new(Parts {
@@ -269,7 +277,7 @@ impl Builder {
             phase: sender,
         });
         let task = tokio::spawn(driver.run());
-        Ok(Connection { shared, phase, task, reserved, failure: Failure::Untold })
+        Ok(Connection { shared, phase, task, takes, failure: Failure::Untold })
     }
 
     /// Starts, and waits until messages flow, or never will. Without a bound on attempts that may

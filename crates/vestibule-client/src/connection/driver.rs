@@ -65,6 +65,15 @@ pub(super) struct Purse {
     pub(super) session: Option<Credential>,
 }
 
+impl Purse {
+    /// What each message is to carry, unless that is known to be useless.
+    fn seal(&self) -> Option<&Credential> {
+        let presented = self.presented.as_ref()?;
+        let spent = self.spent.as_ref().is_some_and(|spent| spent.is(presented));
+        (!spent).then_some(presented)
+    }
+}
+
 /// One connection after the other.
 pub(super) struct Driver {
     pub(super) parts: Parts,
@@ -135,7 +144,14 @@ impl Driver {
             return Poll::Ready(Happening::Answer(answer));
         }
         let traffic = match self.parts.machine.state() {
-            StateName::Open | StateName::Closing => Traffic::Flows,
+            StateName::Open | StateName::Closing => match self.parts.carrier {
+                Carrier::PerMessage => self.purse.seal().map_or(Traffic::Held, Traffic::Sealed),
+                Carrier::Message
+                | Carrier::Header
+                | Carrier::Subprotocol
+                | Carrier::Query { .. }
+                | Carrier::Cookie { .. } => Traffic::Flows,
+            },
             StateName::Stopped
             | StateName::Asking
             | StateName::Connecting
@@ -180,8 +196,11 @@ impl Driver {
                     self.step(Input::Credential);
                 }
             }
-            Happening::Answer(Err(Unavailable)) => {
+            Happening::Answer(Err(Unavailable::ForNow)) => {
                 self.step(Input::NoCredential(Failure::Failed));
+            }
+            Happening::Answer(Err(Unavailable::ForGood)) => {
+                self.step(Input::NoCredential(Failure::Denied));
             }
             Happening::Heard(heard) => self.heard(heard),
             Happening::Tick => self.step(Input::Tick),
@@ -232,7 +251,10 @@ impl Driver {
                 Some(End::lost())
             }
             // Another attempt would end in the same way.
-            OpenError::Certificates(_) | OpenError::Echoed | OpenError::Unsendable(_) => None,
+            OpenError::Certificates(_)
+            | OpenError::Echoed
+            | OpenError::Uncarried(_)
+            | OpenError::Unaskable(_) => None,
         };
         self.detail = Some(Arc::new(Detail::Open(error)));
         match end {

@@ -11,7 +11,10 @@ use futures_util::{Sink, Stream};
 use zeroize::Zeroizing;
 
 use super::{Message, shared::Shared};
-use crate::handshake::{Frame, OpenError, Socket, SocketError};
+use crate::{
+    auth::Credential,
+    handshake::{Frame, OpenError, Socket, SocketError},
+};
 
 type Dialling = Pin<Box<dyn Future<Output = Result<Socket, OpenError>> + Send>>;
 
@@ -25,10 +28,12 @@ pub(super) enum Heard {
 }
 
 /// Whether messages of the application may be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Traffic {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Traffic<'a> {
     Held,
     Flows,
+    /// Each with this token around it.
+    Sealed(&'a Credential),
 }
 
 /// Whether the application takes more.
@@ -134,7 +139,7 @@ impl Link {
     pub(super) fn poll(
         &mut self,
         shared: &Shared,
-        traffic: Traffic,
+        traffic: Traffic<'_>,
         reading: Reading,
         cx: &mut Context<'_>,
     ) -> Poll<Heard> {
@@ -179,7 +184,7 @@ impl Up {
         })
     }
 
-    fn write(&mut self, shared: &Shared, traffic: Traffic, cx: &mut Context<'_>) {
+    fn write(&mut self, shared: &Shared, traffic: Traffic<'_>, cx: &mut Context<'_>) {
         while self.writing == Writing::Goes && self.has_more(shared, traffic) {
             match Pin::new(&mut self.socket).poll_ready(cx) {
                 Poll::Pending => break,
@@ -193,24 +198,24 @@ impl Up {
         }
     }
 
-    fn has_more(&self, shared: &Shared, traffic: Traffic) -> bool {
+    fn has_more(&self, shared: &Shared, traffic: Traffic<'_>) -> bool {
         !self.controls.is_empty()
             || self.farewell.is_some()
-            || (traffic == Traffic::Flows && shared.has_outgoing())
+            || (!matches!(traffic, Traffic::Held) && shared.has_outgoing())
     }
 
-    fn write_one(&mut self, shared: &Shared, traffic: Traffic) {
+    fn write_one(&mut self, shared: &Shared, traffic: Traffic<'_>) {
         if let Some(text) = self.controls.pop_front() {
             return self.send(Frame::Text(text.as_str().into()));
         }
         let message = match traffic {
-            Traffic::Flows => shared.pop(),
+            Traffic::Flows | Traffic::Sealed(_) => shared.pop(),
             Traffic::Held => None,
         };
         if let Some(message) = message {
             // A clone shares the bytes. Only what certainly did not go out goes back.
             let kept = message.clone();
-            if let Err(SocketError::Closed) = self.start(frame(message)) {
+            if let Err(SocketError::Closed) = self.start(frame(message, traffic)) {
                 shared.unpop(kept);
             }
             return;
@@ -242,9 +247,12 @@ impl Up {
     }
 }
 
-fn frame(message: Message) -> Frame {
-    match message {
-        Message::Text(text) => Frame::Text(text),
-        Message::Binary(bytes) => Frame::Binary(bytes),
+fn frame(message: Message, traffic: Traffic<'_>) -> Frame {
+    match (message, traffic) {
+        (Message::Text(text), Traffic::Sealed(credential)) => {
+            Frame::Text(credential.around(&text).as_str().into())
+        }
+        (Message::Text(text), Traffic::Flows | Traffic::Held) => Frame::Text(text),
+        (Message::Binary(bytes), _) => Frame::Binary(bytes),
     }
 }

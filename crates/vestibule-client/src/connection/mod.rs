@@ -28,6 +28,7 @@ use self::shared::{Order, Shared};
 use crate::{
     error::{Ended, Error},
     handshake::Text,
+    limits,
     machine::{Auth, Cause, Opened, StopReason, is_control},
 };
 
@@ -164,15 +165,17 @@ pub struct Connection {
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
     task: JoinHandle<()>,
-    reserved: Reserved,
+    takes: Takes,
     failure: Failure,
 }
 
-/// Whether a text that begins like a control message can be sent.
+/// What can be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reserved {
-    Yes,
-    No,
+enum Takes {
+    Anything,
+    /// But what begins like a control message.
+    NoControls,
+    Json,
 }
 
 /// Whether the stream has told what failed.
@@ -233,9 +236,14 @@ impl Connection {
     }
 
     fn check(&self, message: &Message) -> Result<(), Error> {
-        match (self.reserved, message.as_text()) {
-            (Reserved::Yes, Some(text)) if is_control(text) => Err(Error::Reserved),
-            (Reserved::Yes | Reserved::No, _) => Ok(()),
+        match (self.takes, message.as_text()) {
+            (Takes::NoControls, Some(text)) if is_control(text) => Err(Error::Reserved),
+            (Takes::Json, None) => Err(Error::NotJson),
+            (Takes::Json, Some(text)) => match serde_json::from_str::<serde_json::Value>(text) {
+                Ok(_) => Ok(()),
+                Err(_) => Err(Error::NotJson),
+            },
+            (Takes::NoControls | Takes::Anything, _) => Ok(()),
         }
     }
 }
@@ -309,7 +317,7 @@ impl Drop for Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shared, phase, task: _, reserved: _, failure: _ } = self;
+        let Self { shared, phase, task: _, takes: _, failure: _ } = self;
         f.debug_struct("Connection")
             .field("phase", &*phase.borrow())
             .field("ended", &shared.ended())
@@ -324,10 +332,21 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Closes, behind what waits to be sent where there is a connection. The reason travels to the
-    /// server. Code 1005 is a Close without a code.
-    pub fn close(&self, code: u16, reason: impl Into<String>) {
-        self.shared.order(Order::Close(code, reason.into()));
+    /// Closes normally, behind what waits to be sent where there is a connection.
+    pub fn close(&self) {
+        self.shared.order(Order::Close(1000, String::new()));
+    }
+
+    /// The same with a code of the application's (1000, or 3000 to 4999) and a reason, which travel
+    /// to the server.
+    pub fn close_with(&self, code: u16, reason: impl Into<String>) -> Result<(), Error> {
+        let reason = reason.into();
+        let legal = matches!(code, 1000 | 3000..=4999);
+        if !legal || reason.len() > limits::CLOSE_REASON_BYTES {
+            return Err(Error::BadClose);
+        }
+        self.shared.order(Order::Close(code, reason));
+        Ok(())
     }
 
     /// Ends it at once.

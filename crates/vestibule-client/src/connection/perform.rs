@@ -85,37 +85,39 @@ impl Driver {
 
     fn presented(&mut self, credential: &Credential) {
         self.purse.presented = Some(credential.clone());
-        match credential.mechanism() {
-            // Any attempt to redeem one burns it.
-            Mechanism::Ticket => self.spend(),
-            Mechanism::Bearer | Mechanism::Session | Mechanism::ApiKey => {}
+        // Any attempt to redeem a ticket burns it.
+        if credential.mechanism() == Mechanism::Ticket {
+            self.spend();
         }
     }
 
     fn present(&mut self, presentation: Presentation) {
         if let Some(credential) = self.purse.given.take() {
             self.presented(&credential);
-            self.link.say(credential.message(presentation));
+            if self.parts.carrier != Carrier::PerMessage {
+                self.link.say(credential.message(presentation));
+            }
         }
     }
 
     fn connect(&mut self) {
         let handshake = Arc::clone(&self.parts.handshake);
-        let carried = match self.parts.carrier {
+        let given = match self.parts.carrier {
             Carrier::Message => None,
             Carrier::Header
             | Carrier::Subprotocol
             | Carrier::Query { .. }
-            | Carrier::Cookie { .. } => self.purse.given.take(),
+            | Carrier::Cookie { .. }
+            | Carrier::PerMessage => self.purse.given.take(),
         };
-        if let Some(credential) = &carried {
+        if let Some(credential) = &given {
             self.presented(credential);
         }
         // What an earlier attempt came to says nothing of this one.
         self.detail = None;
         let carrier = self.parts.carrier.clone();
         self.link = Link::Dialling(Box::pin(async move {
-            handshake.open(carried.as_ref().map(|credential| (&carrier, credential))).await
+            handshake.open(given.as_ref().map(|credential| (&carrier, credential))).await
         }));
     }
 

@@ -78,9 +78,12 @@ pub enum OpenError {
     /// The server chose a subprotocol that is none: the entry that holds the token.
     #[error("the server chose the entry that holds the token")]
     Echoed,
+    /// The credential cannot travel there.
+    #[error("the credential cannot travel there: {0}")]
+    Uncarried(&'static str),
     /// The handshake cannot be written so.
     #[error("{0}")]
-    Unsendable(&'static str),
+    Unaskable(&'static str),
 }
 
 impl Handshake {
@@ -180,7 +183,7 @@ impl Handshake {
             Security::Plain => Ok(stream),
             Security::Tls => {
                 let name = ServerName::try_from(self.address.host().to_owned())
-                    .map_err(|_| OpenError::Unsendable("the URL's host has no valid name"))?;
+                    .map_err(|_| OpenError::Unaskable("the URL's host has no valid name"))?;
                 let tls = match &self.tls {
                     Some(tls) => tls.clone(),
                     None => Tls::system()?,

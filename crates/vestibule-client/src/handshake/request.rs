@@ -16,16 +16,20 @@ pub(super) fn request(
         Some((Carrier::Query { name }, credential)) => handshake
             .address
             .with_parameter(name, credential.expose())
-            .ok_or(OpenError::Unsendable("the credential cannot stand in the query"))?,
+            .ok_or(OpenError::Uncarried("it cannot stand in the query"))?,
         Some((
-            Carrier::Message | Carrier::Header | Carrier::Subprotocol | Carrier::Cookie { .. },
+            Carrier::Message
+            | Carrier::Header
+            | Carrier::Subprotocol
+            | Carrier::Cookie { .. }
+            | Carrier::PerMessage,
             _,
         ))
         | None => handshake.address.uri().clone(),
     };
     let mut request = uri
         .into_client_request()
-        .map_err(|_| OpenError::Unsendable("the URL cannot be asked for"))?;
+        .map_err(|_| OpenError::Unaskable("the URL cannot be asked for"))?;
     let fields = request.headers_mut();
     if let Some(origin) = &handshake.origin {
         fields.insert(header::ORIGIN, origin.clone());
@@ -53,14 +57,14 @@ fn carry(
 ) -> Result<Option<Zeroizing<String>>, OpenError> {
     let token = credential.expose();
     match carrier {
-        Carrier::Message | Carrier::Query { .. } => Ok(None),
+        Carrier::Message | Carrier::Query { .. } | Carrier::PerMessage => Ok(None),
         Carrier::Header => {
             fields.insert(header::AUTHORIZATION, sensitive("Bearer ", token)?);
             Ok(None)
         }
         Carrier::Cookie { name } => {
             if token.contains([';', ',', '"', '\\']) {
-                return Err(OpenError::Unsendable("the credential cannot stand in a cookie"));
+                return Err(OpenError::Uncarried("it cannot stand in a cookie"));
             }
             fields.append(header::COOKIE, sensitive(&format!("{name}="), token)?);
             Ok(None)
@@ -68,7 +72,7 @@ fn carry(
         Carrier::Subprotocol => credential
             .offer(&handshake.subprotocols)
             .map(Some)
-            .ok_or(OpenError::Unsendable("the credential needs a real subprotocol beside it")),
+            .ok_or(OpenError::Uncarried("it needs a real subprotocol beside it")),
     }
 }
 
@@ -100,7 +104,7 @@ fn place(fields: &mut HeaderMap, name: &HeaderName, value: &HeaderValue) {
 fn sensitive(before: &str, secret: &str) -> Result<HeaderValue, OpenError> {
     let text = Zeroizing::new(format!("{before}{secret}"));
     let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| OpenError::Unsendable("a value cannot stand in a header"))?;
+        .map_err(|_| OpenError::Unaskable("a value cannot stand in a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }

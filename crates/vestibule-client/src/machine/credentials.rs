@@ -5,8 +5,9 @@ use core::time::Duration;
 use super::{
     AskReason, Auth, Carrier, Cause, Effect, End, Failure, Machine, Presentation, StopReason,
     delays,
-    state::{Authenticating, Known, Open, Renewal, State},
+    state::{Authenticating, Open, Renewal, State},
 };
+use crate::limits;
 
 impl Machine {
     pub(super) fn ask(&mut self, reason: AskReason) {
@@ -26,7 +27,12 @@ impl Machine {
             State::Authenticating(Authenticating::Asking { .. }) => self.authenticate(),
             State::Open(from) => match from.renewal {
                 Renewal::Asking { .. } => {
-                    let until = self.after(self.settings.auth_timeout);
+                    let span = if self.is_sealed() {
+                        limits::REFRESH_FLOOR
+                    } else {
+                        self.settings.auth_timeout
+                    };
+                    let until = self.after(span);
                     self.state =
                         State::Open(Open { renewal: Renewal::Presented { until }, ..from });
                     self.effects.push(Effect::Present(Presentation::Refresh));
@@ -50,16 +56,17 @@ impl Machine {
 
     pub(super) fn not_provided(&mut self, failure: Failure) {
         match self.state {
-            State::Open(from) => match from.renewal {
-                Renewal::Asking { .. } => self.renew_later(from),
-                Renewal::Due(_) | Renewal::Presented { .. } => {}
+            State::Open(from @ Open { renewal: Renewal::Asking { .. }, .. }) => match failure {
+                Failure::Repeated | Failure::Denied if self.is_sealed() => self.useless(failure),
+                Failure::Failed | Failure::Repeated | Failure::Denied => self.renew_later(from),
             },
             State::Asking { .. } | State::Authenticating(Authenticating::Asking { .. }) => {
                 match failure {
                     Failure::Failed => self.abandon(Cause::CredentialUnavailable),
-                    Failure::Repeated => self.repeated(),
+                    Failure::Repeated | Failure::Denied => self.useless(failure),
                 }
             }
+            State::Open(Open { renewal: Renewal::Due(_) | Renewal::Presented { .. }, .. }) => {}
             State::Stopped
             | State::Connecting { .. }
             | State::Settling { .. }
@@ -70,9 +77,9 @@ impl Machine {
     }
 
     /// A provider that did not know that its credential was refused is told, once.
-    fn repeated(&mut self) {
+    fn useless(&mut self, failure: Failure) {
         self.drop_socket(1000);
-        if self.reason == AskReason::Refused {
+        if self.reason == AskReason::Refused || failure == Failure::Denied {
             self.stop(StopReason::CredentialRefused, End::lost(), None);
         } else {
             self.ask(AskReason::Refused);
@@ -88,11 +95,10 @@ impl Machine {
     }
 
     pub(super) fn renew_early(&mut self) {
-        if self.settings.carrier == Carrier::Cookie {
-            return;
-        }
-        if let State::Open(from @ Open { renewal: Renewal::Due(_), lease: Known::Yes, .. }) =
-            self.state
+        let hears = self.is_sealed() || self.speaks();
+        if let State::Open(from @ Open { renewal: Renewal::Due(_), .. }) = self.state
+            && hears
+            && self.settings.carrier != Carrier::Cookie
         {
             self.renew(from);
         }
@@ -100,11 +106,8 @@ impl Machine {
 
     /// A refresh that failed costs nothing but itself: the old lease goes on.
     pub(super) fn renew_later(&mut self, from: Open) {
-        let span = delays::renewal(0, 0.0).saturating_add(delays::backoff(
-            from.failed,
-            &self.settings,
-            self.jitter,
-        ));
+        let backoff = delays::backoff(from.failed, &self.settings, self.jitter);
+        let span = limits::REFRESH_FLOOR.saturating_add(backoff);
         self.state = State::Open(Open {
             renewal: Renewal::Due(Some(self.after(span))),
             failed: from.failed.saturating_add(1),
@@ -118,7 +121,7 @@ impl Machine {
     pub(super) fn renewal(&self, expires_in: u64) -> Option<Duration> {
         match self.settings.carrier {
             Carrier::Cookie => None,
-            Carrier::Message | Carrier::Handshake => {
+            Carrier::Message | Carrier::Handshake | Carrier::PerMessage => {
                 Some(self.after(delays::renewal(expires_in, self.jitter)))
             }
         }

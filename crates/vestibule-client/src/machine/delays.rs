@@ -8,19 +8,16 @@ use super::{
     ends::{End, read_reason},
     vocabulary::Settings,
 };
+use crate::limits;
 
-/// Least time between two refreshes. The gateway hears 30 control messages a minute.
-const REFRESH_FLOOR: Duration = Duration::from_secs(3);
-/// In seconds: some thirty years. What is longer is not worth a timer.
-const LONGEST_LEASE: u64 = 1_000_000_000;
 /// From here on doubling changes nothing: every ceiling is passed.
 const DOUBLINGS: u32 = 64;
 
 /// When to refresh a credential of that many seconds: after three quarters of it, and before nine
 /// tenths.
 pub(super) fn renewal(seconds: u64, jitter: f64) -> Duration {
-    let lease = millis(Duration::from_secs(seconds.min(LONGEST_LEASE)));
-    REFRESH_FLOOR.max(floored(lease * (0.75 + 0.15 * jitter)))
+    let lease = millis(Duration::from_secs(seconds.min(limits::LEASE_SECONDS)));
+    limits::REFRESH_FLOOR.max(floored(lease * (0.75 + 0.15 * jitter)))
 }
 
 /// Full jitter: anything up to a ceiling that doubles with each failure.

@@ -125,10 +125,12 @@ impl Machine {
     }
 
     /// After these errors a credential must not be presented again (`docs/protocol.md`, section 9).
-    pub(super) fn spend(&mut self, error: &str) {
+    pub(super) fn spend(&mut self, error: &str) -> Spent {
         if matches!(error, "invalid_token" | "token_expired") {
             self.effects.push(Effect::Spend);
+            return Spent::Yes;
         }
+        Spent::No
     }
 
     /// Lets go of the socket, where there is one.
@@ -137,4 +139,11 @@ impl Machine {
             self.effects.push(Effect::Drop { code });
         }
     }
+}
+
+/// Whether a credential is of no more use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spent {
+    Yes,
+    No,
 }

@@ -2,6 +2,8 @@
 
 use core::{fmt, time::Duration};
 
+use crate::limits;
+
 /// What follows from a close code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verdict {
@@ -149,11 +151,6 @@ impl fmt::Debug for End {
     }
 }
 
-/// Longest wait that a server can ask for: a day.
-const LONGEST_WAIT: Duration = Duration::from_hours(24);
-/// Longest error name, in bytes.
-const NAME_BYTES: usize = 40;
-
 /// What is to be done after a code.
 pub(super) enum Outlook {
     Fresh,
@@ -191,7 +188,7 @@ pub fn read_reason(reason: &str) -> (&str, Duration) {
         None => (name, Duration::ZERO),
         Some(digits) if digits.len() <= 9 && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
             match digits.parse() {
-                Ok(seconds) => (name, Duration::from_secs(seconds).min(LONGEST_WAIT)),
+                Ok(seconds) => (name, Duration::from_secs(seconds).min(limits::RETRY_AFTER)),
                 Err(_) => NOTHING,
             }
         }
@@ -202,6 +199,6 @@ pub fn read_reason(reason: &str) -> (&str, Duration) {
 /// Whether a text is a name as the protocol has them. What is none is not repeated: it may be
 /// anything.
 pub fn is_error_name(text: &str) -> bool {
-    (1..=NAME_BYTES).contains(&text.len())
+    (1..=limits::ERROR_NAME_BYTES).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

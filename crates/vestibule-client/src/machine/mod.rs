@@ -145,6 +145,7 @@ impl Machine {
     /// Whether the server owes the answer to a refresh.
     pub fn awaits_answer(&self) -> bool {
         matches!(self.state, State::Open(Open { renewal: Renewal::Presented { .. }, .. }))
+            && !self.is_sealed()
     }
 
     fn lapse(&mut self) {
@@ -163,6 +164,9 @@ impl Machine {
             State::Open(from) => match from.renewal {
                 Renewal::Due(_) => self.renew(from),
                 Renewal::Asking { .. } => self.renew_later(from),
+                Renewal::Presented { .. } if self.is_sealed() => {
+                    self.state = State::Open(Open { renewal: Renewal::Due(None), ..from });
+                }
                 Renewal::Presented { .. } => self.abandon(Cause::AuthTimeout),
             },
         }
@@ -234,6 +238,11 @@ impl Machine {
     /// Whether the gateway hears control messages on this route, as far as is known.
     fn speaks(&self) -> bool {
         matches!(self.state, State::Open(Open { lease: Known::Yes, .. }))
+    }
+
+    /// Whether each message carries the token.
+    fn is_sealed(&self) -> bool {
+        self.settings.carrier == Carrier::PerMessage
     }
 
     fn after(&self, span: Duration) -> Duration {

@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::{
     AskReason, Auth, Carrier, Cause, Controls, Effect, End, Fresh, Machine, Opened, Told,
     controls::Said,
+    endings::Spent,
     state::{Authenticating, Known, Open, Renewal, State},
 };
 use crate::limits;
@@ -18,7 +19,7 @@ impl Machine {
         match self.settings.carrier {
             Carrier::Message => self.authenticate(),
             // A refusal follows the handshake at once, and looks like an open connection until then.
-            Carrier::Handshake | Carrier::Cookie => {
+            Carrier::Handshake | Carrier::Cookie | Carrier::PerMessage => {
                 self.state = State::Settling { until: self.after(self.settings.settle) };
             }
         }
@@ -52,7 +53,7 @@ impl Machine {
             self.controls = Controls { count: 0, since: self.now };
         }
         self.controls.count = self.controls.count.saturating_add(1);
-        if self.controls.count > limits::CONTROLS_A_MINUTE {
+        if self.controls.count > limits::CONTROLS_A_MINUTE && !self.is_sealed() {
             return self.nonsense();
         }
         match said {
@@ -107,6 +108,9 @@ impl Machine {
 
     fn rejected(&mut self, error: &str, retry: Retry) {
         let told = Auth::Rejected { error: error.to_owned(), retry: retry == Retry::Allowed };
+        if self.is_sealed() {
+            return self.message_rejected(error, told);
+        }
         match (self.state, retry) {
             (State::Open(from @ Open { renewal: Renewal::Presented { .. }, .. }), _) => {
                 self.tell(told);
@@ -141,6 +145,17 @@ impl Machine {
                 | State::Closing { .. },
                 _,
             ) => {}
+        }
+    }
+
+    /// One message was refused, and the connection stays. What was on its way with the old token
+    /// says nothing about the new one.
+    fn message_rejected(&mut self, error: &str, told: Auth) {
+        if let State::Open(from) = self.state {
+            self.tell(told);
+            if matches!(from.renewal, Renewal::Due(_)) && self.spend(error) == Spent::Yes {
+                self.renew(from);
+            }
         }
     }
 

@@ -14,6 +14,9 @@ pub enum Carrier {
     Handshake,
     /// In the handshake, and it cannot be refreshed over the connection.
     Cookie,
+    /// In each message of the application: then each is refused by itself, and nothing ends with
+    /// that.
+    PerMessage,
 }
 
 /// Why a credential is asked for.
@@ -82,6 +85,8 @@ pub enum Failure {
     Failed,
     /// It gave the one that was spent.
     Repeated,
+    /// It knows that there will be none.
+    Denied,
 }
 
 /// What happened.

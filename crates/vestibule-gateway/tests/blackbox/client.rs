@@ -89,7 +89,7 @@ impl Client {
         let provider = bearer(move |request: Request| {
             questions.lock().unwrap().push(request.reason.name());
             let token = token(request);
-            async move { token.map_err(|_| Unavailable) }
+            async move { token.map_err(|_| Unavailable::ForNow) }
         });
         let builder = Builder::new(url, provider)?
             .connector(way.clone())
@@ -150,7 +150,7 @@ impl Client {
 
     /// Closes from this side, and answers from the other.
     fn finish(mut self, upstream: &mut Peer) -> Outcome {
-        self.connection.controller().close(1000, "done");
+        self.connection.controller().close_with(1000, "done")?;
         let said = upstream.message()?;
         ensure!(said == Message::Close(1000, "done".to_owned()), "{said:?}");
         upstream.send_frame(&Frame::close(1000, ""))?;

@@ -170,7 +170,7 @@ async fn a_flood_of_messages_that_nobody_reads_is_not_kept() {
     assert!((1_000_000..1_500_000).contains(&sent), "{sent} bytes were taken");
     // And it can still be ended.
     let start = Instant::now();
-    connection.controller().close(1000, "enough");
+    connection.controller().close();
     let mut connection = connection;
     let taken = end(&mut connection);
     let (ended, ()) = tokio::join!(taken, async { drop(peer.rest().await) });

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::rig::{TOKEN, end, failure, memory, next, pair};
 use crate::{
-    Builder, Message, Phase, Resume, Unavailable,
+    Builder, Error, Message, Phase, Resume, Unavailable,
     auth::{Carrier, api_key, cookie, session, ticket},
     machine::{Cause, StopReason, Verdict},
 };
@@ -186,10 +186,7 @@ async fn a_ticket_is_presented_once() {
         async { Ok::<_, Unavailable>("the-same-one") }
     });
     let (connector, mut server) = memory();
-    let builder = Builder::new("ws://localhost/chat?a=b", provider)
-        .unwrap()
-        .connector(connector)
-        .carrier(Carrier::Query { name: "ticket".to_owned() });
+    let builder = Builder::new("ws://localhost/chat?a=b", provider).unwrap().connector(connector);
     let mut connection = builder.start().unwrap();
     let peer = server.accept().await;
     assert_eq!(peer.target, "/chat?a=b&ticket=the-same-one");
@@ -235,6 +232,54 @@ async fn each_carrier_and_mechanism_says_what_the_protocol_has() {
         let _connection = builder.carrier(carrier).start().unwrap();
         assert_eq!(server.accept().await.fields[field], value.as_str());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_message_can_carry_the_token_and_waits_where_it_is_known_to_be_useless() {
+    let (builder, mut server, asked, log) = pair();
+    let mut connection = builder.carrier(Carrier::PerMessage).start().unwrap();
+    for wrong in ["hello", "{", "", "1 2"] {
+        assert!(matches!(connection.try_send(wrong), Err(Error::NotJson)), "{wrong}");
+    }
+    assert!(matches!(connection.try_send(b"1".to_vec()), Err(Error::NotJson)));
+    connection.feed(r#"{"first": [1, 2]}"#.into()).await.unwrap();
+    let mut peer = server.accept().await;
+    let sealed = |count: u32, data: &str| {
+        format!(r#"{{"auth":{{"token":"{TOKEN}-{count}"}},"data":{data}}}"#)
+    };
+    assert_eq!(peer.hear().await, sealed(1, r#"{"first": [1, 2]}"#));
+    peer.say_auth(json!({"type": "rejected", "error": "token_expired", "retry": true})).await;
+    while log.count("Refreshing") == 0 {
+        tokio::task::yield_now().await;
+    }
+    connection.feed("2".into()).await.unwrap();
+    assert_eq!(peer.hear().await, sealed(2, "2"));
+    peer.say("hello").await;
+    assert_eq!(next(&mut connection).await, "hello");
+    assert_eq!(asked.reasons(), ["connect", "refresh"]);
+    connection.controller().close_with(4000, "done").unwrap();
+    assert_eq!(peer.rest().await, (Vec::new(), 4000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_knows_that_there_will_be_none_is_not_asked_again() {
+    let provider = crate::auth::bearer(async |_| Err::<String, _>(Unavailable::ForGood));
+    let (connector, mut server) = memory();
+    let builder = Builder::new("ws://localhost/", provider).unwrap().connector(connector);
+    let (ended, millis) = failure(builder).await;
+    assert_eq!((ended.reason(), millis), (StopReason::CredentialRefused, 0));
+    assert!(server.is_untouched());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_closed_with_what_a_client_may_say() {
+    let (builder, ..) = pair();
+    let controller = builder.start().unwrap().controller();
+    for code in [0, 999, 1001, 1005, 1006, 1015, 2999, 5000] {
+        assert!(matches!(controller.close_with(code, ""), Err(Error::BadClose)), "{code}");
+    }
+    assert!(matches!(controller.close_with(1000, "x".repeat(124)), Err(Error::BadClose)));
+    assert!(controller.close_with(1000, "x".repeat(123)).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,7 +367,7 @@ async fn a_connection_that_is_dropped_is_gone() {
     let controller = connection.controller();
     drop(connection);
     assert_eq!(peer.rest().await, (Vec::new(), 1006));
-    controller.close(1000, "");
+    controller.close();
     assert!(format!("{controller:?}").contains("Aborted"));
 }
 

@@ -26,7 +26,7 @@ async fn what_waits_goes_over_the_next_connection_once_and_in_order() {
     drop(peer);
     let mut peer = server.admit(600).await;
     connection.flush().await.unwrap();
-    connection.controller().close(1000, "");
+    connection.controller().close();
     let (texts, code) = peer.rest().await;
     taken.extend(texts);
     let expected: Vec<String> = (0..50).map(|number| number.to_string()).collect();
@@ -66,7 +66,7 @@ async fn the_queue_is_bounded_and_waited_for() {
         connection.send(text.clone().into()).await.unwrap();
     }
     let controller = connection.controller();
-    controller.close(1000, "");
+    controller.close();
     assert_eq!(peer.rest().await.0.len(), 103);
 }
 
@@ -86,7 +86,7 @@ async fn a_server_that_does_not_read_is_waited_for_and_nothing_is_lost() {
     drop(tokio::time::timeout(Duration::from_secs(1), sending).await);
     assert!(sent < 100, "{sent} were said to be sent");
     let queued = sent + 1;
-    connection.controller().close(1000, "");
+    connection.controller().close();
     let (texts, code) = peer.rest().await;
     assert_eq!((texts.len(), code), (queued, 1000));
 }

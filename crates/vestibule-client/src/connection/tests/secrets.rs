@@ -77,6 +77,6 @@ async fn a_credential_that_cannot_travel_there_is_not_half_sent() {
     let credential = Credential::bearer("a/b=").unwrap();
     for carrier in [Carrier::Subprotocol] {
         let refused = handshake.open(Some((&carrier, &credential))).await;
-        assert!(matches!(refused, Err(OpenError::Unsendable(_))), "{refused:?}");
+        assert!(matches!(refused, Err(OpenError::Uncarried(_))), "{refused:?}");
     }
 }

@@ -27,6 +27,7 @@ fn inputs() -> Vec<Input<'static>> {
         Input::Credential,
         Input::NoCredential(Failure::Failed),
         Input::NoCredential(Failure::Repeated),
+        Input::NoCredential(Failure::Denied),
         Input::SocketOpen,
         Input::SocketOpen,
         Input::Text("hello"),
@@ -99,7 +100,7 @@ proptest! {
 
     #[test]
     fn no_order_of_events_leaves_two_sockets_or_one_without_an_owner_or_a_wait_without_an_end(
-        carrier in prop::sample::select(vec![Carrier::Message, Carrier::Handshake, Carrier::Cookie]),
+        carrier in prop::sample::select(vec![Carrier::Message, Carrier::Handshake, Carrier::Cookie, Carrier::PerMessage]),
         replacing in prop::sample::select(vec![Replacing::On, Replacing::Off]),
         steps in prop::collection::vec(
             (prop::sample::select(inputs()), 0_u8..4, 0.0_f64..1.0), 1..300),

@@ -24,8 +24,9 @@ fn settings(defaults: &Value, own: &Value) -> Settings {
     Settings {
         carrier: match get("carrier").as_str().unwrap() {
             "message" => Carrier::Message,
-            "subprotocol" => Carrier::Handshake,
+            "subprotocol" | "query" => Carrier::Handshake,
             "cookie" => Carrier::Cookie,
+            "per-message" => Carrier::PerMessage,
             other => panic!("{other}"),
         },
         connect_timeout: millis(get("connectTimeout")),
@@ -61,6 +62,7 @@ fn input(value: &Value) -> Input<'_> {
         "no_credential" => Input::NoCredential(match value["failure"].as_str().unwrap() {
             "failed" => Failure::Failed,
             "repeated" => Failure::Repeated,
+            "denied" => Failure::Denied,
             other => panic!("{other}"),
         }),
         "socket_open" => Input::SocketOpen,

@@ -190,9 +190,11 @@ async fn attempt<Out: Write, Notes: Write>(
     screen.note(&format!("connected to {}{chosen}", plan.address))?;
     let first = match carrier {
         Carrier::Message => token.as_ref(),
-        Carrier::Header | Carrier::Subprotocol | Carrier::Query { .. } | Carrier::Cookie { .. } => {
-            None
-        }
+        Carrier::Header
+        | Carrier::Subprotocol
+        | Carrier::Query { .. }
+        | Carrier::Cookie { .. }
+        | Carrier::PerMessage => None,
     };
     let talk = Talk::new(&mut screen, *commands, plan.once, first)?;
     Ok(talk.run(socket, lines, interrupt).await?)
@@ -207,7 +209,8 @@ fn not_opened(error: OpenError) -> ConnectError {
         OpenError::Certificates(source) => ConnectError::Certificates(source),
         OpenError::Answer(source) => ConnectError::Answer(source),
         OpenError::Echoed => ConnectError::Echoed,
-        OpenError::Unsendable(words) => ConnectError::Token(words),
+        OpenError::Uncarried(words) => ConnectError::Token(words),
+        OpenError::Unaskable(words) => ConnectError::Usage(words.to_owned()),
         // Told by the caller.
         refused @ OpenError::Refused(_) => ConnectError::Answer(Box::new(refused)),
     }
