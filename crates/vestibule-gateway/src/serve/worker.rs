@@ -125,6 +125,11 @@ impl Worker {
                     Ok((socket, peer)) => {
                         let worker = Rc::clone(&self);
                         handshakes.spawn_local(front::drive(socket, peer.ip(), worker));
+                        // A task that is over keeps its memory until it is asked for: in a storm of
+                        // connections those that have ended must not wait for its end.
+                        while let Some(ended) = handshakes.try_join_next() {
+                            report(ended);
+                        }
                     }
                     Err(error) => {
                         warn!(%error, "cannot accept");
