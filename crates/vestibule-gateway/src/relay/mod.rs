@@ -188,20 +188,18 @@ impl<C: Control> Relay<C> {
     /// once; [`Control::ended`] tells.
     pub fn open(&self, pair: Pair, control: C, now: Now) -> Key {
         let record = Record::new(pair, control, now);
-        let mut records = self.records.borrow_mut();
-        let (key, index) = records.insert(record);
-        if let Some((key, mut record)) = records.take(index) {
+        let spot = self.records.borrow_mut().insert(record);
+        let index = spot.index();
+        if let Some(mut record) = spot.open() {
             let [client, upstream] = turn::tokens(index);
             let watched = record.client.watch(&self.registry, client);
             if watched.and_then(|()| record.upstream.watch(&self.registry, upstream)).is_err() {
                 record.fail();
             }
-            records.put(key, record);
         }
-        drop(records);
         self.ready.borrow_mut().push_back(index);
         self.wake();
-        key
+        spot.key()
     }
 
     /// Reports a signal to a connection, soon. A key whose connection is over hits nobody.
@@ -237,7 +235,7 @@ impl<C: Control> Relay<C> {
 
     /// Looks at one connection; `None` where the key's is over.
     pub fn with<T>(&self, key: Key, look: impl FnOnce(&C, Traffic) -> T) -> Option<T> {
-        self.records.borrow().get(key).map(|record| look(&record.control, record.traffic()))
+        self.records.borrow().with(key, |record| look(&record.control, record.traffic()))
     }
 
     /// How many connections there are, closing ones included.

@@ -327,5 +327,7 @@ mod tests {
     fn a_connection_that_says_nothing_costs_a_record() {
         let bytes = size_of::<Record<()>>();
         assert!(bytes <= 300, "{bytes}");
+        let bytes = size_of::<Record<crate::drive::Control>>();
+        assert!(bytes <= 480, "{bytes}");
     }
 }

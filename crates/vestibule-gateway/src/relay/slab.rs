@@ -1,5 +1,15 @@
 //! Where the records are: a place is used again, a key is not.
 
+use std::{
+    cell::{Cell, RefCell, RefMut},
+    rc::Rc,
+};
+
+/// Places that are allocated together. Few connections should not cost much, and long-lived
+/// allocations that lie between those of handshakes keep the allocator from giving memory back: the
+/// larger a chunk, the fewer there are.
+const CHUNK: u32 = 64;
+
 /// Names one connection of one relay, for ever: when it is over, the key hits nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
@@ -7,61 +17,84 @@ pub struct Key {
     generation: u32,
 }
 
-/// Boxed values under keys. A value can be taken out while it is worked on, so that nothing is
-/// borrowed meanwhile, and put back into its place.
+/// Values under keys, side by side. A value is worked on where it lies; the slab itself is not
+/// borrowed meanwhile.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    places: Vec<Place<T>>,
+    chunks: Vec<Chunk<T>>,
     free: Vec<u32>,
     retired: Vec<u32>,
     len: usize,
 }
 
+type Chunk<T> = Rc<[Place<T>]>;
+
 #[derive(Debug)]
 struct Place<T> {
-    generation: u32,
-    value: Option<Box<T>>,
+    generation: Cell<u32>,
+    value: RefCell<Option<T>>,
+}
+
+/// The place of a value, which stays valid while the slab changes.
+#[derive(Debug)]
+pub(super) struct Spot<T> {
+    chunk: Chunk<T>,
+    index: u32,
+}
+
+impl<T> Spot<T> {
+    /// The value, unless it is worked on already or has gone.
+    pub(super) fn open(&self) -> Option<RefMut<'_, T>> {
+        let value = place(&self.chunk, self.index)?.value.try_borrow_mut().ok()?;
+        RefMut::filter_map(value, Option::as_mut).ok()
+    }
+
+    /// The number of the place.
+    pub(super) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Its key.
+    pub(super) fn key(&self) -> Key {
+        let generation = place(&self.chunk, self.index).map_or(0, |place| place.generation.get());
+        Key { index: self.index, generation }
+    }
 }
 
 impl<T> Slab<T> {
-    /// Puts a value into a free place: its key, and the place.
-    pub(super) fn insert(&mut self, value: T) -> (Key, u32) {
-        let value = Some(Box::new(value));
-        self.len += 1;
-        if let Some(index) = self.free.pop()
-            && let Some(place) = self.place_mut(index)
-        {
-            place.value = value;
-            return (Key { index, generation: place.generation }, index);
+    /// Puts a value into a free place.
+    pub(super) fn insert(&mut self, value: T) -> Spot<T> {
+        if self.free.is_empty() {
+            self.grow();
         }
-        // There are fewer descriptors than that.
-        let index = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        self.places.push(Place { generation: 0, value });
-        (Key { index, generation: 0 }, index)
+        // A chunk was added if there was no place: the last arm is never taken.
+        let index = self.free.pop().unwrap_or(u32::MAX);
+        let chunk = self.chunk(index).map_or_else(|| chunk(), Rc::clone);
+        if let Some(place) = place(&chunk, index) {
+            place.value.replace(Some(value));
+            self.len += 1;
+        }
+        Spot { chunk, index }
     }
 
-    /// Takes a value out, to be put back or removed.
-    pub(super) fn take(&mut self, index: u32) -> Option<(Key, Box<T>)> {
-        let place = self.place_mut(index)?;
-        let key = Key { index, generation: place.generation };
-        place.value.take().map(|value| (key, value))
+    /// The place of this number.
+    pub(super) fn spot(&self, index: u32) -> Option<Spot<T>> {
+        self.chunk(index).map(|chunk| Spot { chunk: Rc::clone(chunk), index })
     }
 
-    /// Puts a value back.
-    pub(super) fn put(&mut self, key: Key, value: Box<T>) {
-        if let Some(place) = self.place_mut(key.index) {
-            place.value = Some(value);
-        }
+    /// Where a key's value is, if it still is.
+    pub(super) fn find(&self, key: Key) -> Option<Spot<T>> {
+        self.spot(key.index).filter(|spot| spot.key() == key)
     }
 
-    /// Frees the place of a value that was taken out. It is used again after [`Slab::recycle`].
-    pub(super) fn remove(&mut self, key: Key) {
-        if let Some(place) = self.place_mut(key.index) {
-            place.value = None;
-            place.generation = place.generation.wrapping_add(1);
-            self.retired.push(key.index);
-            self.len -= 1;
-        }
+    /// Takes a value out for ever. Its place is used again after [`Slab::recycle`].
+    pub(super) fn remove(&mut self, spot: &Spot<T>) -> Option<T> {
+        let place = place(&spot.chunk, spot.index)?;
+        let value = place.value.try_borrow_mut().ok()?.take()?;
+        place.generation.set(place.generation.get().wrapping_add(1));
+        self.retired.push(spot.index);
+        self.len -= 1;
+        Some(value)
     }
 
     /// Lets places be used again: nothing that still names them by index alone is on its way.
@@ -69,52 +102,114 @@ impl<T> Slab<T> {
         self.free.append(&mut self.retired);
     }
 
-    /// Where a key's value is, if it still is.
-    pub(super) fn index(&self, key: Key) -> Option<u32> {
-        let place = self.places.get(usize::try_from(key.index).ok()?)?;
-        (place.generation == key.generation).then_some(key.index)
-    }
-
-    /// Shows every value that is in its place.
+    /// Shows every value that is not being worked on.
     pub(super) fn each(&self, show: &mut dyn FnMut(Key, &T)) {
-        for (index, place) in (0..).zip(&self.places) {
-            if let Some(value) = &place.value {
-                show(Key { index, generation: place.generation }, value);
+        for (index, place) in (0..).zip(self.chunks.iter().flat_map(|chunk| chunk.iter())) {
+            if let Ok(value) = place.value.try_borrow()
+                && let Some(value) = &*value
+            {
+                show(Key { index, generation: place.generation.get() }, value);
             }
         }
     }
 
-    /// Shows the values in `most` places from one on, and where to go on; `None` behind the last.
+    /// Shows the values in `most` places from one on that are not being worked on, and where to go
+    /// on; `None` behind the last.
     pub(super) fn some(&self, from: u32, most: u32, show: &mut dyn FnMut(Key, &T)) -> Option<u32> {
-        let skip = usize::try_from(from).unwrap_or(usize::MAX);
-        let count = usize::try_from(most).unwrap_or(usize::MAX);
-        for (index, place) in (from..).zip(self.places.iter().skip(skip).take(count)) {
-            if let Some(value) = &place.value {
-                show(Key { index, generation: place.generation }, value);
+        let next = from.saturating_add(most);
+        for index in from..next {
+            let place = place(self.chunk(index)?, index)?;
+            if let Ok(value) = place.value.try_borrow()
+                && let Some(value) = &*value
+            {
+                show(Key { index, generation: place.generation.get() }, value);
             }
         }
-        let next = from.saturating_add(most);
-        (usize::try_from(next).unwrap_or(usize::MAX) < self.places.len()).then_some(next)
+        self.chunk(next).map(|_| next)
     }
 
-    /// The value of a key, if it is in its place.
-    pub(super) fn get(&self, key: Key) -> Option<&T> {
-        let place = self.places.get(usize::try_from(key.index).ok()?)?;
-        place.value.as_deref().filter(|_| place.generation == key.generation)
+    /// Looks at the value of a key, if it is still there and not being worked on.
+    pub(super) fn with<R>(&self, key: Key, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let place = place(self.chunk(key.index)?, key.index)?;
+        let value = place.value.try_borrow().ok()?;
+        value.as_ref().filter(|_| place.generation.get() == key.generation).map(look)
     }
 
-    /// How many values there are, those included that are taken out.
+    /// How many values there are, those included that are worked on.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    fn place_mut(&mut self, index: u32) -> Option<&mut Place<T>> {
-        self.places.get_mut(usize::try_from(index).ok()?)
+    fn chunk(&self, index: u32) -> Option<&Chunk<T>> {
+        self.chunks.get(usize::try_from(index / CHUNK).ok()?)
     }
+
+    fn grow(&mut self) {
+        // There are fewer descriptors than that.
+        let number = u32::try_from(self.chunks.len()).unwrap_or(u32::MAX / CHUNK);
+        let first = number.saturating_mul(CHUNK);
+        self.chunks.push(chunk());
+        self.free.extend((first..first.saturating_add(CHUNK)).rev());
+    }
+}
+
+fn chunk<T>() -> Chunk<T> {
+    (0..CHUNK).map(|_| Place { generation: Cell::new(0), value: RefCell::new(None) }).collect()
+}
+
+fn place<T>(chunk: &Chunk<T>, index: u32) -> Option<&Place<T>> {
+    chunk.get(usize::try_from(index % CHUNK).ok()?)
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), retired: Vec::new(), len: 0 }
+        Self { chunks: Vec::new(), free: Vec::new(), retired: Vec::new(), len: 0 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_hits_nobody_when_its_value_has_gone() {
+        let mut slab = Slab::default();
+        let spot = slab.insert("a");
+        let key = spot.key();
+        assert_eq!(slab.remove(&spot), Some("a"));
+        assert_eq!(slab.remove(&spot), None);
+        slab.recycle();
+        let again = slab.insert("b");
+        assert_eq!((again.index, slab.len()), (key.index, 1));
+        assert!(slab.find(key).is_none());
+        assert_eq!(slab.find(again.key()).and_then(|spot| spot.open().map(|it| *it)), Some("b"));
+    }
+
+    #[test]
+    fn a_place_is_not_used_again_before_its_edges_have_been_seen_to() {
+        let mut slab = Slab::default();
+        let spot = slab.insert(1);
+        slab.remove(&spot);
+        assert_ne!(slab.insert(2).index, spot.index);
+        slab.recycle();
+        assert_eq!(slab.insert(3).index, spot.index);
+    }
+
+    #[test]
+    fn a_value_that_is_worked_on_is_neither_shown_nor_opened_twice_and_the_slab_may_grow() {
+        let mut slab = Slab::default();
+        let spot = slab.insert(0);
+        let open = spot.open();
+        for number in 1..=200 {
+            slab.insert(number);
+        }
+        assert!(slab.spot(spot.index).is_some_and(|same| same.open().is_none()));
+        assert_eq!(slab.remove(&spot), None);
+        let mut shown = Vec::new();
+        slab.each(&mut |_, value| shown.push(*value));
+        assert_eq!(shown, (1..=200).collect::<Vec<_>>());
+        drop(open);
+        assert_eq!(slab.remove(&spot), Some(0));
+        assert_eq!(slab.len(), 200);
     }
 }

@@ -21,6 +21,7 @@ use super::{
     Control, Relay,
     pump::Outcome,
     record::{Queued, Record, Turn, never},
+    slab::Spot,
     wire::Scratch,
 };
 
@@ -133,9 +134,9 @@ impl<C: Control> Relay<C> {
     fn hear_signals(&self, hands: &mut Hands) {
         for _ in 0..BATCH {
             let Some((key, signal)) = self.signals.borrow_mut().pop_front() else { return };
-            let index = self.records.borrow().index(key);
-            if let Some(index) = index {
-                self.visit(index, hands, |record, cx| record.signal(signal, cx));
+            let found = self.records.borrow().find(key);
+            if let Some(spot) = found {
+                self.visit(&spot, hands, |record, cx| record.signal(signal, cx));
             }
         }
     }
@@ -146,7 +147,7 @@ impl<C: Control> Relay<C> {
         for _ in 0..BATCH {
             let due = self.wheel.borrow_mut().pop(hands.cx.now.mono);
             let Some(index) = due else { return Left::Nothing };
-            self.visit(index, hands, |record, _| record.armed = never());
+            self.visit_place(index, hands, |record, _| record.armed = never());
         }
         Left::Something
     }
@@ -159,7 +160,7 @@ impl<C: Control> Relay<C> {
                 return;
             }
             let Some(index) = self.ready.borrow_mut().pop_front() else { return };
-            self.visit(index, hands, |record, _| record.queued = Queued::No);
+            self.visit_place(index, hands, |record, _| record.queued = Queued::No);
         }
     }
 
@@ -198,15 +199,32 @@ impl<C: Control> Relay<C> {
             // Remembered; its turn comes.
             self.postpone(index, hands, note);
         } else {
-            self.visit(index, hands, note);
+            self.visit_place(index, hands, note);
         }
     }
 
-    /// Does something with a connection that is in its place, and all that follows from it. Nothing
-    /// is borrowed meanwhile, so that its control may call the relay.
-    fn visit(&self, index: u32, hands: &mut Hands, work: impl FnOnce(&mut Record<C>, &mut Turn)) {
-        let taken = self.records.borrow_mut().take(index);
-        let Some((key, mut record)) = taken else { return };
+    fn visit_place(
+        &self,
+        index: u32,
+        hands: &mut Hands,
+        work: impl FnOnce(&mut Record<C>, &mut Turn),
+    ) {
+        let spot = self.records.borrow().spot(index);
+        if let Some(spot) = spot {
+            self.visit(&spot, hands, work);
+        }
+    }
+
+    /// Does something with a connection, and all that follows from it. The slab is not borrowed
+    /// meanwhile, so that the connection's control may call the relay.
+    fn visit(
+        &self,
+        spot: &Spot<Record<C>>,
+        hands: &mut Hands,
+        work: impl FnOnce(&mut Record<C>, &mut Turn),
+    ) {
+        let Some(mut record) = spot.open() else { return };
+        let index = spot.index();
         work(&mut record, &mut hands.cx);
         match record.drive(&mut hands.scratch, &mut hands.cx) {
             Outcome::Wait => {}
@@ -215,7 +233,9 @@ impl<C: Control> Relay<C> {
                 record.over(hands.cx.now);
                 drop(record);
                 self.wheel.borrow_mut().clear(index);
-                self.records.borrow_mut().remove(key);
+                let gone = self.records.borrow_mut().remove(spot);
+                // Outside of the borrow: dropping it may do anything.
+                drop(gone);
                 return;
             }
         }
@@ -223,7 +243,6 @@ impl<C: Control> Relay<C> {
             record.armed = record.due;
             self.wheel.borrow_mut().set(index, record.due);
         }
-        self.records.borrow_mut().put(key, record);
     }
 
     fn postpone(
@@ -232,11 +251,10 @@ impl<C: Control> Relay<C> {
         hands: &mut Hands,
         note: impl FnOnce(&mut Record<C>, &mut Turn),
     ) {
-        let taken = self.records.borrow_mut().take(index);
-        let Some((key, mut record)) = taken else { return };
+        let spot = self.records.borrow().spot(index);
+        let Some(mut record) = spot.as_ref().and_then(Spot::open) else { return };
         note(&mut record, &mut hands.cx);
         self.queue(index, &mut record);
-        self.records.borrow_mut().put(key, record);
     }
 
     fn queue(&self, index: u32, record: &mut Record<C>) {
