@@ -48,6 +48,9 @@ pub const KEEPALIVE: Duration = Duration::from_mins(1);
 pub const KEEPALIVE_PAUSE: Duration = Duration::from_secs(15);
 /// Most of them without an answer: then it has gone.
 pub const KEEPALIVE_ASKED: u32 = 4;
+/// A peer that for so long acknowledges nothing of what it was sent, or has no room for what waits
+/// for it, has gone, on TCP. As long as all of those questions take.
+pub const UNACKNOWLEDGED: Duration = Duration::from_mins(2);
 
 /// Connections not yet admitted, from one address.
 pub const PENDING_PER_ADDRESS: u32 = 64;
