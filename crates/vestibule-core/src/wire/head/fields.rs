@@ -37,17 +37,20 @@ impl Fields {
 
     /// Every field: name as written, value.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.pairs().map(|(name, value)| (str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.spans.iter().map(|span| {
             let name = self.text.get(span.name..span.value).unwrap_or_default();
-            let value = self.text.get(span.value..span.end).unwrap_or_default();
-            (str::from_utf8(name).unwrap_or_default(), value)
+            (name, self.text.get(span.value..span.end).unwrap_or_default())
         })
     }
 
     /// The values of a name, whatever its case.
     pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
+        self.pairs()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 

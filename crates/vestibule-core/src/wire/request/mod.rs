@@ -53,7 +53,8 @@ impl fmt::Debug for UpstreamRequest<'_> {
 impl UpstreamRequest<'_> {
     /// The request, whole.
     pub fn render(&self) -> Vec<u8> {
-        let mut out = b"GET ".to_vec();
+        let mut out = Vec::with_capacity(USUAL_BYTES);
+        out.extend_from_slice(b"GET ");
         // A byte that cannot stand in a target would begin something else behind it.
         out.extend(self.target().bytes().filter(u8::is_ascii_graphic));
         out.extend_from_slice(b" HTTP/1.1\r\n");
@@ -140,6 +141,9 @@ impl UpstreamRequest<'_> {
         push_field(out, "X-Forwarded-Host", host.to_string().as_bytes());
     }
 }
+
+/// What most requests fit into, so that the buffer is not grown field by field.
+const USUAL_BYTES: usize = 1024;
 
 #[cfg(test)]
 mod tests;

@@ -125,7 +125,8 @@ pub fn switching_with(
     extensions: Option<&[u8]>,
     fields: &[u8],
 ) -> Vec<u8> {
-    let mut out = b"HTTP/1.1 101 Switching Protocols\r\n".to_vec();
+    let mut out = Vec::with_capacity(256);
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
     push_field(&mut out, "Upgrade", b"websocket");
     push_field(&mut out, "Connection", b"Upgrade");
     push_field(&mut out, "Sec-WebSocket-Accept", accept(key).as_bytes());
