@@ -14,6 +14,7 @@ pub use self::socket::Dialler;
 use crate::{
     config::{Route, Upstream},
     http::{Link, Socket},
+    relay::Seat,
 };
 
 /// An upstream that has answered.
@@ -41,16 +42,18 @@ pub enum DialError {
     Malformed,
 }
 
-/// Tries the route's upstreams in turn; `request` writes the opening handshake for one of them.
+/// Tries the route's upstreams in turn, for a connection that has this seat; `request` writes the
+/// opening handshake for one of them.
 pub async fn dial(
     _admitted: &Admission,
     dialler: &Dialler,
     route: &Arc<Route>,
+    seat: &Seat,
     request: impl Fn(&Upstream, [u8; 16]) -> Vec<u8>,
 ) -> Result<Answered, DialError> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the route has no upstream");
     for upstream in &route.upstreams {
-        let socket = match timeout(limits::DIAL_TIMEOUT, dialler.connect(upstream)).await {
+        let socket = match timeout(limits::DIAL_TIMEOUT, dialler.connect(upstream, seat)).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(error)) => {
                 last = error;

@@ -1,15 +1,22 @@
 //! Sockets to upstreams, plain or TLS.
 
-use std::{collections::HashMap, io, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
-use tokio::net::TcpStream;
+use tokio::net::lookup_host;
 use tokio_rustls::TlsConnector;
 
 use crate::{
     config::{Route, Upstream, UpstreamTls},
     http::Socket,
     listen::{self, certificates},
+    relay::{Seat, Watched},
     serve::ServeError,
 };
 
@@ -39,12 +46,11 @@ impl Dialler {
     }
 
     /// Connects, and completes TLS where the upstream wants it.
-    pub async fn connect(&self, upstream: &Upstream) -> io::Result<Socket> {
+    pub async fn connect(&self, upstream: &Upstream, seat: &Seat) -> io::Result<Socket> {
         let stream = match upstream.host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            Ok(address) => TcpStream::connect((address, upstream.port)).await?,
-            Err(_) => TcpStream::connect((&*upstream.host, upstream.port)).await?,
+            Ok(address) => reach_one((address, upstream.port).into(), seat).await?,
+            Err(_) => reach(&upstream.host, upstream.port, seat).await?,
         };
-        listen::prepare(&stream)?;
         let Some(UpstreamTls { ca }) = &upstream.tls else { return Ok(Socket::Plain(stream)) };
         let connector = self
             .connectors
@@ -55,6 +61,24 @@ impl Dialler {
         let stream = connector.connect(name, stream).await?;
         Ok(Socket::Tls(Box::new(stream.into())))
     }
+}
+
+/// Tries the addresses of a name in turn.
+async fn reach(host: &str, port: u16, seat: &Seat) -> io::Result<Watched> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host((host, port)).await? {
+        match reach_one(address, seat).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn reach_one(address: SocketAddr, seat: &Seat) -> io::Result<Watched> {
+    let stream = seat.connect(address).await?;
+    listen::prepare(stream.socket())?;
+    Ok(stream)
 }
 
 fn connector(ca: Option<&PathBuf>) -> Result<TlsConnector, ServeError> {

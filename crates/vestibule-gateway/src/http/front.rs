@@ -2,10 +2,7 @@
 
 use std::{net::IpAddr, rc::Rc, sync::Arc};
 
-use tokio::{
-    net::TcpStream,
-    time::{timeout, timeout_at},
-};
+use tokio::time::{timeout, timeout_at};
 use tracing::debug;
 use vestibule_core::{
     handshake::{self, Manner},
@@ -30,6 +27,7 @@ use super::{
 };
 use crate::{
     config::Route,
+    relay::Watched,
     serve::{Place, Seen, Whose, Worker},
 };
 
@@ -76,7 +74,7 @@ impl From<Rejection> for Stopped {
 }
 
 /// Drives one accepted connection to its admission or its end.
-pub async fn drive(socket: TcpStream, peer: IpAddr, worker: Rc<Worker>) {
+pub async fn drive(socket: Watched, peer: IpAddr, worker: Rc<Worker>) {
     let accepted = worker.shared.clock.now().mono;
     let deadline = accepted.after(limits::AUTH_DEADLINE);
     // Behind a proxy that is trusted, the address that counts is in the head.
@@ -205,7 +203,7 @@ async fn turn_away(link: Link, peer: IpAddr, rejection: Rejection, worker: &Work
     }
 }
 
-async fn secure(socket: TcpStream, worker: &Worker) -> Option<(Link, Transport)> {
+async fn secure(socket: Watched, worker: &Worker) -> Option<(Link, Transport)> {
     let Some(acceptor) = &worker.shared.acceptor else {
         return Some((Link::new(Socket::Plain(socket)), Transport::Plain));
     };

@@ -4,19 +4,30 @@ use std::io;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
     time::timeout,
 };
 use tokio_rustls::TlsStream;
 use vestibule_core::limits;
 
+use crate::relay::{Seat, Watched};
+
 /// A socket, plain or TLS.
 #[derive(Debug)]
 pub enum Socket {
     /// As it is.
-    Plain(TcpStream),
+    Plain(Watched),
     /// Under TLS, ended or begun by us.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Watched>>),
+}
+
+impl Socket {
+    /// Where it will be relayed.
+    fn seat(&self) -> &Seat {
+        match self {
+            Self::Plain(socket) => socket.seat(),
+            Self::Tls(stream) => stream.get_ref().0.seat(),
+        }
+    }
 }
 
 /// A socket and the bytes that were read from it and not used yet. Its buffer is freed when empty,
@@ -40,15 +51,25 @@ impl Link {
     pub async fn fill(&mut self) -> io::Result<usize> {
         if self.buffer.is_empty() {
             self.buffer = Vec::new();
-            if let Socket::Plain(socket) = &self.socket {
+        }
+        match &mut self.socket {
+            Socket::Plain(socket) => loop {
                 socket.readable().await?;
+                match take(socket, &mut self.buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    other => return other,
+                }
+            },
+            Socket::Tls(socket) => {
+                self.buffer.reserve(CHUNK);
+                socket.read_buf(&mut self.buffer).await
             }
         }
-        self.buffer.reserve(CHUNK);
-        match &mut self.socket {
-            Socket::Plain(socket) => socket.read_buf(&mut self.buffer).await,
-            Socket::Tls(socket) => socket.read_buf(&mut self.buffer).await,
-        }
+    }
+
+    /// Where it will be relayed.
+    pub fn seat(&self) -> &Seat {
+        self.socket.seat()
     }
 
     /// Forgets the first bytes.
@@ -99,4 +120,12 @@ impl Link {
     pub fn into_parts(self) -> (Socket, Vec<u8>) {
         (self.socket, self.buffer)
     }
+}
+
+/// Reads what is there by way of the stack, so that nothing is kept for what has not come.
+fn take(socket: &Watched, into: &mut Vec<u8>) -> io::Result<usize> {
+    let mut chunk = [0; CHUNK];
+    let count = socket.try_read(&mut chunk)?;
+    into.extend_from_slice(chunk.get(..count).unwrap_or_default());
+    Ok(count)
 }

@@ -48,7 +48,7 @@ pub(super) async fn open(
     let name = shared.name(id);
     let asked = Asked::of(&guest, &admission, name, upgraded, shared.clock.now());
     let write = |upstream: &Upstream, key: [u8; 16]| asked.request(&guest, upstream, key);
-    let dialled = dial::dial(&admission, &shared.dialler, &route, write);
+    let dialled = dial::dial(&admission, &shared.dialler, &route, guest.link.seat(), write);
     let ends = guest.worker.instant(admission.lease_ends());
     let answered = match timeout_at(ends, dialled).await {
         Ok(Ok(answered)) => answered,
@@ -209,27 +209,16 @@ async fn relay(
     let idle = route.policy.idle_timeout;
     let carrier = admission.carrier();
     let opened = Opened { id, carrier, peer: client, origin, route: Arc::clone(&route) };
-    let pair = match pair(link, answered.link, |client, upstream| Pair {
-        client: client.0,
-        client_read: client.1,
-        upstream: upstream.0,
-        upstream_read: upstream.1,
-        reserved,
-        extensions,
-        idle,
-    }) {
-        Ok(pair) => pair,
-        Err(error) => {
-            warn!(connection = %name, %error, "cannot relay");
-            return;
-        }
-    };
+    let seat = link.seat().clone();
+    let (client, client_read) = side(link);
+    let (upstream, upstream_read) = side(answered.link);
+    let pair = Pair { client, upstream, client_read, upstream_read, reserved, extensions, idle };
     let name = name.to_string();
     let token = granted.as_ref().and_then(|granted| str::from_utf8(granted.token.expose()).ok());
     let introduction = Introduction { connection: Some(&name), session: token };
     let session = Session::open(admission, introduction, &route.policy, now);
     let control = Control::new(session, opened, Rc::clone(&worker), now);
-    let key = worker.relay.open(pair, control, now);
+    let key = worker.relay.open(seat, pair, control, now);
     worker.opened(id, key);
 }
 
@@ -255,28 +244,23 @@ async fn in_session(guest: &mut Guest, admission: Admission) -> Admission {
     }
 }
 
-type Side = (Wire, Vec<u8>);
-
-fn pair(client: Link, upstream: Link, make: impl FnOnce(Side, Side) -> Pair) -> io::Result<Pair> {
-    Ok(make(side(client)?, side(upstream)?))
-}
-
-fn side(link: Link) -> io::Result<Side> {
+/// What the relay gets of a side, and what was read from it already.
+fn side(link: Link) -> (Wire, Vec<u8>) {
     let (socket, read) = link.into_parts();
-    let wire = match socket {
-        Socket::Plain(socket) => Wire::Plain(socket.into_std()?),
+    let (socket, connection) = match socket {
+        Socket::Plain(socket) => return (Wire::Plain(socket.into_socket()), read),
         Socket::Tls(stream) => match *stream {
             tokio_rustls::TlsStream::Client(stream) => {
                 let (socket, connection) = stream.into_inner();
-                Wire::Tls(socket.into_std()?, Box::new(connection.into()))
+                (socket, connection.into())
             }
             tokio_rustls::TlsStream::Server(stream) => {
                 let (socket, connection) = stream.into_inner();
-                Wire::Tls(socket.into_std()?, Box::new(connection.into()))
+                (socket, connection.into())
             }
         },
     };
-    Ok((wire, read))
+    (Wire::Tls(socket.into_socket(), Box::new(connection)), read)
 }
 
 /// Passes an answer that is no 101 on: the client asked in HTTP, and is answered in HTTP.

@@ -6,10 +6,9 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::{config::Tls, serve::ServeError};
+use crate::{config::Tls, relay::Watched, serve::ServeError};
 
 /// Completes TLS handshakes.
 #[derive(Clone)]
@@ -36,7 +35,7 @@ impl Acceptor {
     }
 
     /// Completes one handshake.
-    pub async fn accept(&self, socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub async fn accept(&self, socket: Watched) -> io::Result<TlsStream<Watched>> {
         self.0.accept(socket).await
     }
 }

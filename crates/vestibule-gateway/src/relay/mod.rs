@@ -25,6 +25,7 @@ mod closing;
 mod pump;
 mod queue;
 mod record;
+mod seat;
 mod slab;
 mod turn;
 mod wheel;
@@ -43,8 +44,11 @@ use vestibule_core::{
     wire::close::Close,
 };
 
-pub use self::slab::Key;
-use self::{record::Record, slab::Slab, wheel::Wheel};
+use self::{record::Record, seat::Seats, slab::Slab, turn::Which, wheel::Wheel};
+pub use self::{
+    seat::{Seat, Watched},
+    slab::Key,
+};
 use crate::drive::Clock;
 
 /// Decides about one connection. It is asked on the relay's thread, and must not block.
@@ -157,8 +161,9 @@ pub enum EndedBy {
 pub struct Relay<C: Control> {
     clock: Clock,
     poll: RefCell<Poll>,
-    registry: Registry,
+    registry: Rc<Registry>,
     records: RefCell<Slab<Record<C>>>,
+    seats: Seats,
     wheel: RefCell<Wheel>,
     signals: RefCell<VecDeque<(Key, C::Signal)>>,
     /// Connections that have more to do, by place.
@@ -170,12 +175,13 @@ impl<C: Control> Relay<C> {
     /// An empty one. Fails where the system has no epoll set left.
     pub fn new(clock: Clock) -> io::Result<Rc<Self>> {
         let poll = Poll::new()?;
-        let registry = poll.registry().try_clone()?;
+        let registry = Rc::new(poll.registry().try_clone()?);
         Ok(Rc::new(Self {
             clock,
             poll: RefCell::new(poll),
             registry,
             records: RefCell::default(),
+            seats: Seats::default(),
             wheel: RefCell::new(Wheel::new()),
             signals: RefCell::default(),
             ready: RefCell::default(),
@@ -183,23 +189,31 @@ impl<C: Control> Relay<C> {
         }))
     }
 
-    /// Takes over both sockets, which must be non-blocking: a read that waits stalls the thread.
-    /// What was read already goes first. A socket that cannot be watched ends the connection at
-    /// once; [`Control::ended`] tells.
-    pub fn open(&self, pair: Pair, control: C, now: Now) -> Key {
-        let record = Record::new(pair, control, now);
-        let spot = self.records.borrow_mut().insert(record);
-        let index = spot.index();
-        if let Some(mut record) = spot.open() {
-            let [client, upstream] = turn::tokens(index);
-            let watched = record.client.watch(&self.registry, client);
-            if watched.and_then(|()| record.upstream.watch(&self.registry, upstream)).is_err() {
-                record.fail();
-            }
+    /// Keeps a place for somebody who is being let in.
+    pub fn seat(&self) -> Seat {
+        let index = self.records.borrow_mut().keep();
+        self.seats.keep(index, &self.registry)
+    }
+
+    /// Takes over both sockets of a seat, or any other two, which must be non-blocking: a read that
+    /// waits stalls the thread. What was read already goes first. A socket that cannot be watched
+    /// ends the connection at once; [`Control::ended`] tells.
+    pub fn open(&self, seat: Seat, pair: Pair, control: C, now: Now) -> Key {
+        let index = seat.index();
+        let mut record = Record::new(pair, control, now);
+        let name = |which| turn::token(index, which);
+        let (client, upstream) = (seat.known(Which::Client), seat.known(Which::Upstream));
+        let watched = record.client.watch(client, &self.registry, name(Which::Client));
+        let watched = watched
+            .and_then(|()| record.upstream.watch(upstream, &self.registry, name(Which::Upstream)));
+        if watched.is_err() {
+            record.fail();
         }
+        seat.take();
+        let key = self.records.borrow_mut().fill(index, record);
         self.ready.borrow_mut().push_back(index);
         self.wake();
-        spot.key()
+        key
     }
 
     /// Reports a signal to a connection, soon. A key whose connection is over hits nobody.

@@ -49,6 +49,12 @@ impl<T> Spot<T> {
         RefMut::filter_map(value, Option::as_mut).ok()
     }
 
+    /// Whether no value is there.
+    pub(super) fn is_empty(&self) -> bool {
+        let place = place(&self.chunk, self.index);
+        place.is_none_or(|place| place.value.try_borrow().is_ok_and(|value| value.is_none()))
+    }
+
     /// The number of the place.
     pub(super) fn index(&self) -> u32 {
         self.index
@@ -62,19 +68,29 @@ impl<T> Spot<T> {
 }
 
 impl<T> Slab<T> {
-    /// Puts a value into a free place.
-    pub(super) fn insert(&mut self, value: T) -> Spot<T> {
+    /// Keeps a free place for a value. It is put there ([`Slab::fill`]), or the place is given back
+    /// ([`Slab::vacate`]).
+    pub(super) fn keep(&mut self) -> u32 {
         if self.free.is_empty() {
             self.grow();
         }
-        // A chunk was added if there was no place: the last arm is never taken.
-        let index = self.free.pop().unwrap_or(u32::MAX);
-        let chunk = self.chunk(index).map_or_else(|| chunk(), Rc::clone);
-        if let Some(place) = place(&chunk, index) {
-            place.value.replace(Some(value));
-            self.len += 1;
-        }
-        Spot { chunk, index }
+        // There is one now.
+        self.free.pop().unwrap_or(u32::MAX)
+    }
+
+    /// Puts a value into a place that was kept for it.
+    pub(super) fn fill(&mut self, index: u32, value: T) -> Key {
+        let place = self.chunk(index).and_then(|chunk| place(chunk, index));
+        let Some(place) = place else { return Key { index, generation: 0 } };
+        place.value.replace(Some(value));
+        let key = Key { index, generation: place.generation.get() };
+        self.len += 1;
+        key
+    }
+
+    /// Gives a place back that was kept, and not filled. It is used again after [`Slab::recycle`].
+    pub(super) fn vacate(&mut self, index: u32) {
+        self.retired.push(index);
     }
 
     /// The place of this number.
@@ -171,6 +187,14 @@ impl<T> Default for Slab<T> {
 mod tests {
     use super::*;
 
+    impl<T> Slab<T> {
+        fn insert(&mut self, value: T) -> Spot<T> {
+            let index = self.keep();
+            let key = self.fill(index, value);
+            self.find(key).unwrap()
+        }
+    }
+
     #[test]
     fn a_key_hits_nobody_when_its_value_has_gone() {
         let mut slab = Slab::default();
@@ -193,6 +217,16 @@ mod tests {
         assert_ne!(slab.insert(2).index, spot.index);
         slab.recycle();
         assert_eq!(slab.insert(3).index, spot.index);
+    }
+
+    #[test]
+    fn a_place_that_was_kept_for_nobody_is_used_again() {
+        let mut slab: Slab<u8> = Slab::default();
+        let index = slab.keep();
+        assert_ne!(slab.keep(), index);
+        slab.vacate(index);
+        slab.recycle();
+        assert_eq!((slab.keep(), slab.len()), (index, 0));
     }
 
     #[test]

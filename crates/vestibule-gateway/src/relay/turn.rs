@@ -117,7 +117,12 @@ impl<C: Control> Relay<C> {
         hands.cx.now = self.clock.now();
         hands.cx.moved = 0;
         // The edges of the last look have all been seen to.
-        self.records.borrow_mut().recycle();
+        let mut records = self.records.borrow_mut();
+        for index in self.seats.vacated() {
+            records.vacate(index);
+        }
+        records.recycle();
+        drop(records);
         self.hear_signals(hands);
         let expired = self.expire(hands);
         self.go_on(hands);
@@ -195,11 +200,14 @@ impl<C: Control> Relay<C> {
             Which::Client => record.note_client(event, cx),
             Which::Upstream => record.note_upstream(event),
         };
-        if hands.cx.moved > TURN_BYTES {
+        let Some(spot) = self.records.borrow().spot(index) else { return };
+        if spot.is_empty() {
+            self.seats.note(index, side, event);
+        } else if hands.cx.moved > TURN_BYTES {
             // Remembered; its turn comes.
-            self.postpone(index, hands, note);
+            self.postpone(&spot, hands, note);
         } else {
-            self.visit_place(index, hands, note);
+            self.visit(&spot, hands, note);
         }
     }
 
@@ -247,14 +255,13 @@ impl<C: Control> Relay<C> {
 
     fn postpone(
         &self,
-        index: u32,
+        spot: &Spot<Record<C>>,
         hands: &mut Hands,
         note: impl FnOnce(&mut Record<C>, &mut Turn),
     ) {
-        let spot = self.records.borrow().spot(index);
-        let Some(mut record) = spot.as_ref().and_then(Spot::open) else { return };
+        let Some(mut record) = spot.open() else { return };
         note(&mut record, &mut hands.cx);
-        self.queue(index, &mut record);
+        self.queue(spot.index(), &mut record);
     }
 
     fn queue(&self, index: u32, record: &mut Record<C>) {
@@ -277,15 +284,18 @@ fn watch(set: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 
 /// Which of a connection's sockets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
+pub(super) enum Which {
     Client,
     Upstream,
 }
 
-/// The names of a connection's sockets in the epoll set: the client's, the upstream's.
-pub(super) fn tokens(index: u32) -> [Token; 2] {
+/// The name of a connection's socket in the epoll set.
+pub(super) fn token(index: u32, which: Which) -> Token {
     let first = usize::try_from(index).unwrap_or(usize::MAX >> 1) << 1;
-    [Token(first), Token(first | 1)]
+    match which {
+        Which::Client => Token(first),
+        Which::Upstream => Token(first | 1),
+    }
 }
 
 fn place(Token(token): Token) -> (u32, Which) {

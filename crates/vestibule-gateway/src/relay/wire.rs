@@ -16,7 +16,7 @@ use std::{
 
 use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
 
-use super::Wire;
+use super::{Wire, seat::Watch};
 
 /// Most bytes of one read: enough that system calls stop counting, small enough to stay in cache.
 pub(super) const BUFFER_BYTES: usize = 64 * 1024;
@@ -93,12 +93,34 @@ pub(super) enum Readiness {
     Broken,
 }
 
+impl Readiness {
+    /// What it is after an edge.
+    pub(super) fn after(self, event: &Event) -> Self {
+        if event.is_error() || event.is_write_closed() {
+            Self::Broken
+        } else if event.is_read_closed() {
+            Self::Ended
+        } else if event.is_readable() && self == Self::Drained {
+            Self::Ready
+        } else {
+            self
+        }
+    }
+}
+
 /// Whether writing to a side may do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     Free,
     /// Not before the next edge.
     Full,
+}
+
+impl Room {
+    /// What it is after an edge.
+    pub(super) fn after(self, event: &Event) -> Self {
+        if event.is_writable() || event.is_error() { Self::Free } else { self }
+    }
 }
 
 /// What a read gave.
@@ -133,9 +155,26 @@ impl Side {
         Self { wire: Some(wire), readiness, room: Room::Free }
     }
 
-    /// Puts the socket into an epoll set, once and for both directions. The set forgets it when it is
-    /// closed.
-    pub(super) fn watch(&self, registry: &Registry, token: Token) -> io::Result<()> {
+    /// Puts the socket into an epoll set, once and for both directions, unless it is there and its
+    /// edges were heard by others until now. The set forgets it when it is closed.
+    pub(super) fn watch(
+        &mut self,
+        known: (Watch, Readiness, Room),
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
+        let (watch, readiness, room) = known;
+        match watch {
+            Watch::Yes => {
+                // What a TLS connection holds makes no edge: it stays to be looked at.
+                if readiness != Readiness::Drained {
+                    self.readiness = readiness;
+                }
+                self.room = room;
+                return Ok(());
+            }
+            Watch::NotYet => {}
+        }
         let Some(Wire::Plain(socket) | Wire::Tls(socket, _)) = &self.wire else {
             return Err(io::ErrorKind::NotConnected.into());
         };
@@ -150,16 +189,8 @@ impl Side {
 
     /// Remembers what an edge said.
     pub(super) fn note(&mut self, event: &Event) {
-        if event.is_error() || event.is_write_closed() {
-            self.readiness = Readiness::Broken;
-        } else if event.is_read_closed() {
-            self.readiness = Readiness::Ended;
-        } else if event.is_readable() && self.readiness == Readiness::Drained {
-            self.readiness = Readiness::Ready;
-        }
-        if event.is_writable() || event.is_error() {
-            self.room = Room::Free;
-        }
+        self.readiness = self.readiness.after(event);
+        self.room = self.room.after(event);
     }
 
     /// Reads once: into `scratch.plain`.

@@ -5,8 +5,9 @@ use std::{
     time::Duration,
 };
 
+use mio::net::TcpListener;
 use tokio::{
-    net::TcpListener,
+    io::{Interest, unix::AsyncFd},
     sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
@@ -18,7 +19,7 @@ use super::{Phase, Shared};
 use crate::{
     drive::{Control, Signal},
     http::front,
-    relay::{Key, Relay},
+    relay::{Key, Relay, Watched},
 };
 
 /// How long a worker rests when the process is out of descriptors or memory.
@@ -85,7 +86,7 @@ impl Worker {
     pub async fn run(self: Rc<Self>, sockets: Vec<StdListener>, drain: Duration) -> io::Result<()> {
         let mut accepting = JoinSet::new();
         for socket in sockets {
-            let listener = TcpListener::from_std(socket)?;
+            let listener = listener(socket)?;
             accepting.spawn_local(Rc::clone(&self).accept(listener));
         }
         // Ends with this thread: the sender lives as long as the process.
@@ -115,16 +116,17 @@ impl Worker {
     }
 
     /// Accepts until told to drain, then waits for those who are being let in.
-    async fn accept(self: Rc<Self>, listener: TcpListener) {
+    async fn accept(self: Rc<Self>, listener: AsyncFd<TcpListener>) {
         let mut handshakes = JoinSet::new();
         let mut draining = std::pin::pin!(self.drains());
         loop {
             tokio::select! {
                 () = &mut draining => break,
-                accepted = listener.accept() => match accepted {
+                accepted = listener.async_io(Interest::READABLE, TcpListener::accept) => match accepted {
                     Ok((socket, peer)) => {
                         let worker = Rc::clone(&self);
-                        handshakes.spawn_local(front::drive(socket, peer.ip(), worker));
+                        let socket = Watched::client(self.relay.seat(), socket.into());
+                        handshakes.spawn_local(Box::pin(front::drive(socket, peer.ip(), worker)));
                         // A task that is over keeps its memory until it is asked for: in a storm of
                         // connections those that have ended must not wait for its end.
                         while let Some(ended) = handshakes.try_join_next() {
@@ -166,6 +168,15 @@ impl Worker {
             sleep(DRAIN_STEP).await;
         }
     }
+}
+
+/// Accepts without asking the runtime to watch what comes: the relay does.
+#[expect(
+    deprecated,
+    reason = "the replacement is unsafe, for descriptors that others may close; this one is owned"
+)]
+fn listener(socket: StdListener) -> io::Result<AsyncFd<TcpListener>> {
+    AsyncFd::with_interest(TcpListener::from_std(socket), Interest::READABLE)
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

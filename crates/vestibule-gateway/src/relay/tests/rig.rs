@@ -142,7 +142,8 @@ impl Rig {
         };
         let notes = Rc::new(Notes::default());
         change(&mut pair, &notes);
-        let key = self.relay.open(pair, Probe(Rc::clone(&notes)), self.clock.now());
+        let key =
+            self.relay.open(self.relay.seat(), pair, Probe(Rc::clone(&notes)), self.clock.now());
         Both { client, upstream, key, notes }
     }
 

@@ -76,7 +76,8 @@ async fn sealed(rig: &Rig) -> Sealed {
         idle: None,
     };
     let notes = std::rc::Rc::new(Notes::default());
-    let key = rig.relay.open(pair, Probe(std::rc::Rc::clone(&notes)), rig.clock.now());
+    let key =
+        rig.relay.open(rig.relay.seat(), pair, Probe(std::rc::Rc::clone(&notes)), rig.clock.now());
     Sealed { client, upstream, key, notes }
 }
 
