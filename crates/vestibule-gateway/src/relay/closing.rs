@@ -244,8 +244,7 @@ impl<C: Control> Record<C> {
                 client = Exit::Finish;
             }
             if client == Exit::Finish && is_flushed {
-                let finished = self.client.finish();
-                client = if finished.is_ok() { Exit::Linger } else { Exit::Gone };
+                client = self.finish_client();
             }
             if self.upstream.is_gone() {
                 upstream = Exit::Gone;
@@ -256,6 +255,16 @@ impl<C: Control> Record<C> {
             }
         }
         if self.has_more() { Outcome::Again } else { Outcome::Wait }
+    }
+
+    /// Ends the stream towards the client. Where it has said its last word and all of it was read,
+    /// nothing can come that would make the system reset the connection: it is closed at once, and
+    /// what was written arrives. Under TLS it has yet to end the session.
+    fn finish_client(&mut self) -> Exit {
+        if self.heard() == Heard::Close && self.client.is_silent() {
+            return Exit::Gone;
+        }
+        if self.client.finish().is_ok() { Exit::Linger } else { Exit::Gone }
     }
 
     /// Gives up the sides that are over.

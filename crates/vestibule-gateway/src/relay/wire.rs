@@ -261,6 +261,14 @@ impl Side {
         }
     }
 
+    /// Whether all that came without TLS was read, and nothing has come since.
+    pub(super) fn is_silent(&self) -> bool {
+        match &self.wire {
+            None | Some(Wire::Plain(_)) => self.readiness == Readiness::Drained,
+            Some(Wire::Tls(..)) => false,
+        }
+    }
+
     /// Ends the stream towards the peer, after what was written.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         match &mut self.wire {
