@@ -28,6 +28,7 @@ mod limits;
 mod refused;
 
 pub mod api_key;
+pub mod dpop;
 pub mod jwk;
 pub mod jws;
 pub mod jwt;

@@ -1,6 +1,6 @@
 //! Every bound of this crate in one place.
 
-use core::num::NonZeroU32;
+use core::{num::NonZeroU32, time::Duration};
 
 /// Longest token, in bytes: the longest credential of any carrier.
 pub(crate) const TOKEN_BYTES: usize = vestibule_core::limits::CREDENTIAL_BYTES;
@@ -49,6 +49,15 @@ pub(crate) const FROM_PATTERNS: usize = 64;
 /// Longest SSH signature, in characters, armor included. One by the keys that are accepted has below
 /// 500.
 pub(crate) const SSHSIG_BYTES: usize = 4 * 1024;
+
+/// Longest address in a proof, in bytes: a request target and an authority.
+pub(crate) const TARGET_BYTES: usize = vestibule_core::limits::TARGET_BYTES + 512;
+/// How old a proof of possession may be.
+pub(crate) const DPOP_AGE: Duration = Duration::from_mins(1);
+/// How far the clock of whoever made a proof may differ from ours.
+pub(crate) const DPOP_SKEW: Duration = Duration::from_secs(5);
+/// How long a nonce for proofs is given out.
+pub(crate) const DPOP_NONCE_PERIOD: Duration = Duration::from_mins(1);
 
 const fn at_least_one(count: u32) -> NonZeroU32 {
     match NonZeroU32::new(count) {

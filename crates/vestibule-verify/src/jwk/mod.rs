@@ -12,6 +12,7 @@ mod set;
 use core::fmt;
 
 use aws_lc_rs::{hmac, signature::ParsedPublicKey};
+use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 
@@ -39,6 +40,11 @@ impl Key {
     /// What the key does.
     pub fn algorithms(&self) -> impl Iterator<Item = Algorithm> {
         self.verifiers.iter().map(|(algorithm, _)| *algorithm)
+    }
+
+    /// Reads one public key that is on its own. The error is for the operator.
+    pub(crate) fn from_jwk(jwk: &Value) -> Result<Self, String> {
+        entry::read(jwk, Symmetric::Refused).map(|(key, _)| key)
     }
 
     /// Whether `signature` is this key's, by `algorithm`, over `message`. False for an algorithm

@@ -13,6 +13,7 @@ use vestibule_core::{
 use super::Expectations;
 use crate::{
     Refused,
+    dpop::Possession,
     refused::{shown, shown_all},
 };
 
@@ -22,6 +23,7 @@ type Claims = Map<String, Value>;
 pub(super) fn principal(
     claims: &Claims,
     expected: &Expectations,
+    holder: Option<&Possession>,
     now: UnixTime,
 ) -> Result<Principal, Refused> {
     let expires = date(claims, "exp")?.ok_or_else(|| wrong("there is no exp"))?;
@@ -32,10 +34,7 @@ pub(super) fn principal(
     let token_id = text(claims, "jti")?.map(Box::from);
     // OpenID Connect Front-Channel Logout 1.0 section 3; elsewhere the name has no fixed meaning.
     let session = claims.get("sid").and_then(Value::as_str).map(Box::from);
-    // RFC 7800, RFC 9449 section 7.2: such a token proves nothing without its key.
-    if claims.contains_key("cnf") {
-        return Err(wrong("bound to a key (cnf) whose possession is not proven here"));
-    }
+    confirmation(claims, holder)?;
     let issuer = issuer(claims, expected)?;
     audience(claims, expected)?;
     for (name, date) in [("nbf", not_before), ("iat", issued)] {
@@ -59,6 +58,20 @@ pub(super) fn principal(
         issued,
         expires,
     })
+}
+
+/// RFC 7800, RFC 9449 sections 6 and 7: a bound token proves nothing without its key, and a key
+/// nothing without a token that is bound to it and to nothing else.
+fn confirmation(claims: &Claims, holder: Option<&Possession>) -> Result<(), Refused> {
+    match (claims.get("cnf"), holder) {
+        (None, None) => Ok(()),
+        (Some(_), None) => Err(wrong("bound to a key (cnf) whose possession is not proven here")),
+        (None, Some(_)) => Err(wrong("not bound (cnf) to the key that came with it")),
+        (Some(cnf), Some(holder)) => {
+            let wanted = serde_json::json!({ "jkt": holder.thumbprint().to_string() });
+            if *cnf == wanted { Ok(()) } else { Err(wrong("bound (cnf) to another key")) }
+        }
+    }
 }
 
 fn issuer(claims: &Claims, expected: &Expectations) -> Result<Arc<str>, Refused> {

@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 use vestibule_core::{authn::Verified, rejection::Rejection, time::UnixTime};
 
 use crate::{
-    Refused, encoding,
+    Refused,
+    dpop::Possession,
+    encoding,
     jwk::KeySet,
     jws::{Jws, Parts, malformed},
 };
@@ -81,10 +83,37 @@ pub fn check(
     expected: &Expectations,
     now: UnixTime,
 ) -> Result<Checked, Refused> {
+    check_held(token, keys, expected, None, now)
+}
+
+/// Checks a token that is bound to a key (`cnf.jkt`, RFC 9449 section 6), and says whose it is.
+/// `holder` comes of a proof for this very token. A token that is not bound to that key, or to
+/// something else too, is refused, and so is one that is not bound at all.
+pub fn verify_bound(
+    token: &Unverified,
+    keys: &KeySet,
+    expected: &Expectations,
+    holder: &Possession,
+    now: UnixTime,
+) -> Result<Verified, Refused> {
+    if !holder.is_for(token.jws.token_hash().as_ref()) {
+        let reason = "the proof of possession was made for another token";
+        return Err(Refused::new(Rejection::TokenClaims, reason));
+    }
+    check_held(token, keys, expected, Some(holder), now).map(|checked| checked.verified)
+}
+
+fn check_held(
+    token: &Unverified,
+    keys: &KeySet,
+    expected: &Expectations,
+    holder: Option<&Possession>,
+    now: UnixTime,
+) -> Result<Checked, Refused> {
     let Unverified { jws, claims } = token;
     jws.verified(keys, &expected.algorithms)?;
     kind::check(jws.typ(), claims, expected)?;
-    let principal = claims::principal(claims, expected, now)?;
+    let principal = claims::principal(claims, expected, holder, now)?;
     let ends = principal.expires.after(expected.clock_skew);
     let checked = Checked { verified: Verified::assertion(Arc::new(principal)), ends };
     checked.at(now)?;

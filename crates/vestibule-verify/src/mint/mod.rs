@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub use fault::MintFault;
+pub(crate) use public::thumbprint;
 
 /// Signs tokens with one key.
 pub struct Signer {
@@ -161,8 +162,7 @@ impl Signer {
         {
             return Err(MintFault::WrongKey);
         }
-        let kid =
-            public::required_members(&key)?.map(|members| public::thumbprint(&members).into());
+        let kid = public::required_members(&key)?.map(|members| thumbprint(&members).into());
         Ok(Self { algorithm, kid, key })
     }
 

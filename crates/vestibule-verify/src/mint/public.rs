@@ -25,7 +25,7 @@ pub(super) fn required_members(key: &Private) -> Result<Option<Map<String, Value
 
 /// RFC 7638 section 3: SHA-256 over the members in the order of their names, without white space.
 /// Names and values here need no escapes.
-pub(super) fn thumbprint(members: &Map<String, Value>) -> String {
+pub(crate) fn thumbprint(members: &Map<String, Value>) -> String {
     let mut sorted: Vec<_> = members.iter().collect();
     sorted.sort_unstable_by_key(|(name, _)| *name);
     let members: Vec<String> =
