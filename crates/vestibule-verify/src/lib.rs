@@ -36,5 +36,6 @@ pub mod mint;
 pub mod password;
 pub mod public_key;
 pub mod scram;
+pub mod webauthn;
 
 pub use refused::Refused;

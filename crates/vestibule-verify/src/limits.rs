@@ -59,6 +59,15 @@ pub(crate) const DPOP_SKEW: Duration = Duration::from_secs(5);
 /// How long a nonce for proofs is given out.
 pub(crate) const DPOP_NONCE_PERIOD: Duration = Duration::from_mins(1);
 
+/// Longest answer of a browser about a passkey, in bytes of JSON: that of an in-band message.
+pub(crate) const WEBAUTHN_JSON_BYTES: usize = vestibule_core::limits::MESSAGE_BYTES;
+/// Longest name of a passkey, in bytes (Web Authentication section 4).
+pub(crate) const CREDENTIAL_ID_BYTES: usize = 1023;
+/// Deepest nesting of CBOR. Authenticators write four levels (CTAP 2.1 section 8).
+pub(crate) const CBOR_DEPTH: usize = 8;
+/// Most items of an array and pairs of a map in CBOR.
+pub(crate) const CBOR_ITEMS: usize = 64;
+
 const fn at_least_one(count: u32) -> NonZeroU32 {
     match NonZeroU32::new(count) {
         Some(count) => count,

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 
+pub(crate) use rsa::check as check_rsa;
 pub use set::{Ignored, KeyFault, KeySet, Symmetric};
 
 /// A key that verifies.

@@ -6,7 +6,7 @@ use crate::limits;
 ///
 /// aws-lc would refuse most of it too, but only when a signature is checked, where it would look
 /// like a forged token. An even or tiny exponent makes forging trivial (`e` = 1 signs everything).
-pub(super) fn check(n: &[u8], e: &[u8]) -> Result<(), String> {
+pub(crate) fn check(n: &[u8], e: &[u8]) -> Result<(), String> {
     let (Some(first), Some(last)) = (n.first(), n.last()) else {
         return Err("n is empty".to_owned());
     };
