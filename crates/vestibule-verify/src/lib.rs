@@ -26,6 +26,7 @@ mod algorithm;
 mod encoding;
 mod limits;
 mod refused;
+mod sasl;
 
 pub mod api_key;
 pub mod dpop;
@@ -34,6 +35,7 @@ pub mod jws;
 pub mod jwt;
 pub mod mint;
 pub mod password;
+pub mod oauthbearer;
 pub mod public_key;
 pub mod scram;
 pub mod webauthn;

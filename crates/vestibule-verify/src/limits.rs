@@ -68,6 +68,9 @@ pub(crate) const CBOR_DEPTH: usize = 8;
 /// Most items of an array and pairs of a map in CBOR.
 pub(crate) const CBOR_ITEMS: usize = 64;
 
+/// Longest message of OAUTHBEARER, in bytes: that of an in-band message.
+pub(crate) const OAUTHBEARER_BYTES: usize = vestibule_core::limits::MESSAGE_BYTES;
+
 const fn at_least_one(count: u32) -> NonZeroU32 {
     match NonZeroU32::new(count) {
         Some(count) => count,

@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 use super::{
     Nonce, TextFault, TlsExporter,
     keys::{Derived, Hash, decimal, exactly, mac, salted_password, xor},
-    message::{ServerFinal, ServerFirst, escaped},
+    message::{ServerFinal, ServerFirst},
     prepared::prepared,
 };
-use crate::limits;
+use crate::{limits, sasl};
 
 /// What the client can do, and what the server said that it can. A wrong value here undoes the
 /// protection against somebody who takes the better mechanism out of the list.
@@ -59,7 +59,7 @@ impl Client {
             ClientBinding::ServerDoesNot => ("y,,", None),
             ClientBinding::TlsExporter(exporter) => ("p=tls-exporter,,", Some(exporter)),
         };
-        let bare = format!("n={},r={}", escaped(&user), nonce.0);
+        let bare = format!("n={},r={}", sasl::escaped(&user), nonce.0);
         let message = format!("{header}{bare}");
         let mut input = header.as_bytes().to_vec();
         input.extend(exporter.into_iter().flatten());

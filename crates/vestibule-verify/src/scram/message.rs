@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::prepared::prepared;
-use crate::limits;
+use crate::{limits, sasl};
 
 /// What was wrong with a message: a fixed text, which holds nothing of it.
 pub(super) type Fault = &'static str;
@@ -128,11 +128,6 @@ impl<'m> ServerFinal<'m> {
     }
 }
 
-/// A name as it is sent (RFC 5802 section 5.1).
-pub(super) fn escaped(name: &str) -> String {
-    name.replace('=', "=3D").replace(',', "=2C")
-}
-
 fn text(message: &[u8]) -> Result<&str, Fault> {
     if message.len() > limits::SCRAM_MESSAGE_BYTES {
         return Err("message too long");
@@ -181,18 +176,8 @@ fn nonce(text: &str) -> Result<&str, Fault> {
     if text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(text) } else { Err("not a nonce") }
 }
 
-/// Undoes the two escapes that there are, and prepares the name.
+/// A name as it was sent, its escapes undone, and prepared.
 fn saslname(text: &str) -> Result<Zeroizing<String>, Fault> {
-    let mut pieces = text.split('=');
-    let mut name = Zeroizing::new(pieces.next().unwrap_or_default().to_owned());
-    for piece in pieces {
-        let (character, rest) = match (piece.strip_prefix("2C"), piece.strip_prefix("3D")) {
-            (Some(rest), _) => (',', rest),
-            (None, Some(rest)) => ('=', rest),
-            (None, None) => return Err("a name with another escape than =2C and =3D"),
-        };
-        name.push(character);
-        name.push_str(rest);
-    }
+    let name = sasl::unescaped(text).ok_or("a name with another escape than =2C and =3D")?;
     prepared(&name).map_err(|_| "a name that SASLprep refuses")
 }
