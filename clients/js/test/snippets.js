@@ -66,6 +66,7 @@ const TRAILERS = [
 /** Takes every way to authenticate that the pages show. `seen(path)` waits until somebody at that path has. */
 export async function anyWay() {
   const waiting = new Map();
+  const players = new Set();
   const http = createServer((request, response) => {
     const good = request.method === "POST" && request.headers.authorization === "Bearer token";
     response.writeHead(good ? 200 : 401).end(good ? '{"ticket":"ticket-1","expires_in":20}' : "");
@@ -103,7 +104,9 @@ export async function anyWay() {
     url: (path) => `ws://127.0.0.1:${port}${path}`,
     http: `http://127.0.0.1:${port}`,
     seen: (path) => new Promise((resolve) => waiting.set(path, resolve)),
+    players,
     close: () => {
+      players.forEach((child) => child.kill());
       server.clients.forEach((client) => client.terminate());
       http.closeAllConnections();
       return new Promise((resolve) => http.close(resolve));
@@ -118,17 +121,19 @@ export async function play(code, name, folder, server) {
     .replace(/wss:\/\/ws\.example\.com\/\w+/g, server.url(`/${name}`))
     .replace(/https:\/\/ws\.example\.com/g, server.http);
   const { code: plain } = await transform([local, ...script].join("\n"), { loader: "ts", target: "es2022" });
-  writeFileSync(`${folder}/given.mjs`, GIVEN);
   writeFileSync(`${folder}/${name}.mjs`, plain);
   const seen = server.seen(`/${name}`);
   const environment = { SNIPPET_URL: server.url(`/${name}`) };
   if (/\bsocket\./.test(code) && !/\bsocket =/.test(code)) {
     environment.SNIPPET_NEEDS_SOCKET = "1";
   }
-  const child = spawn(process.execPath, ["--import", `${folder}/given.mjs`, `${folder}/${name}.mjs`], {
+  // One file for each: nobody reads what another one is writing.
+  writeFileSync(`${folder}/${name}-given.mjs`, GIVEN);
+  const child = spawn(process.execPath, ["--import", `${folder}/${name}-given.mjs`, `${folder}/${name}.mjs`], {
     env: { ...process.env, ...environment },
     stdio: ["ignore", "ignore", "pipe"],
   });
+  server.players.add(child);
   const said = [];
   child.stderr.on("data", (data) => said.push(data));
   const ended = once(child, "exit").then(() => {
@@ -139,5 +144,6 @@ export async function play(code, name, folder, server) {
   } finally {
     ended.catch(() => {});
     child.kill();
+    server.players.delete(child);
   }
 }
