@@ -189,6 +189,7 @@ pub async fn lists_come_in_pages_in_the_order_of_bytes(store: Arc<dyn Store>) {
     assert_eq!(keys(&store, "a/", Some("a/\u{1f600}"), 3).await, "");
     assert_eq!(keys(&store, "a/", Some("a"), 1).await, "a/1");
     assert_eq!(keys(&store, "a/", Some("a/15"), 1).await, "a/2");
+    assert_eq!(keys(&store, "a", Some("a"), 1).await, "a/1");
     assert_eq!(keys(&store, "a/", Some("b"), 10).await, "");
     assert_eq!(keys(&store, "a/1", None, 10).await, "a/1 a/10");
     assert_eq!(keys(&store, "c", None, 10).await, "");

@@ -62,8 +62,6 @@ impl Embedded {
         loop {
             // First the ear, then the question: a commit between the two is heard.
             let written = self.written.notified();
-            let mut written = std::pin::pin!(written);
-            written.as_mut().enable();
             let events = tables::events(&self.database, after).map_err(|error| failed(&error))?;
             if !events.is_empty() {
                 return Ok(events);

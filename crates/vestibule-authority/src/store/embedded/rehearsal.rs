@@ -170,3 +170,64 @@ impl StorageBackend for Rehearsal {
         self.file.query_lock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::{collection, prelude::*};
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Write(usize, Vec<u8>),
+        Size(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let data = collection::vec(any::<u8>(), 1..6000);
+        prop_oneof![
+            3 => (0..20_000_usize, data).prop_map(|(at, data)| Step::Write(at, data)),
+            1 => (0..20_000_usize).prop_map(Step::Size),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn it_reads_what_was_written_and_leaves_the_file_alone(
+            content in collection::vec(any::<u8>(), 0..15_000),
+            script in collection::vec(step(), 0..12),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("file");
+            fs::write(&path, &content).unwrap();
+            let file = FileBackend::new(fs::File::open(&path).unwrap()).unwrap();
+            let (rehearsal, mut expected) = (Rehearsal::new(file), content.clone());
+            for step in script {
+                match step {
+                    Step::Size(size) => {
+                        rehearsal.set_len(size.try_into().unwrap()).unwrap();
+                        expected.resize(size, 0);
+                    }
+                    Step::Write(at, data) => {
+                        let size = expected.len().max(at + data.len());
+                        rehearsal.set_len(size.try_into().unwrap()).unwrap();
+                        rehearsal.write(at.try_into().unwrap(), &data).unwrap();
+                        expected.resize(size, 0);
+                        expected[at..at + data.len()].copy_from_slice(&data);
+                    }
+                }
+                let mut read = vec![1; expected.len()];
+                rehearsal.read(0, &mut read).unwrap();
+                prop_assert!(read == expected);
+                let size = rehearsal.len().unwrap();
+                prop_assert_eq!(size, u64::try_from(expected.len()).unwrap());
+                prop_assert!(rehearsal.read(size, &mut [0]).is_err());
+            }
+            prop_assert!(fs::read(&path).unwrap() == content);
+        }
+    }
+}

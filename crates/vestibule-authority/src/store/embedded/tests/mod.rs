@@ -7,7 +7,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    tables::{ENDS, FEED_ENDS, FORMAT, META},
+    tables::{ENDS, FEED_ENDS, FEED_KEYS, FORMAT, META},
     *,
 };
 use crate::store::{Action, Expect};
@@ -198,12 +198,13 @@ async fn a_changed_byte_is_noticed_before_anything_is_written() {
     assert!(refused > 30, "{refused}");
 }
 
-/// What is in the indexes of ends.
-fn ends(store: &Embedded) -> (u64, u64) {
+/// How much is in the indexes.
+fn ends(store: &Embedded) -> (u64, u64, u64) {
     use redb::{ReadableDatabase, ReadableTableMetadata};
     let read = store.database.begin_read().unwrap();
     let (records, feed) = (read.open_table(ENDS).unwrap(), read.open_table(FEED_ENDS).unwrap());
-    (records.len().unwrap(), feed.len().unwrap())
+    let keys = read.open_table(FEED_KEYS).unwrap();
+    (records.len().unwrap(), feed.len().unwrap(), keys.len().unwrap())
 }
 
 #[tokio::test]
@@ -216,15 +217,15 @@ async fn what_has_been_over_for_long_leaves_the_file() {
         store.append(event("a", Some(over)), NOW).await.unwrap();
         store.append(event("b", Some(over)), NOW).await.unwrap();
     }
-    assert_eq!(ends(&store), (100, 2));
+    assert_eq!(ends(&store), (100, 2, 2));
     // A clock that is ahead for a moment costs nothing.
     let batch = vec![put("other", 5, None)];
     let _done = store.commit(batch.clone(), over.after(limits::KEPT_AFTER_END / 2)).await.unwrap();
-    assert_eq!(ends(&store), (100, 2));
+    assert_eq!(ends(&store), (100, 2, 2));
     for _ in 0..50 {
         let _done = store.commit(batch.clone(), over.after(limits::KEPT_AFTER_END)).await.unwrap();
     }
-    assert_eq!(ends(&store), (0, 0));
+    assert_eq!(ends(&store), (0, 0, 0));
 }
 
 #[tokio::test]
