@@ -89,7 +89,10 @@ fn values_together_stay_within_their_bytes() {
         assert_eq!(things.keep(large(10), NOW).unwrap(), Kept::Full);
     }
     let _value = things.take((Space::Ticket, digest(3)), NOW).unwrap();
-    assert_eq!(things.keep(large(10), NOW).unwrap(), Kept::Done);
+    for name in [20, 21] {
+        let small = Fleeting { value: vec![0; 500].into(), ..large(name) };
+        assert_eq!(things.keep(small, NOW).unwrap(), Kept::Done);
+    }
     assert_eq!(things.keep(large(11), NOW).unwrap(), Kept::Full);
     assert_eq!(things.keep(large(11), later(20)).unwrap(), Kept::Done);
 
