@@ -178,3 +178,20 @@ async fn what_is_over_is_forgotten_in_the_background() {
     assert!(revocations.is_empty());
     following.abort();
 }
+
+#[tokio::test]
+async fn what_was_made_here_is_announced_once_though_the_feed_brings_it_too() {
+    let shelf = Arc::default();
+    let node = Node::start(&shelf).await;
+    let mut hears = node.revocations.announcements();
+    for id in ["t", "u", "v"] {
+        let made = node.revocations.revoke(new(token("idp", id)), NOW).await.unwrap();
+        let read = || node.revocations.index().position();
+        // The mark was the first.
+        while read() < Position(u64::try_from(node.revocations.len()).unwrap() + 1) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(hears.try_next(), Some(Announcement::Revoked(Arc::new(made))));
+        assert_eq!(hears.try_next(), None);
+    }
+}
