@@ -196,7 +196,7 @@ async fn there_are_so_many_tickets_and_no_more() {
     assert!(sell("alice", at(20)).await.is_ok());
     // The same name of another issuer is another buyer.
     let namesake = Principal { issuer: "https://b.example/".into(), ..principal("alice") };
-    for _ in 0..2 {
+    for _ in 0..3 {
         rig.tickets.sell(&namesake, ROUTE, None, at(20)).await.unwrap();
     }
 }

@@ -6,7 +6,7 @@ use super::{at, everything, new, open, principal, subject, token};
 use crate::{
     limits,
     revocation::{
-        Announcement, FeedState, NewRevocation, Revocation, RevocationError, Revocations,
+        Announcement, Bringer, FeedState, NewRevocation, Revocation, RevocationError, Revocations,
     },
     store::{Event, Position, Store},
     tests::{rig::NOW, shelf::Shelf},
@@ -80,6 +80,21 @@ async fn what_the_feed_brings_late_does_not_undo_a_lift() {
     // Made again afterwards, it holds.
     revocations.revoke(new(token("idp", "t")), NOW).await.unwrap();
     assert!(revocations.covers(&principal("alice")));
+}
+
+#[tokio::test]
+async fn who_revoked_and_was_overtaken_by_a_lift_does_not_undo_it() {
+    let shelf = Arc::new(Shelf::default());
+    let revocations = open(&shelf).await;
+    let made = new(token("idp", "t")).made(NOW).unwrap();
+    // The feed brought both before the one who appended the first came to apply it.
+    let key = format!("revocation/{}", made.id);
+    revocations.apply(Position(2), event(&key, &made.to_bytes().unwrap())).unwrap();
+    let lift = Event { key: key.into(), value: None, until: None };
+    revocations.apply(Position(3), lift).unwrap();
+    revocations.index_mut().read_up_to(Position(3));
+    assert!(revocations.hold(Position(2), made, Bringer::Maker).is_none());
+    assert!(revocations.is_empty() && !revocations.covers(&principal("alice")));
 }
 
 #[tokio::test]
