@@ -137,6 +137,9 @@ async fn a_token_that_is_made_after_a_revocation_is_issued_after_it() {
         assert_eq!(verified.principal().issued, Some(issued));
         assert!(verified.principal().issued > Some(revoked));
     }
+    // Nor where it would be over before it begins.
+    let ending = Principal { expires: NOW.after(Duration::from_secs(1)), ..alice() };
+    assert!(matches!(tokens.mint(&ending, Some(NOW), now), Err(MintError::Over)));
     // Everything until tomorrow is revoked: there is no token that would count.
     assert!(matches!(tokens.mint(&alice(), Some(NOW.after(DAY)), now), Err(MintError::Over)));
 }
@@ -191,8 +194,22 @@ async fn a_key_is_published_before_it_signs_and_after_it_has_signed() {
     let later = NOW.after(30 * DAY + 13 * MINUTE);
     tokens.rotate_if_due(later).await.unwrap();
     assert_eq!(ask(&authority, &last_of_old, later).await, Ok(()));
+    // And a little longer, for those whose clock is behind.
+    tokens.rotate_if_due(NOW.after(30 * DAY + 19 * MINUTE)).await.unwrap();
+    assert_eq!(kids(&tokens), both);
     tokens.rotate_if_due(NOW.after(30 * DAY + 20 * MINUTE)).await.unwrap();
     assert_eq!(kids(&tokens), both[1..]);
+}
+
+#[tokio::test]
+async fn keys_that_were_read_before_a_change_do_not_come_back_after_it() {
+    let tokens = open(&Ledger::new(), NOW).await;
+    let (ring, _) = read(&*tokens.store, NOW).await.unwrap();
+    let slow = Keys::new(ring, NOW).unwrap();
+    tokens.rotate_if_due(NOW.after(29 * DAY)).await.unwrap();
+    let both = kids(&tokens);
+    tokens.take(slow);
+    assert_eq!((kids(&tokens), both.len()), (both.clone(), 2));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub struct PasswordHasher {
     /// A permit for each who hashes or waits.
     places: Arc<Semaphore>,
     /// A permit for each who hashes.
-    workers: Arc<Semaphore>,
+    pub(super) workers: Arc<Semaphore>,
     hashed: AtomicU64,
 }
 

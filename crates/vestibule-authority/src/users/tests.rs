@@ -161,18 +161,27 @@ async fn a_success_gives_an_address_no_attempts_back() {
 }
 
 #[tokio::test]
-async fn who_is_disabled_while_the_password_is_hashed_does_not_get_in() {
-    for (disable, gets_in) in [(UserState::Disabled, false), (UserState::Enabled, true)] {
+async fn who_is_changed_while_the_password_is_hashed_does_not_get_in() {
+    for (from, to, gets_in) in [
+        ("enabled", "disabled", false),
+        // Another password, of which this would be the hash.
+        ("p=1$", "p=1$AAAA", false),
+        ("Alice A.", "Alice B.", true),
+    ] {
         let rig = Rig::new().await;
-        // The store gives everybody a turn: the change lands between the two looks at the user.
-        let (said, changed) = tokio::join!(rig.login("alice", PASSWORD), async {
+        let (said, ()) = tokio::join!(biased; rig.login("alice", PASSWORD), async {
             while rig.hashed() < 2 {
                 tokio::task::yield_now().await;
             }
-            rig.users.set_state("alice", disable, NOW).await
+            // In the turn in which the hash began.
+            rig.ledger.edit(Table::Users, "alice", |text| {
+                let (before, after) = text.split_once(from).unwrap();
+                let replaced = after.get(to.len() - from.len().min(to.len())..).unwrap();
+                let after = if from == "p=1$" { replaced } else { after };
+                format!("{before}{to}{after}")
+            });
         });
-        changed.unwrap();
-        assert_eq!(said.is_ok(), gets_in, "{said:?}");
+        assert_eq!(said.is_ok(), gets_in, "{to}: {said:?}");
     }
 }
 
@@ -205,20 +214,38 @@ async fn a_full_queue_is_told_and_takes_no_memory() {
     let hasher = PasswordHasher::new(Cost::dangerous_cheap(), NonZeroUsize::MIN, 2).unwrap();
     let password = Password::prepare(&Secret::new(PASSWORD)).unwrap();
     let hash = || hasher.hash(password.clone());
-    let (one, two, three, four) = tokio::join!(hash(), hash(), hash(), hash());
+    // As if somebody's hash took long.
+    let busy = Arc::clone(&hasher.workers).acquire_owned().await.unwrap();
+    let (one, two, three, four) = tokio::join!(biased; hash(), hash(), hash(), async {
+        let said = hash().await;
+        drop(busy);
+        said
+    });
     assert!(one.is_ok() && two.is_ok() && three.is_ok());
     assert_eq!(four.unwrap_err(), HasherError::Busy);
     assert_eq!((hasher.hashed(), hasher.room()), (3, 3));
-    // Who gives up keeps the place only for as long as the hash takes that has begun.
-    tokio::select! {
-        biased;
-        _ = hash() => panic!("no hash is done at once"),
-        () = tokio::task::yield_now() => {}
-    }
+}
+
+#[tokio::test]
+async fn who_gives_up_leaves_the_queue_and_a_hash_that_has_begun_keeps_its_place() {
+    let hasher = PasswordHasher::new(Cost::dangerous_cheap(), NonZeroUsize::MIN, 2).unwrap();
+    let password = Password::prepare(&Secret::new(PASSWORD)).unwrap();
+    let give_up = async || {
+        tokio::select! {
+            biased;
+            _ = hasher.hash(password.clone()) => {}
+            () = std::future::ready(()) => {}
+        }
+    };
+    let busy = Arc::clone(&hasher.workers).acquire_owned().await.unwrap();
+    give_up().await;
+    assert_eq!((hasher.hashed(), hasher.room()), (0, 3));
+    drop(busy);
+    give_up().await;
     while hasher.room() < 3 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(hasher.hashed(), 4);
+    assert_eq!(hasher.hashed(), 1);
 }
 
 #[tokio::test]
