@@ -56,7 +56,7 @@ pub(super) fn runtime() -> Result<Runtime, CommandError> {
 }
 
 /// An error and all its causes on one line.
-fn failed(error: &dyn Error) -> CommandError {
+pub(super) fn failed(error: &dyn Error) -> CommandError {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -177,7 +177,9 @@ impl Control {
         let known = self.worker.known(question.credential(), &self.route, now.wall);
         if let Some(result) = known {
             let doubted = |refused| self.worker.doubted(&self.route, self.peer, refused);
-            let verdict = question.answer(result.map_err(doubted));
+            let (mechanism, result) = (question.credential().mechanism, result.map_err(doubted));
+            self.worker.checked(mechanism, result.as_ref().err().copied(), now);
+            let verdict = question.answer(result);
             self.verdict(verdict, now);
             return;
         }

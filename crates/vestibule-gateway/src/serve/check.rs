@@ -8,7 +8,7 @@ use vestibule_core::{
     authn::{Credential, Mechanism, Question, Verdict, Verified},
     limits,
     rejection::Rejection,
-    time::{Mono, UnixTime},
+    time::{Mono, Now, UnixTime},
 };
 use vestibule_verify::Refused;
 
@@ -59,7 +59,8 @@ impl Worker {
         deadline: Mono,
         purpose: Purpose,
     ) -> Answered {
-        let wall = self.shared.clock.now().wall;
+        let began = self.shared.clock.now();
+        let (wall, mechanism) = (began.wall, question.credential().mechanism);
         let known: Known = if let Some(known) = self.known(question.credential(), route, wall) {
             known.map(|verified| (verified, None))
         } else {
@@ -70,9 +71,16 @@ impl Worker {
             Ok((verified, rotated)) => (Ok(verified), rotated),
             Err(refused) => (Err(self.doubted(route, seen.peer, refused)), None),
         };
+        self.checked(mechanism, result.as_ref().err().copied(), began);
         let verdict = question.answer(result);
         let verdict = verdict.unless_revoked(|principal| self.shared.is_revoked(principal));
         Answered { verdict, rotated }
+    }
+
+    /// Counts a credential that was checked.
+    pub fn checked(&self, mechanism: Mechanism, refused: Option<Rejection>, began: Now) {
+        let span = began.mono.until(self.shared.clock.now().mono);
+        self.shared.metrics.checked(mechanism, refused.map_or(Ok(()), Err), span);
     }
 
     /// Checks a credential that is not of a handshake, within the time for one.
@@ -83,9 +91,13 @@ impl Worker {
         origin: Option<&str>,
         peer: IpAddr,
     ) -> Result<Verified, Rejection> {
+        let began = self.shared.clock.now();
         let check = self.check(credential, route, origin, Purpose::Other);
         let known = timeout(limits::AUTH_DEADLINE, check).await.unwrap_or_else(|_| Err(late()));
-        known.map(|(verified, _)| verified).map_err(|refused| self.doubted(route, peer, refused))
+        let result = known.map(|(verified, _)| verified);
+        let result = result.map_err(|refused| self.doubted(route, peer, refused));
+        self.checked(credential.mechanism, result.as_ref().err().copied(), began);
+        result
     }
 
     /// The same for a credential of which nobody has said for which route it is: the first one that

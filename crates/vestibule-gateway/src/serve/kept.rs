@@ -14,10 +14,13 @@ use vestibule_authority::{
     tokens::TokenPolicy,
     users::{PasswordHasher, kept_cost},
 };
-use vestibule_core::time::UnixTime;
 
-use super::{ServeError, Shared};
-use crate::config::{self, Auth, Config};
+use super::{ServeError, Shared, timed::Timed};
+use crate::{
+    config::{self, Auth, Config},
+    drive::Clock,
+    ops::metrics::Metrics,
+};
 
 /// What is kept.
 #[derive(Debug)]
@@ -32,13 +35,19 @@ pub struct Kept {
 
 impl Kept {
     /// Opens the store and reads what is revoked.
-    pub async fn open(config: &Config, now: UnixTime) -> Result<Self, ServeError> {
+    pub async fn open(
+        config: &Config,
+        metrics: &Arc<Metrics>,
+        clock: Clock,
+    ) -> Result<Self, ServeError> {
+        let now = clock.now().wall;
         let refuse = |error: Box<dyn Error + Send + Sync>| ServeError::Store(error);
         let opened = match &config.store {
             config::Store::Embedded(path) => Embedded::open(path),
             config::Store::Memory => Embedded::in_memory(),
         };
-        let store: Arc<dyn Store> = opened.map_err(|error| refuse(error.into()))?;
+        let store = opened.map_err(|error| refuse(error.into()))?;
+        let store = Timed::over(store, Arc::clone(metrics), clock);
         let fault = |error: StoreError| refuse(error.into());
         let Some(auth) = &config.auth else {
             let revocations = Revocations::open(Arc::clone(&store), now).await.map_err(fault)?;

@@ -7,6 +7,7 @@ mod kept;
 mod logout;
 mod observe;
 mod shared;
+mod timed;
 mod worker;
 
 use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
@@ -122,9 +123,10 @@ impl Gateway {
         let listen = config.server.listen.clone();
         let admin = config.admin.clone();
         let clock = Clock::start();
-        let kept = Kept::open(&config, clock.now().wall).await?;
+        let metrics = Arc::new(ops::metrics::Metrics::new());
+        let kept = Kept::open(&config, &metrics, clock).await?;
         let (logouts, told) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(config, kept, logouts, clock)?);
+        let shared = Arc::new(Shared::new(config, kept, logouts, metrics, clock)?);
         let mut reserved = Vec::new();
         let mut addresses = Vec::new();
         for address in listen {

@@ -56,7 +56,7 @@ pub struct Shared {
     /// Signs assertions.
     pub signer: Signer,
     /// Counts.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Reads the time.
     pub clock: Clock,
     /// Ends TLS.
@@ -76,6 +76,7 @@ impl Shared {
         config: Config,
         kept: Kept,
         logouts: mpsc::UnboundedSender<Arc<Principal>>,
+        metrics: Arc<Metrics>,
         clock: Clock,
     ) -> Result<Self, ServeError> {
         let revocations = Arc::clone(&kept.revocations);
@@ -93,7 +94,7 @@ impl Shared {
             authority,
             kept,
             signer,
-            metrics: Metrics::new(),
+            metrics,
             clock,
             acceptor,
             dialler,

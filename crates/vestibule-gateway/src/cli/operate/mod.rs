@@ -1,9 +1,13 @@
 //! The operator's commands: they ask a running gateway over its admin API.
 
+mod accounts;
 mod api;
 mod connections;
+mod key;
+mod password;
 mod revoke;
 mod table;
+mod user;
 
 use std::{
     net::SocketAddr,
@@ -15,7 +19,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use vestibule_core::time::UnixTime;
 
-use self::api::Api;
+use self::{accounts::Accounts, api::Api};
 use super::{CommandError, Exit, World, load, token::times};
 use crate::ops::admin;
 
@@ -49,6 +53,14 @@ pub(super) enum Command {
     ///
     /// What is revoked is refused from now on, and its live connections are closed with 4410.
     Revoke(Box<revoke::Arguments>),
+    /// Add, list, change and remove users
+    ///
+    /// Without a gateway that runs, the store of the configuration is changed itself.
+    User(Box<user::Arguments>),
+    /// Make, list and remove API keys
+    ///
+    /// Without a gateway that runs, the store of the configuration is changed itself.
+    Key(Box<key::Arguments>),
 }
 
 /// Runs one of them.
@@ -60,6 +72,8 @@ pub(super) fn run(
     match command {
         Command::Connections(arguments) => connections::run(*arguments, config, world),
         Command::Revoke(arguments) => revoke::run(*arguments, config, world),
+        Command::User(arguments) => user::run(*arguments, config, world),
+        Command::Key(arguments) => key::run(*arguments, config, world),
     }
 }
 
@@ -112,12 +126,38 @@ impl Reach {
         };
         let token = admin::read_token(&token_file)
             .map_err(|error| CommandError::file(&token_file, &causes(&error)))?;
-        let user = ["SUDO_USER", "USER"].iter().find_map(|name| {
-            let found = world.environment.iter().find(|(found, _)| found == name);
-            found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
-        });
-        Ok(Api::new(address, token, user.map(str::to_owned))?)
+        Ok(Api::new(address, token, user(world))?)
     }
+
+    /// The way to users and keys, which are in the store, whether a gateway runs or not.
+    fn accounts(&self, config: Option<&Path>, world: &mut World<'_>) -> Result<Accounts, Stop> {
+        if self.admin.is_some() && self.token_file.is_some() {
+            return Ok(Accounts::running(self.api(config, world)?));
+        }
+        let loaded = load(config, world)?.ok_or(Stop::Configuration)?.config;
+        let admin = loaded.admin.clone();
+        let file = self.token_file.clone().or_else(|| Some(admin.as_ref()?.token_file.clone()));
+        let address = self.admin.or_else(|| admin.map(|admin| admin.listen));
+        let user = user(world);
+        // Where no gateway has ever run there is no token yet.
+        let token = file.filter(|file| file.exists()).map(|file| {
+            admin::read_token(&file).map_err(|error| CommandError::file(&file, &causes(&error)))
+        });
+        let api = match (address, token) {
+            (Some(address), Some(token)) => Some(Api::new(address, token?, user.clone())?),
+            (_, _) => None,
+        };
+        Ok(Accounts::new(api, loaded, user)?)
+    }
+}
+
+/// Who runs the command.
+fn user(world: &World<'_>) -> Option<String> {
+    let value = |name: &str| {
+        let found = world.environment.iter().find(|(found, _)| found == name);
+        found.and_then(|(_, value)| value.to_str()).filter(|value| !value.is_empty())
+    };
+    value("SUDO_USER").or_else(|| value("USER")).map(str::to_owned)
 }
 
 /// An error and its causes.

@@ -48,6 +48,7 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     let sold =
         identities.tickets.sell(verified.principal(), &route.binding, visit.origin(), now).await;
     let ticket = sold.map_err(|error| refused(&error))?;
+    visit.worker.shared.metrics.ticket("minted");
     let token = String::from_utf8_lossy(ticket.token.expose());
     // Rounded down: whoever believes it comes in time.
     let body = json!({ "ticket": token, "expires_in": ticket.expires_in.as_secs() });
