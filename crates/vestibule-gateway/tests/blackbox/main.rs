@@ -10,6 +10,8 @@ mod endpoint;
 mod rig;
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod admin;
 #[cfg(test)]
 mod admission;
