@@ -74,3 +74,24 @@ impl Verdict {
         (self.asker == id).then_some(self.result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handshake::tests::verified;
+
+    #[test]
+    fn a_verdict_that_was_overtaken_by_a_revocation_lets_nobody_in() {
+        let id = ConnectionId(NonZeroU64::MIN);
+        let good = || Ok(verified("alice", 600));
+        let judged = |result: Result<Verified, Rejection>, revoked| {
+            let verdict = Question::new(id, Credential::bearer("t")).answer(result);
+            let said = verdict.unless_revoked(|_| revoked).for_asker(id);
+            said.map(|said| said.map(|verified| verified.principal().subject.to_string()))
+        };
+        assert_eq!(judged(good(), Revoked::No), Some(Ok("alice".to_owned())));
+        assert_eq!(judged(good(), Revoked::Yes), Some(Err(Rejection::TokenRevoked)));
+        let forged = || Err(Rejection::TokenSignature);
+        assert_eq!(judged(forged(), Revoked::Yes), Some(Err(Rejection::TokenSignature)));
+    }
+}
