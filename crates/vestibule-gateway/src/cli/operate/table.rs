@@ -64,7 +64,7 @@ mod tests {
         print(&["SUBJECT", "N"], &rows, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "SUBJECT        N\na\\u{1b}[31mb  1\nzoë            2\n"
+            "SUBJECT       N\na\\u{1b}[31mb  1\nzoë           2\n"
         );
     }
 }
