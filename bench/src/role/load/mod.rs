@@ -90,7 +90,9 @@ struct Outcome {
     p99: f64,
     p999: f64,
     max: f64,
-    /// Connections that the other side closed, and when, in seconds after `go`.
+    /// When it began, in seconds since 1970, for `idle`.
+    began: f64,
+    /// Connections that the other side closed, and when, in seconds after `began`.
     closed: u64,
     first_closed: f64,
     last_closed: f64,

@@ -1,6 +1,6 @@
 //! What the load does with its connections.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail, ensure};
 
@@ -127,7 +127,8 @@ impl Fleet {
             }
         });
         let began = Instant::now();
-        let mut outcome = Outcome::default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let mut outcome = Outcome { began: since.as_secs_f64(), ..Outcome::default() };
         while outcome.closed < u64::try_from(self.clients.len())? && end.try_recv().is_err() {
             for at in self.ready(Some(Duration::from_millis(50)))? {
                 if let Did::Ended = self.step(at)? {
