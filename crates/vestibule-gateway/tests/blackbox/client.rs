@@ -286,7 +286,11 @@ fn a_gateway_that_starts_anew_loses_nothing_that_waited_and_doubles_nothing() ->
 
 #[test]
 fn a_node_that_drains_is_left_for_another() -> Outcome {
-    let mut rig = Rig::with(ALL, |setup| setup.server("workers = 2\ndrain = \"100ms\""))?;
+    let mut rig = Rig::with(ALL, |setup| {
+        // Two nodes at once, and a store in a file is of one.
+        let setup = setup.server("workers = 2\ndrain = \"100ms\"");
+        setup.table("[store]\nbackend = \"memory\"")
+    })?;
     let token = rig.token()?;
     let mut client = Client::start(&rig, URL, move |_| Ok(token.clone()), |builder| builder)?;
     let (mut first, _) = rig.upstream.switch("")?;
