@@ -17,7 +17,7 @@ import {
 } from "../dist/index.js";
 import { FakeEnvironment, fakeImplementation, once, record, settled } from "./fakes.js";
 import { accepted, controlOf, webSocketServer } from "./servers.js";
-import { ADDRESS, open, REFRESH, setUp } from "./set-up.js";
+import { ADDRESS, AUTHENTICATE, open, REFRESH, setUp } from "./set-up.js";
 
 // The provider.
 
@@ -74,6 +74,18 @@ test("however often it is called for, there is one question at a time", async ()
   }
   assert.equal(most, 1);
   assert.ok(asked > 30, `${asked}`);
+});
+
+test("an answer that comes when nobody waits for it any more is not presented", async () => {
+  const answers = [];
+  const { made, world } = setUp({ auth: bearer(() => new Promise((resolve) => answers.push(resolve))) });
+  await world.pass(10_250);
+  answers[1]("second");
+  await settled();
+  answers[0]("first");
+  await settled();
+  made[0].open();
+  assert.deepEqual(made[0].sent, [AUTHENTICATE("second")]);
 });
 
 // Waking up.

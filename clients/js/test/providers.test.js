@@ -95,6 +95,20 @@ test("a token that the office refuses is replaced, once", async () => {
   }
 });
 
+test("a token that was got because the last one was refused is not replaced again", async () => {
+  const refused = new Response("", { status: 401 });
+  const { fetch, asked } = office([undefined, refused]);
+  const reasons = [];
+  const { made, world, lines } = setUp({ auth: ticket(OFFICE, { fetch, bearer: ({ reason }) => `t${reasons.push(reason)}` }) });
+  await settled();
+  made[0].open();
+  made[0].end(4401, "invalid_token");
+  await world.pass(0);
+  assert.deepEqual(reasons, ["connect", "refused"]);
+  assert.equal(asked.length, 2);
+  assert.deepEqual(lines.slice(-3), STOPPED);
+});
+
 test("who has no session at the office is told to sign in", async () => {
   const { fetch, asked } = office([new Response("", { status: 401 })]);
   const { lines } = setUp({ auth: ticket(OFFICE, { fetch }) });
@@ -223,6 +237,7 @@ test("a session that is refused gives way to a token, on the same connection", a
   await world.pass(500);
   made[2].open();
   assert.deepEqual(made[2].sent, [AUTHENTICATE("token-3")]);
+  assert.deepEqual(reasons, ["connect", "refused", "reconnect"]);
 });
 
 test("a session that a Close refuses gives way to a token", async () => {
@@ -273,6 +288,15 @@ test("what is no session is not presented", async () => {
     made[1].open();
     assert.deepEqual(made[1].sent, [AUTHENTICATE("token-2")]);
   }
+});
+
+test("what is no session takes the place of one that was", async () => {
+  const { made, world } = await resumed();
+  made[0].auth({ type: "accepted", subject: "alice", mechanism: "bearer", expires_in: 600, session: 7 });
+  made[0].end();
+  await world.pass(250);
+  made[1].open();
+  assert.deepEqual(made[1].sent, [AUTHENTICATE("token-2")]);
 });
 
 test("sockets that share a provider do not share a session", async () => {
