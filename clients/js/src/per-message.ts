@@ -5,9 +5,9 @@ import { VestibuleError } from "./errors.js";
 import type { Data } from "./queue.js";
 
 /**
- * A token in each message: `{"auth":{"token":…},"data":…}`, with what is sent as `data`, which must be JSON. The provider is
- * asked again when a message is refused with `invalid_token` or `token_expired`. That message is lost; what is sent until
- * there is another token waits.
+ * A token in each message: `{"auth":{"token":…},"data":…}`, with what is sent as `data`, which must be JSON. The provider
+ * is asked again when a message is refused with `invalid_token` or `token_expired`. That message is lost; what is sent
+ * until there is another token waits.
  */
 export function perMessage(provider: TokenProvider): Auth {
   return {
