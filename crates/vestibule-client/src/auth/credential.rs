@@ -222,6 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn two_credentials_are_one_if_mechanism_and_token_are() {
+        let bearer = Credential::bearer("a").unwrap();
+        assert!(bearer.is(&bearer.clone()));
+        assert!(!bearer.is(&Credential::bearer("b").unwrap()));
+        assert!(!bearer.is(&Credential::session("a").unwrap()));
+    }
+
+    #[test]
     fn a_control_message_begins_with_the_prefix_and_is_json() {
         let credential = Credential::opaque(Mechanism::ApiKey, r#"a"b\c"#).unwrap();
         let text = credential.message(Presentation::Authenticate);

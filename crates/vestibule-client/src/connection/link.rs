@@ -123,7 +123,6 @@ impl Link {
                 // It may be broken already, which is why it is let go of.
                 drop(socket.as_mut().start_send(Frame::Close(code, String::new())));
             }
-            drop(socket.poll_flush(&mut cx));
         }
     }
 
@@ -213,12 +212,7 @@ impl Up {
             Traffic::Held => None,
         };
         if let Some(message) = message {
-            // A clone shares the bytes. Only what certainly did not go out goes back.
-            let kept = message.clone();
-            if let Err(SocketError::Closed) = self.start(frame(message, traffic)) {
-                shared.unpop(kept);
-            }
-            return;
+            return self.send(frame(message, traffic));
         }
         match self.farewell.take() {
             None => {}
@@ -234,16 +228,10 @@ impl Up {
     }
 
     fn send(&mut self, frame: Frame) {
-        // What failed is told by the read that follows.
-        drop(self.start(frame));
-    }
-
-    fn start(&mut self, frame: Frame) -> Result<(), SocketError> {
-        let started = Pin::new(&mut self.socket).start_send(frame);
-        if started.is_err() {
+        // What failed is told by the read that follows; nothing more is to be lost by it.
+        if Pin::new(&mut self.socket).start_send(frame).is_err() {
             self.writing = Writing::Ended;
         }
-        started
     }
 }
 

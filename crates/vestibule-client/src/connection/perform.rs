@@ -32,7 +32,6 @@ impl Driver {
                 if opened == Opened::Again && self.parts.resend == Resend::Nothing {
                     self.parts.shared.forget();
                 }
-                self.detail = None;
                 self.parts.phase.send_replace(Phase::Open);
                 self.tell(&Event::Open(opened));
             }

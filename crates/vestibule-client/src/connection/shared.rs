@@ -65,11 +65,6 @@ impl Queue {
         self.messages.push_back(message);
     }
 
-    fn push_front(&mut self, message: Message) {
-        self.bytes = self.bytes.saturating_add(weight(&message));
-        self.messages.push_front(message);
-    }
-
     fn pop(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
         self.bytes = self.bytes.saturating_sub(weight(&message));
@@ -268,11 +263,6 @@ impl Shared {
         Some(message)
     }
 
-    /// Puts back what a socket did not take.
-    pub(super) fn unpop(&self, message: Message) {
-        self.lock().outgoing.push_front(message);
-    }
-
     /// Everything that left the queue has left the socket, or never will.
     pub(super) fn flushed(&self) {
         let mut inside = self.lock();
@@ -336,5 +326,24 @@ impl Inside {
 fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_application_that_insists_does_not_fill_the_memory() {
+        let shared = Shared::new(0);
+        for _ in 0..1000 {
+            shared.order(Order::Refresh);
+            shared.order(Order::Online);
+            shared.order(Order::Close(1000, String::new()));
+        }
+        let cx = Context::from_waker(Waker::noop());
+        let orders: Vec<_> = core::iter::from_fn(|| shared.next_order(&cx)).collect();
+        let once = [Order::Refresh, Order::Online, Order::Close(1000, String::new())];
+        assert_eq!(orders, once);
     }
 }

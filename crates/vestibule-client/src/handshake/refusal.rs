@@ -107,3 +107,59 @@ impl fmt::Debug for Refusal {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(status: u16, retry_after: Option<&str>, body: &str) -> Refusal {
+        let mut fields = HeaderMap::new();
+        if let Some(value) = retry_after {
+            fields.insert(header::RETRY_AFTER, value.parse().unwrap());
+        }
+        Refusal {
+            status: StatusCode::from_u16(status).unwrap(),
+            fields,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn each_status_says_what_a_close_code_says() {
+        for (status, code) in [
+            (200, 4404),
+            (302, 4404),
+            (400, 4400),
+            (401, 4401),
+            (403, 4403),
+            (404, 4404),
+            (405, 4404),
+            (407, 4403),
+            (408, 4408),
+            (421, 4403),
+            (425, 4408),
+            (426, 4400),
+            (429, 4429),
+            (431, 4400),
+            (500, 1013),
+            (502, 1013),
+            (503, 1013),
+            (599, 1013),
+        ] {
+            assert_eq!(refusal(status, None, "").end().code, code, "{status}");
+        }
+        for error in ["token_revoked", "logged_out"] {
+            let body = format!(r#"{{"error":"{error}"}}"#);
+            assert_eq!(refusal(401, None, &body).end().code, 4410);
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_come_back_and_only_names_what_is_a_name() {
+        let body = r#"{"error":"too_many_attempts"}"#;
+        assert_eq!(refusal(429, Some("7"), body).end().reason, "too_many_attempts; retry-after=7");
+        assert_eq!(refusal(429, Some("7"), "no json").end().reason, "refused; retry-after=7");
+        assert_eq!(refusal(429, Some("Fri, 31 Dec 1999 23:59:59 GMT"), body).retry_after(), None);
+        assert_eq!(refusal(401, None, r#"{"error":"Not A Name"}"#).end().reason, "");
+    }
+}

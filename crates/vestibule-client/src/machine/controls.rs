@@ -83,3 +83,50 @@ fn seconds(value: &Value) -> Option<u64> {
     };
     (whole <= MOST_SECONDS).then_some(whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(subject: &str, expires_in: &str) -> String {
+        format!(
+            r#"{{"auth":{{"type":"accepted","subject":"{subject}","expires_in":{expires_in}}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_control_message_has_a_bound_that_counts_as_javascript_does() {
+        let frame = accepted("", "9").len();
+        for (subject, is_garbage) in [
+            ("x".repeat(limits::MESSAGE_BYTES - frame), false),
+            ("x".repeat(limits::MESSAGE_BYTES - frame + 1), true),
+            ("\u{e4}".repeat(limits::MESSAGE_BYTES - frame), false),
+            ("\u{1f511}".repeat(limits::MESSAGE_BYTES / 2), true),
+        ] {
+            assert_eq!(read(&accepted(&subject, "9")) == Said::Garbage, is_garbage);
+        }
+    }
+
+    #[test]
+    fn seconds_are_whole_numbers_that_every_reader_reads_alike() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("9.0", Some(9)),
+            ("7e2", Some(700)),
+            ("9007199254740991", Some(9_007_199_254_740_991)),
+            ("9007199254740992", None),
+            ("18446744073709551615", None),
+            ("1e300", None),
+            ("-1", None),
+            ("0.5", None),
+            ("\"9\"", None),
+            ("null", None),
+        ] {
+            let said = expected.map_or(Said::Garbage, |expires_in| Said::Accepted {
+                subject: "a".to_owned(),
+                expires_in,
+            });
+            assert_eq!(read(&accepted("a", text)), said, "{text}");
+        }
+    }
+}

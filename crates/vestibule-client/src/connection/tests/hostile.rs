@@ -1,6 +1,10 @@
 //! Servers that do the wrong thing: a defined state, a typed error, within a bound.
 
 use core::time::Duration;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::{io::AsyncWriteExt, time::Instant};
@@ -67,6 +71,21 @@ async fn a_refusal_whose_body_never_comes_ends_all_the_same() {
     let ((ended, millis), _stream) = tokio::join!(failure(builder), serving);
     assert_eq!((ended.reason(), millis), (StopReason::Refused, 3_000));
     assert_eq!(ended.refusal().unwrap().status(), 403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_refusal_without_end_the_beginning_is_read() {
+    let (builder, mut server, ..) = pair();
+    let serving = async {
+        let mut stream = server.raw().await;
+        head_of(&mut stream).await;
+        let head = "HTTP/1.1 403 Forbidden\r\nContent-Length: 99999999999\r\n\r\n";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&vec![b' '; 20_000]).await.unwrap();
+        stream
+    };
+    let ((ended, millis), _stream) = tokio::join!(failure(builder), serving);
+    assert_eq!((ended.refusal().unwrap().body().len(), millis), (16 * 1024, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,6 +280,24 @@ async fn a_provider_that_never_answers_or_fails_or_panics() {
     let (connector, _server) = memory();
     let builder = Builder::new("ws://localhost/", Panics).unwrap().connector(connector);
     assert_eq!(failure(builder).await.0.reason(), StopReason::Aborted);
+
+    // A question without an answer is given up, and asked anew.
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let second = bearer(move |_| {
+        let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            if first {
+                core::future::pending::<()>().await;
+            }
+            Ok::<_, Unavailable>("token")
+        }
+    });
+    let (connector, mut server) = memory();
+    let builder = Builder::new("ws://localhost/", second).unwrap().connector(connector);
+    let (connection, _peer) = tokio::join!(builder.connect(), server.admit(600));
+    assert!(connection.is_ok());
+    assert_eq!(count.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod keeping;
+mod presenting;
 mod queueing;
 mod rig;
 mod secrets;

@@ -3,6 +3,8 @@
 use core::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite;
 
 use super::rig::{TOKEN, end, next, pair};
 use crate::{Error, Message, Resend, machine::StopReason};
@@ -31,6 +33,87 @@ async fn what_waits_goes_over_the_next_connection_once_and_in_order() {
     taken.extend(texts);
     let expected: Vec<String> = (0..50).map(|number| number.to_string()).collect();
     assert_eq!((taken, code), (expected, 1000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_whose_end_is_already_there_gets_nothing_more() {
+    let (builder, mut server, ..) = pair();
+    let (connection, mut peer) = tokio::join!(builder.connect(), server.admit(600));
+    let connection = connection.unwrap();
+    // The client has had no chance to read it when the message is sent.
+    assert!(peer.send(tungstenite::Message::Close(None)).await);
+    connection.try_send("not lost").unwrap();
+    let mut next = server.admit(600).await;
+    assert_eq!(next.hear().await, "not lost");
+    assert!(peer.rest().await.0.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn flushed_is_what_the_system_has_taken_or_a_lost_connection_had() {
+    let (builder, mut server, ..) = pair();
+    let builder = builder.backoff(Duration::from_hours(9), Duration::from_hours(9));
+    let (connection, peer) = tokio::join!(builder.connect(), server.admit(600));
+    let mut connection = connection.unwrap();
+    connection.feed("x".repeat(300_000).into()).await.unwrap();
+    let flushed = tokio::time::timeout(Duration::from_secs(1), connection.flush()).await;
+    assert!(flushed.is_err(), "more was flushed than fits");
+    let start = Instant::now();
+    drop(peer);
+    connection.flush().await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "it does not wait for another connection");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_reading_is_given_up_at_the_next_refresh() {
+    let (builder, mut server, _, log) = pair();
+    let builder = builder.backoff(Duration::from_hours(9), Duration::from_hours(9));
+    let (connection, _peer) = tokio::join!(builder.connect(), server.admit(100));
+    let mut connection = connection.unwrap();
+    let start = Instant::now();
+    connection.send("x".repeat(300_000).into()).await.unwrap();
+    assert!((85..=101).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert_eq!(log.count("cause: AuthTimeout"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_is_told_before_everything_is_flushed() {
+    let (builder, mut server, ..) = pair();
+    let (connection, mut peer) =
+        tokio::join!(builder.queue_bytes(1_200_000).connect(), server.admit(600));
+    let mut connection = connection.unwrap();
+    let text = "x".repeat(400_000);
+    let filling = async {
+        loop {
+            connection.feed(text.clone().into()).await.unwrap();
+        }
+    };
+    drop(tokio::time::timeout(Duration::from_secs(1), filling).await);
+    // In a task of its own: nothing else wakes the one that waits for room.
+    let reading = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        peer.hear().await;
+        peer
+    });
+    let start = Instant::now();
+    let feeding = connection.feed(text.clone().into());
+    let fed = tokio::time::timeout(Duration::from_secs(2), feeding).await;
+    let _peer = reading.await.unwrap();
+    fed.expect("there is room").unwrap();
+    // The bound itself would have woken it, too.
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_queue_one_message_goes_after_the_other() {
+    let (builder, mut server, ..) = pair();
+    let (connection, mut peer) = tokio::join!(builder.queue_bytes(0).connect(), server.admit(600));
+    let mut connection = connection.unwrap();
+    for number in 0..3 {
+        connection.send(Message::text(format!("{number}"))).await.unwrap();
+        assert_eq!(peer.hear().await, format!("{number}"));
+    }
+    connection.try_send("one").unwrap();
+    assert!(matches!(connection.try_send("two"), Err(Error::QueueFull)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -257,7 +257,9 @@ impl Peer {
     pub(super) async fn close(mut self, code: u16, reason: &str) {
         let frame = CloseFrame { code: code.into(), reason: reason.to_owned().into() };
         self.socket.close(Some(frame)).await.unwrap();
-        while self.socket.next().await.is_some_and(|message| message.is_ok()) {}
+        while let Some(message) = self.socket.next().await {
+            message.expect("the client answers a Close");
+        }
     }
 }
 
