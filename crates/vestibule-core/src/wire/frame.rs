@@ -93,20 +93,25 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads a header from the front of `input`; `None` where more bytes are needed.
+    /// Reads a header from the front of `input`; `None` where more bytes are needed. What the first
+    /// byte shows to be wrong is refused without the second.
     pub fn parse(input: &[u8], sender: Sender) -> Result<Option<Self>, Rejection> {
-        let [first, second, rest @ ..] = input else { return Ok(None) };
+        let Some((first, rest)) = input.split_first() else { return Ok(None) };
         let opcode = Opcode::from_bits(first & 0x0f).ok_or(Rejection::FrameMalformed)?;
         let fin = if first & 0x80 == 0 { Fin::More } else { Fin::Last };
         let reserved = (first >> 4) & 0x07;
+        let control = opcode.is_control();
+        if control && (fin == Fin::More || reserved != 0) {
+            return Err(Rejection::FrameMalformed);
+        }
+        let Some((second, rest)) = rest.split_first() else { return Ok(None) };
         let masked = second & 0x80 != 0;
         let wanted = match sender {
             Sender::Client => masked,
             Sender::Server => !masked,
         };
         let short = second & 0x7f;
-        let control = opcode.is_control();
-        if !wanted || (control && (short > 125 || fin == Fin::More || reserved != 0)) {
+        if !wanted || (control && short > 125) {
             return Err(Rejection::FrameMalformed);
         }
         let (length, rest, size) = match short {
@@ -207,16 +212,19 @@ mod tests {
 
     #[test]
     fn what_breaks_section_5_2_is_refused() {
-        let cases: [(&[u8], Sender); 14] = [
-            (&[0x83, 0x00], Sender::Server),             // reserved opcode
-            (&[0x8b, 0x00], Sender::Server),             // reserved control opcode
-            (&[0x81, 0x85], Sender::Server),             // a server that masks
-            (&[0x81, 0x05], Sender::Client),             // a client that does not
-            (&[0x09, 0x00], Sender::Server),             // a ping in fragments
-            (&[0x08, 0x00], Sender::Server),             // a close in fragments
-            (&[0x89, 0x7e], Sender::Server),             // a long ping
-            (&[0x88, 0xff], Sender::Client),             // a long close
-            (&[0xc9, 0x00], Sender::Server),             // RSV1 on a control frame
+        let cases: [(&[u8], Sender); 17] = [
+            (&[0x83], Sender::Client), // without the second byte, too
+            (&[0x09], Sender::Client),
+            (&[0xc9], Sender::Server),
+            (&[0x83, 0x00], Sender::Server), // reserved opcode
+            (&[0x8b, 0x00], Sender::Server), // reserved control opcode
+            (&[0x81, 0x85], Sender::Server), // a server that masks
+            (&[0x81, 0x05], Sender::Client), // a client that does not
+            (&[0x09, 0x00], Sender::Server), // a ping in fragments
+            (&[0x08, 0x00], Sender::Server), // a close in fragments
+            (&[0x89, 0x7e], Sender::Server), // a long ping
+            (&[0x88, 0xff], Sender::Client), // a long close
+            (&[0xc9, 0x00], Sender::Server), // RSV1 on a control frame
             (&[0x81, 0x7e, 0x00, 0x7d], Sender::Server), // 125 in two bytes
             (&[0x81, 0x7f, 0, 0, 0, 0, 0, 0, 0xff, 0xff], Sender::Server), // 65535 in eight
             (&[0x81, 0x7f, 0x80, 0, 0, 0, 0, 0, 0, 0], Sender::Server), // the highest bit

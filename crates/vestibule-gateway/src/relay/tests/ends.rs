@@ -147,6 +147,21 @@ fn an_ordered_close_stops_both_directions_at_once() {
     });
 }
 
+/// A header is not kept back until it is whole: what its first bytes do not show to be wrong goes on.
+/// No frame comes of that, because the upstream's stream ends there.
+#[test]
+fn a_header_that_comes_in_pieces_and_breaks_the_protocol_is_never_completed() {
+    run(async |rig| {
+        let mut both = rig.open().await;
+        both.client.write_all(&[0x82]).await.unwrap();
+        expect(&mut both.upstream, &[0x82]).await;
+        // It is not masked.
+        both.client.write_all(&[0x02, b'h', b'i']).await.unwrap();
+        assert_eq!(rest(&mut both.upstream).await, b"");
+        assert_eq!(expect_close(&mut both.client).await, 1002);
+    });
+}
+
 #[test]
 fn what_the_client_sends_behind_a_message_that_ends_it_does_not_pass() {
     run(async |rig| {
