@@ -102,7 +102,7 @@ impl<C: Control> Record<C> {
                         self.hear(bytes);
                     }
                 }
-                Got::Nothing => {}
+                Got::Nothing | Got::Later => {}
                 Got::End => self.client_gone(cx),
             }
         }
@@ -127,7 +127,7 @@ impl<C: Control> Record<C> {
                         self.complete(bytes, cx);
                     }
                 }
-                Got::Nothing => {}
+                Got::Nothing | Got::Later => {}
                 Got::End => self.upstream_gone(cx),
             }
         }

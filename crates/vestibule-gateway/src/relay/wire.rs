@@ -130,6 +130,8 @@ pub(super) enum Got {
     Bytes(usize),
     /// Nothing now.
     Nothing,
+    /// Nothing that is to be passed on yet; there may be more.
+    Later,
     /// Nothing ever: the peer's end, or an error.
     End,
 }
@@ -315,13 +317,16 @@ fn read_plain(
     }
 }
 
-/// Decrypts what it holds, then what the socket has: whole records only come out.
+/// Decrypts what it holds, then what the socket has: whole records only come out. Reads the socket
+/// once: a peer may send records without end that hold nothing for the other side (tickets, updates
+/// of keys), and others have their turn.
 fn read_tls(
     socket: &TcpStream,
     connection: &mut rustls::Connection,
     readiness: &mut Readiness,
     scratch: &mut Scratch,
 ) -> io::Result<Got> {
+    let mut filled = Filled::No;
     loop {
         match connection.reader().read(&mut scratch.plain) {
             Ok(0) => {
@@ -333,9 +338,12 @@ fn read_tls(
             Err(error) => return Err(error),
         }
         if !scratch.is_held() {
-            if *readiness == Readiness::Drained {
-                return Ok(Got::Nothing);
+            match (*readiness, filled) {
+                (Readiness::Drained, _) => return Ok(Got::Nothing),
+                (_, Filled::Yes) => return Ok(Got::Later),
+                (Readiness::Ready | Readiness::Ended | Readiness::Broken, Filled::No) => {}
             }
+            filled = Filled::Yes;
             match scratch.cipher.fill(socket) {
                 Ok(0) => return Ok(Got::End),
                 Ok(count) if count < BUFFER_BYTES && *readiness == Readiness::Ready => {
@@ -357,6 +365,13 @@ fn read_tls(
             *readiness = Readiness::Ended;
         }
     }
+}
+
+/// Whether the socket was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Filled {
+    No,
+    Yes,
 }
 
 fn write_tls(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::aead;
 use proptest::prelude::*;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
@@ -19,7 +20,10 @@ use vestibule_core::{
 };
 
 use super::{
-    super::{EndedBy, Order, Pair, Wire},
+    super::{
+        EndedBy, Order, Pair, Wire,
+        wire::{Got, Readiness, Scratch, Side},
+    },
     rig::{Notes, Probe, Rig, bare, code, connected, frames, masked, rest, run},
 };
 
@@ -42,12 +46,13 @@ fn configs() -> (TlsConnector, TlsAcceptor) {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let server = ServerConfig::builder_with_provider(provider)
+    let mut server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key.into())
         .unwrap();
+    server.enable_secret_extraction = true;
     (TlsConnector::from(Arc::new(client)), TlsAcceptor::from(Arc::new(server)))
 }
 
@@ -108,6 +113,47 @@ fn frames_pass_both_ways_as_they_are() {
         let mut end = Vec::new();
         upstream.read_to_end(&mut end).await.unwrap_or_default();
         assert_eq!(notes.over().await.by, EndedBy::Client);
+    });
+}
+
+/// Records with a ticket each (RFC 8446 section 4.6.1), as the server of a connection may send them
+/// at any time.
+fn tickets(connection: rustls::ServerConnection, count: u64) -> Vec<u8> {
+    let (first, secrets) = connection.dangerous_extract_secrets().unwrap().tx;
+    let rustls::ConnectionTrafficSecrets::Aes256Gcm { key, iv } = secrets else {
+        panic!("another cipher than the first of the provider's")
+    };
+    let key = aead::UnboundKey::new(&aead::AES_256_GCM, key.as_ref()).unwrap();
+    let key = aead::LessSafeKey::new(key);
+    let mut bytes = Vec::new();
+    for number in first..first + count {
+        let mut nonce: [u8; 12] = iv.as_ref().try_into().unwrap();
+        for (byte, part) in nonce.iter_mut().skip(4).zip(number.to_be_bytes()) {
+            *byte ^= part;
+        }
+        // Type and length; lifetime, age, nonce, ticket, no extension; the record's true type.
+        let mut inner = vec![4, 0, 0, 15, 0, 0, 0, 9, 1, 2, 3, 4, 1, 5, 0, 1, 6, 0, 0, 22];
+        let head = [23, 3, 3, 0, 36];
+        let nonce = aead::Nonce::assume_unique_for_key(nonce);
+        key.seal_in_place_append_tag(nonce, aead::Aad::from(head), &mut inner).unwrap();
+        bytes.extend_from_slice(&head);
+        bytes.append(&mut inner);
+    }
+    bytes
+}
+
+#[test]
+fn an_upstream_that_floods_with_tickets_gets_a_read_at_a_time() {
+    run(async |_| {
+        let (near, far) = handshake().await;
+        let (mut far, connection) = far.into_inner();
+        far.write_all(&tickets(connection, 6000)).await.unwrap();
+        let (socket, connection) = near.into_inner();
+        let wire = Wire::Tls(socket.into_std().unwrap(), Box::new(connection.into()));
+        let (mut side, mut scratch) = (Side::new(wire), Scratch::new());
+        // The first read is a whole buffer: there is more, and others come before it.
+        assert_eq!(side.read(&mut scratch), Got::Later);
+        assert!(!scratch.is_held() && side.readiness == Readiness::Ready && !side.is_gone());
     });
 }
 
