@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    peers::{Peer, Place},
+    peers::{Cover, Peer, Place},
     process::{Core, Load, Process, pause},
     role::load::By,
     tokens::{self, Algorithm, Check},
@@ -40,6 +40,18 @@ pub enum Case {
         /// How many are open.
         connections: usize,
     },
+    /// The same, and again after others have come and gone.
+    Churn {
+        /// How many are open.
+        connections: usize,
+    },
+    /// What an idle connection holds under TLS.
+    Sealed {
+        /// How many are open.
+        connections: usize,
+    },
+    /// Messages beside a connection that floods and one that does not read.
+    Fairness,
     /// Everybody's token ends at once.
     Expiry {
         /// How many are open.
@@ -80,8 +92,10 @@ pub struct Figure {
     pub p99: f64,
     /// Microseconds.
     pub p999: f64,
-    /// Bytes for each connection.
+    /// Bytes for each connection; of fairness, those that all of them added.
     pub bytes: f64,
+    /// Before what the case is about: bytes before the churn, 99 % without the noise.
+    pub before: f64,
     /// Seconds between the first close and the last.
     pub spread: f64,
 }
@@ -119,6 +133,7 @@ struct Outcome {
     p50: f64,
     p99: f64,
     p999: f64,
+    alone: f64,
     closed: u64,
     first_closed: f64,
     last_closed: f64,
@@ -153,6 +168,9 @@ impl Case {
                 format!("{check}, {tokens}, by {by}")
             }
             Self::Memory { connections } => format!("{connections} idle"),
+            Self::Churn { connections } => format!("{connections} idle, and after 10000 others"),
+            Self::Sealed { connections } => format!("{connections} idle under TLS"),
+            Self::Fairness => "2,000/s, 64 B × 62, one floods, one does not read".to_owned(),
             Self::Expiry { connections } => format!("{connections} expire"),
         }
     }
@@ -160,8 +178,12 @@ impl Case {
     /// Whether a peer can take part.
     pub fn is_for(self, peer: Peer) -> bool {
         match self {
-            Self::Relay { .. } | Self::Latency => true,
-            Self::Memory { .. } => peer != Peer::Direct,
+            Self::Relay { .. } | Self::Latency | Self::Fairness => true,
+            Self::Memory { .. } | Self::Churn { .. } => peer != Peer::Direct,
+            Self::Sealed { .. } => match peer {
+                Peer::Nginx | Peer::Haproxy | Peer::Vestibule => true,
+                Peer::Direct | Peer::Floor | Peer::Nginx64 | Peer::Haproxy64 => false,
+            },
             Self::Expiry { .. } => peer == Peer::Vestibule,
             Self::Handshake { check: Check::Nothing, .. } => match peer {
                 Peer::Direct | Peer::Nginx64 | Peer::Haproxy64 => false,
@@ -186,9 +208,23 @@ impl Bench<'_> {
         let port = if peer == Peer::Direct { upstream } else { free_port()? };
         let check = match case {
             Case::Handshake { check, .. } => check,
-            Case::Relay { .. } | Case::Latency | Case::Memory { .. } | Case::Expiry { .. } => {
-                Check::Nothing
-            }
+            Case::Relay { .. }
+            | Case::Latency
+            | Case::Fairness
+            | Case::Memory { .. }
+            | Case::Churn { .. }
+            | Case::Sealed { .. }
+            | Case::Expiry { .. } => Check::Nothing,
+        };
+        let cover = match case {
+            Case::Sealed { .. } => Cover::Tls,
+            Case::Relay { .. }
+            | Case::Latency
+            | Case::Fairness
+            | Case::Handshake { .. }
+            | Case::Memory { .. }
+            | Case::Churn { .. }
+            | Case::Expiry { .. } => Cover::Plain,
         };
         let place = Place {
             core: self.proxy_core,
@@ -196,28 +232,61 @@ impl Bench<'_> {
             port,
             upstream,
             check,
+            cover,
             folder: self.folder,
             vestibule: self.vestibule,
         };
         let process = peer.start(&place)?;
-        if let (Case::Memory { .. }, Some(_)) = (case, &process) {
-            // What serves to let connections in is there once, however many there are.
-            let warm = Case::Memory { connections: 512 };
-            let mut load = Load::start(self.load_core, &self.arguments(warm, peer, port)?)?;
-            load.go()?;
-            drop(load);
-            pause(Duration::from_secs(1));
+        // What serves to let connections in is there once, however many there are.
+        match case {
+            Case::Memory { .. } | Case::Churn { .. } => {
+                self.come_and_go(Case::Memory { connections: 512 }, peer, port)?;
+            }
+            Case::Sealed { .. } => {
+                self.come_and_go(Case::Sealed { connections: 64 }, peer, port)?;
+            }
+            Case::Relay { .. }
+            | Case::Latency
+            | Case::Fairness
+            | Case::Handshake { .. }
+            | Case::Expiry { .. } => {}
         }
         let before = process.as_ref().map_or(0, Process::pss);
         let load = Load::start(self.load_core, &self.arguments(case, peer, port)?)
             .with_context(|| format!("{} at {}", case.name(), peer.name()))?;
         match case {
-            Case::Memory { connections } => memory(process.as_ref(), before, connections, load),
+            Case::Memory { connections } | Case::Sealed { connections } => {
+                memory(process.as_ref(), before, connections, load)
+            }
+            Case::Churn { connections } => {
+                let first = memory(process.as_ref(), before, connections, load)?;
+                let by = Carrier::Header;
+                let (check, tokens) = (Check::Nothing, Tokens::Known);
+                self.come_and_go(Case::Handshake { check, tokens, by }, peer, port)?;
+                let again = Case::Memory { connections };
+                let load = Load::start(self.load_core, &self.arguments(again, peer, port)?)?;
+                let then = memory(process.as_ref(), before, connections, load)?;
+                Ok(Figure { before: first.bytes, ..then })
+            }
+            Case::Fairness => fairness(process.as_ref(), before, load),
             Case::Expiry { .. } => expiry(load),
             Case::Relay { .. } | Case::Latency | Case::Handshake { .. } => {
                 timed(process.as_ref(), load)
             }
         }
+    }
+
+    /// Runs a case to its end, and gives the proxy time to clear up.
+    fn come_and_go(&self, case: Case, peer: Peer, port: u16) -> Result<()> {
+        let mut load = Load::start(self.load_core, &self.arguments(case, peer, port)?)?;
+        load.go()?;
+        if let Case::Handshake { .. } = case {
+            let _done: Outcome = load.outcome()?;
+        } else {
+            drop(load);
+        }
+        pause(Duration::from_secs(1));
+        Ok(())
     }
 
     fn arguments(&self, case: Case, peer: Peer, port: u16) -> Result<Vec<String>> {
@@ -259,9 +328,21 @@ impl Bench<'_> {
                     return Ok(words);
                 }
             }
-            Case::Memory { connections } => {
+            Case::Memory { connections } | Case::Churn { connections } => {
                 words.push("--task=idle".to_owned());
                 words.push(format!("--connections={connections}"));
+            }
+            Case::Sealed { connections } => {
+                words.push("--task=sealed".to_owned());
+                words.push(format!("--connections={connections}"));
+                let certificate = tokens::certificate(self.folder)?.0;
+                words.push(format!("--certificate={}", certificate.display()));
+            }
+            Case::Fairness => {
+                words.extend(
+                    ["--task=fairness", "--connections=64", "--rate=2000"].map(str::to_owned),
+                );
+                words.push(format!("--count={}", scaled(4_000, 8_000)));
             }
             Case::Expiry { connections } => {
                 words.push("--task=idle".to_owned());
@@ -308,6 +389,16 @@ fn timed(process: Option<&Process>, mut load: Load) -> Result<Figure> {
         p999: outcome.p999,
         ..Figure::default()
     })
+}
+
+fn fairness(process: Option<&Process>, before: u64, mut load: Load) -> Result<Figure> {
+    load.go()?;
+    // While the second half runs, what waits for the one that does not read is held.
+    pause(Duration::from_millis(2500));
+    let added = process.map_or(0, Process::pss).saturating_sub(before);
+    let outcome: Outcome = load.outcome()?;
+    let bytes = crate::machine::ratio(added, 1);
+    Ok(Figure { p99: outcome.p99, before: outcome.alone, bytes, ..Figure::default() })
 }
 
 fn expiry(mut load: Load) -> Result<Figure> {

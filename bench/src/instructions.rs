@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     cases::{echo, free_port},
-    peers::{Peer, Place},
+    peers::{Cover, Peer, Place},
     process::{Core, Load, Process},
     role::work::Kind,
     tokens::{self, Algorithm, Check},
@@ -97,6 +97,7 @@ fn relay(vestibule: &Path, count: u64, folder: &Path) -> Result<u64> {
         workers: 1,
         port: free_port()?,
         upstream,
+        cover: Cover::Plain,
         check: Check::Token(Algorithm::Hs256),
         folder,
         vestibule,

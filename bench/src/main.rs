@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vestibule_bench::{
     cases::{Bench, Carrier, Case, Figure, Scale, Tokens},
@@ -80,6 +80,7 @@ enum Kind {
     Latency,
     Handshake,
     Memory,
+    Fairness,
     Expiry,
 }
 
@@ -154,6 +155,7 @@ fn measure(bench: &Bench<'_>, options: &Compare, rounds: usize) -> Result<Vec<Ro
         }
         let peers: Vec<Peer> = Peer::ALL.into_iter().filter(|peer| case.is_for(*peer)).collect();
         let mut figures: Vec<Vec<Figure>> = peers.iter().map(|_| Vec::new()).collect();
+        let mut failed: Vec<Peer> = Vec::new();
         for round in 0..rounds {
             // Each round begins with another, so that none is always first on a cold machine.
             for turn in 0..peers.len() {
@@ -161,10 +163,22 @@ fn measure(bench: &Bench<'_>, options: &Compare, rounds: usize) -> Result<Vec<Ro
                 let (Some(peer), Some(figures)) = (peers.get(at), figures.get_mut(at)) else {
                     continue;
                 };
-                let figure = bench
-                    .measure(case, *peer)
-                    .with_context(|| format!("{} at {}", case.name(), peer.name()))?;
-                figures.push(figure);
+                if failed.contains(peer) {
+                    continue;
+                }
+                match bench.measure(case, *peer) {
+                    Ok(figure) => figures.push(figure),
+                    // One that cannot do it does not keep the others from being measured. It has no
+                    // figure at all: one from fewer rounds would be compared with other rounds'.
+                    Err(error) if *peer != Peer::Vestibule => {
+                        show(&format!("failed: {} at {}: {error:#}", case.name(), peer.name()));
+                        failed.push(*peer);
+                        figures.clear();
+                    }
+                    Err(error) => {
+                        return Err(error.context(format!("{} at {}", case.name(), peer.name())));
+                    }
+                }
             }
         }
         show(&format!("measured: {}", case.name()));
@@ -209,6 +223,9 @@ fn cases(scale: Scale) -> Vec<Case> {
     }
     cases.extend(idle.iter().map(|&connections| Case::Memory { connections }));
     if scale == Scale::Full {
+        cases.push(Case::Churn { connections: 5000 });
+        cases.push(Case::Sealed { connections: 1000 });
+        cases.push(Case::Fairness);
         cases.push(Case::Latency);
         cases.push(Case::Expiry { connections: 9000 });
     }
@@ -221,7 +238,8 @@ impl Kind {
             Case::Relay { .. } => Self::Relay,
             Case::Latency => Self::Latency,
             Case::Handshake { .. } => Self::Handshake,
-            Case::Memory { .. } => Self::Memory,
+            Case::Memory { .. } | Case::Churn { .. } | Case::Sealed { .. } => Self::Memory,
+            Case::Fairness => Self::Fairness,
             Case::Expiry { .. } => Self::Expiry,
         }
     }

@@ -114,10 +114,21 @@ pub struct Place<'a> {
     pub upstream: u16,
     /// Which tokens it checks.
     pub check: Check,
+    /// What clients speak below HTTP.
+    pub cover: Cover,
     /// A directory for its files.
     pub folder: &'a Path,
     /// The gateway's binary.
     pub vestibule: &'a Path,
+}
+
+/// What clients speak below HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    /// Nothing.
+    Plain,
+    /// TLS.
+    Tls,
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -137,7 +148,20 @@ const NGINX_64: &str = "
     proxy_busy_buffers_size 128k;";
 
 fn nginx(place: &Place<'_>, tuning: &str) -> Result<Vec<String>> {
-    let Place { port, upstream, workers, .. } = place;
+    let Place { port, upstream, workers, cover, .. } = place;
+    let (ssl, tuning) = match cover {
+        Cover::Plain => ("", tuning.to_owned()),
+        Cover::Tls => {
+            let (certificate, key) = tokens::certificate(place.folder)?;
+            let (certificate, key) = (certificate.display(), key.display());
+            let lines = format!(
+                "
+    ssl_certificate {certificate};
+    ssl_certificate_key {key};"
+            );
+            (" ssl", format!("{tuning}{lines}"))
+        }
+    };
     let folder = place.folder.display();
     let path = place.folder.join("nginx.conf");
     let config = format!(
@@ -155,7 +179,7 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   server {{
-    listen 127.0.0.1:{port} backlog=4096 reuseport;{tuning}
+    listen 127.0.0.1:{port} backlog=4096 reuseport{ssl};{tuning}
     location / {{
       proxy_pass http://127.0.0.1:{upstream};
       proxy_http_version 1.1;
@@ -173,8 +197,18 @@ http {{
 }
 
 fn haproxy(place: &Place<'_>, tuning: &str) -> Result<Vec<String>> {
-    let Place { port, upstream, workers, check, .. } = place;
+    let Place { port, upstream, workers, check, cover, .. } = place;
     let path = place.folder.join("haproxy.cfg");
+    let ssl = match cover {
+        Cover::Plain => String::new(),
+        Cover::Tls => {
+            let (certificate, key) = tokens::certificate(place.folder)?;
+            let both = place.folder.join("both.pem");
+            let text = [fs::read_to_string(certificate)?, fs::read_to_string(key)?].concat();
+            fs::write(&both, text)?;
+            format!(" ssl crt {}", both.display())
+        }
+    };
     let rules = match check {
         Check::Nothing => String::new(),
         Check::Token(algorithm) => {
@@ -211,7 +245,7 @@ fn haproxy(place: &Place<'_>, tuning: &str) -> Result<Vec<String>> {
   timeout server 1h
   timeout tunnel 1h
 frontend front
-  bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{port} backlog 4096{ssl}
 {rules}  default_backend back
 backend back
   server one 127.0.0.1:{upstream}
@@ -222,7 +256,18 @@ backend back
 }
 
 fn vestibule(place: &Place<'_>) -> Result<Vec<String>> {
-    let Place { port, upstream, workers, check, folder, .. } = place;
+    let Place { port, upstream, workers, check, cover, folder, .. } = place;
+    let tls = match cover {
+        Cover::Plain => String::new(),
+        Cover::Tls => {
+            let (certificate, key) = tokens::certificate(folder)?;
+            format!(
+                "tls = {{ cert = \"{}\", key = \"{}\" }}\n",
+                certificate.display(),
+                key.display()
+            )
+        }
+    };
     let algorithm = match check {
         // Every connection of ours shows a token; without a check it has been seen before.
         Check::Nothing => tokens::Algorithm::Hs256,
@@ -242,7 +287,7 @@ fn vestibule(place: &Place<'_>) -> Result<Vec<String>> {
 listen = \"127.0.0.1:{port}\"
 workers = {workers}
 pending_per_address = 4096
-[log]
+{tls}[log]
 level = \"warn\"
 [[issuers]]
 name = \"bench\"

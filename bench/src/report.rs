@@ -91,7 +91,7 @@ impl Run {
             self.stolen * 100.0,
             self.busy * 100.0,
         );
-        let kinds: [Kind; 5] = [
+        let kinds: [Kind; 7] = [
             (
                 "Relay: CPU µs a round trip",
                 |case| matches!(case, Case::Relay { .. }),
@@ -104,8 +104,23 @@ impl Run {
             ),
             (
                 "Memory: bytes an idle connection",
-                |case| matches!(case, Case::Memory { .. }),
+                |case| matches!(case, Case::Memory { .. } | Case::Sealed { .. }),
                 &[("bytes", |figure| figure.bytes)],
+            ),
+            (
+                "Memory over churn: bytes an idle connection",
+                |case| matches!(case, Case::Churn { .. }),
+                &[("before", |figure| figure.before), ("after", |figure| figure.bytes)],
+            ),
+            (
+                "Fairness",
+                |case| matches!(case, Case::Fairness),
+                &[
+                    ("p99 alone, µs", |figure| figure.before),
+                    ("p99 beside a flood, µs", |figure| figure.p99),
+                    ("times as long", |figure| figure.p99 / figure.before),
+                    ("bytes added in all", |figure| figure.bytes),
+                ],
             ),
             (
                 "Latency, µs",
@@ -160,6 +175,7 @@ impl Run {
             for peer in &peers {
                 match rows.iter().find(|row| row.peer == *peer) {
                     None => text.push_str(" – |"),
+                    Some(row) if row.figures.is_empty() => text.push_str(" failed |"),
                     Some(row) => {
                         let values: Vec<f64> = row.figures.iter().map(pick).collect();
                         let _infallible = write!(text, " {} |", spread(&values));
@@ -256,7 +272,8 @@ fn ratio_of(rows: &[&Row], ours: Peer, other: Peer, pick: fn(&Figure) -> f64) ->
     let ours = rows.iter().find(|row| row.peer == ours)?;
     let other = rows.iter().find(|row| row.peer == other)?;
     let pairs = ours.figures.iter().zip(&other.figures);
-    Some(median(pairs.map(|(ours, other)| pick(ours) / pick(other))))
+    let ratio = median(pairs.map(|(ours, other)| pick(ours) / pick(other)));
+    ratio.is_finite().then_some(ratio)
 }
 
 fn geometric(ratios: &[f64]) -> f64 {

@@ -97,6 +97,24 @@ pub fn key_file(algorithm: Algorithm, folder: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A certificate for `localhost` that vouches for itself, and its key.
+pub fn certificate(folder: &Path) -> Result<(PathBuf, PathBuf)> {
+    let (certificate, key) = (folder.join("localhost.pem"), folder.join("localhost.key"));
+    if !certificate.exists() {
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+            .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
+            .args(["-addext", "subjectAltName=DNS:localhost"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&certificate)
+            .output()?;
+        ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    Ok((certificate, key))
+}
+
 /// A file with so many different tokens, one a line.
 pub fn file(algorithm: Algorithm, count: u64, life: i64, folder: &Path) -> Result<PathBuf> {
     let path = folder.join(format!("{}-{count}-{life}.tokens", algorithm.name()));

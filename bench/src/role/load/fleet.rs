@@ -224,7 +224,11 @@ impl Fleet {
     }
 
     fn head(&self, at: usize) -> String {
-        let authorization = match (self.options.by, self.token(at)) {
+        self.head_with(self.token(at))
+    }
+
+    pub(super) fn head_with(&self, token: Option<&str>) -> String {
+        let authorization = match (self.options.by, token) {
             (By::Header, Some(token)) => format!("Authorization: Bearer {token}\r\n"),
             (By::Header | By::Message, _) => String::new(),
         };

@@ -1,7 +1,9 @@
 //! Clients: they open, authenticate, and then say the same message again and again, as often as is
 //! asked. What is sent was prepared before; what comes back is counted, not parsed.
 
+mod fairness;
 mod fleet;
+mod sealed;
 mod tasks;
 
 use std::{
@@ -46,6 +48,9 @@ pub struct Options {
     /// Where the token travels.
     #[arg(long, value_enum, default_value_t = By::Header)]
     by: By,
+    /// The certificate to trust, for `sealed`.
+    #[arg(long)]
+    certificate: Option<PathBuf>,
 }
 
 /// What is measured.
@@ -59,6 +64,10 @@ pub enum Task {
     Handshake,
     /// Open, and stay until told to end, or until all were closed from the other side.
     Idle,
+    /// Open under TLS, and stay until told to end.
+    Sealed,
+    /// Messages at a fixed rate, alone and beside connections that flood and do not read.
+    Fairness,
 }
 
 /// Where a token travels.
@@ -94,6 +103,8 @@ struct Outcome {
     began: f64,
     /// Connections that the other side closed, and when, in seconds after `began`.
     closed: u64,
+    /// The 99 % without the others, of `fairness`.
+    alone: f64,
     first_closed: f64,
     last_closed: f64,
 }
@@ -121,6 +132,19 @@ pub fn run(options: &Options) -> Result<()> {
             say("ready")?;
             hear()?;
             fleet.latency()?
+        }
+        Task::Fairness => {
+            fleet.open(options.connections)?;
+            say("ready")?;
+            hear()?;
+            fleet.fairness()?
+        }
+        Task::Sealed => {
+            let open = fleet.seal(options.connections)?;
+            say("ready")?;
+            hear()?;
+            drop(open);
+            Outcome::default()
         }
         Task::Idle => {
             fleet.open(options.connections)?;

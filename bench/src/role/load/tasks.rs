@@ -64,12 +64,16 @@ impl Fleet {
                 sent += 1;
             }
             for at in self.ready(Some(Duration::from_micros(100)))? {
-                if let Did::Messages(count) = self.step(at)? {
-                    let Some(Some(client)) = self.clients.get_mut(at) else { continue };
-                    for _ in 0..count {
-                        done += 1;
-                        times.extend(client.sent.pop_front().map(|sent| sent.elapsed()));
+                match self.step(at)? {
+                    Did::Messages(count) => {
+                        let Some(Some(client)) = self.clients.get_mut(at) else { continue };
+                        for _ in 0..count {
+                            done += 1;
+                            times.extend(client.sent.pop_front().map(|sent| sent.elapsed()));
+                        }
                     }
+                    Did::Ended => bail!("a connection ended early"),
+                    Did::Nothing | Did::Opened => {}
                 }
             }
             ensure!(began.elapsed() < GUARD, "only {done} messages came back");
