@@ -55,6 +55,7 @@ impl Challenge {
     /// Judges the answer. Where the store has no such key for the user, pass none: an unknown key, a
     /// wrong signature and a key that must not be used now or from there are all
     /// `credentials_invalid`, and take the time of one verification.
+    /// `peer` is the client's own address, not that of a proxy in between.
     pub fn answer(
         self,
         key: Option<&AuthorizedKey>,
