@@ -224,6 +224,9 @@ fn a_proof_counts_once() {
     let key = awaiting(&proof).replay_key();
     assert_eq!(key, awaiting(&client.proof(&json!({}), &json!({"jti": "one"}))).replay_key());
     assert_ne!(key, awaiting(&client.proof(&json!({}), &json!({"jti": "two"}))).replay_key());
+    let of_both = [Thumbprint::parse(client.0.kid().unwrap()).unwrap().as_bytes(), b"one"].concat();
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &of_both);
+    assert_eq!(key.as_bytes(), hash.as_ref());
     // Nobody can use up the name of another's proof.
     let other = Client::new().proof(&json!({}), &json!({"jti": "one"}));
     assert_ne!(key, awaiting(&other).replay_key());

@@ -120,6 +120,12 @@ fn a_line_holds_one_key_of_a_type_that_is_accepted() {
         assert!(refused(&format!("{kind} {BLOB}")).contains("is not accepted"), "{kind}");
     }
     assert!(refused(include_str!("../testdata/rsa.pub")).contains("is not accepted"));
+    for line in ["", "# ssh-ed25519"] {
+        assert!(refused(line).contains("no key in this line"), "{line}");
+    }
+    let longest = format!("ssh-ed25519 {BLOB} {}", "x".repeat(8192 - 13 - BLOB.len()));
+    key(&longest);
+    assert!(refused(&format!("{longest}x")).contains("too long"));
     refused(&format!("ssh-ed25519 {BLOB}\nssh-ed25519 {BLOB}"));
     refused(&format!("ssh-ed25519 {BLOB} {}", "x".repeat(9000)));
     let blob = BASE64.decode(BLOB.as_bytes()).unwrap();
