@@ -1,6 +1,5 @@
 //! The Rust client (`vestibule-client`) with the gateway: it signs in, stays, comes back, stops.
 
-use core::fmt;
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -9,15 +8,20 @@ use std::{
 
 use anyhow::{Context, ensure};
 use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
 use tokio::{net::TcpStream, runtime, sync::oneshot, time::timeout};
 use vestibule_client::{
-    Builder, Carrier, Connection, Ended, Error, Event, Phase, Request, Unavailable, bearer,
+    Builder, Carrier, Connection, Credential, Ended, Error, Event, Phase, Provider, Request,
+    Unavailable,
+    auth::Mechanism,
     handshake::{Address, Connecting, Connector, Duplex, Tls},
     machine::StopReason,
 };
 use vestibule_testkit::{Frame, GUARD, Message, Peer};
 
 use crate::{
+    admin,
+    endpoint::ticket,
     rig::{Outcome, PAGE, Rig, binary},
     tls::secure,
 };
@@ -59,6 +63,22 @@ impl Connector for Way {
     }
 }
 
+/// A provider of a test's own.
+struct Tokens<F> {
+    mechanism: Mechanism,
+    next: F,
+}
+
+impl<F> Provider for Tokens<F>
+where
+    F: Fn(Request) -> anyhow::Result<String> + Send + Sync + 'static,
+{
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        let token = (self.next)(request).map_err(|_| Unavailable::ForNow)?;
+        Ok(Credential::new(self.mechanism, token)?)
+    }
+}
+
 /// A client, and what it was told and asked for.
 struct Client {
     background: Background,
@@ -66,12 +86,6 @@ struct Client {
     told: Arc<Mutex<Vec<String>>>,
     asked: Arc<Mutex<Vec<&'static str>>>,
     way: Way,
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("told", &self.told).finish_non_exhaustive()
-    }
 }
 
 impl Client {
@@ -82,15 +96,28 @@ impl Client {
         token: impl Fn(Request) -> anyhow::Result<String> + Send + Sync + 'static,
         change: impl FnOnce(Builder) -> Builder,
     ) -> anyhow::Result<Self> {
+        Self::with(Mechanism::Bearer, rig, url, token, change)
+    }
+
+    /// With credentials of that mechanism.
+    fn with(
+        mechanism: Mechanism,
+        rig: &Rig,
+        url: &str,
+        token: impl Fn(Request) -> anyhow::Result<String> + Send + Sync + 'static,
+        change: impl FnOnce(Builder) -> Builder,
+    ) -> anyhow::Result<Self> {
         let background = Background::start()?;
         let way = Way(Arc::new(Mutex::new(rig.gateway.address())));
         let (told, asked) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let (events, questions) = (Arc::clone(&told), Arc::clone(&asked));
-        let provider = bearer(move |request: Request| {
-            questions.lock().unwrap().push(request.reason.name());
-            let token = token(request);
-            async move { token.map_err(|_| Unavailable::ForNow) }
-        });
+        let provider = Tokens {
+            mechanism,
+            next: move |request: Request| {
+                questions.lock().unwrap().push(request.reason.name());
+                token(request)
+            },
+        };
         let builder = Builder::new(url, provider)?
             .connector(way.clone())
             .backoff(core::time::Duration::from_millis(20), core::time::Duration::from_millis(200))
@@ -234,7 +261,7 @@ fn a_lease_that_ends_is_followed_by_a_connection_with_a_fresh_token() -> Outcome
     client.converse(&mut upstream, "before")?;
     let (mut upstream, _) = rig.upstream.switch("")?;
     client.converse(&mut upstream, "after")?;
-    ensure!(client.was_told("code: 4401, error: \"token_expired\""), "{client:?}");
+    client.told("code: 4401, error: \"token_expired\"")?;
     assert_eq!(client.asked(), ["connect", "refused"]);
     client.finish(&mut upstream)
 }
@@ -295,15 +322,16 @@ fn a_node_that_drains_is_left_for_another() -> Outcome {
     let mut client = Client::start(&rig, URL, move |_| Ok(token.clone()), |builder| builder)?;
     let (mut first, _) = rig.upstream.switch("")?;
     client.converse(&mut first, "on the first node")?;
-    let other = rig.setup.start(binary())?;
-    *client.way.0.lock().unwrap() = other.address();
     rig.gateway.terminate()?;
+    client.told("code: 1001, error: \"draining\"")?;
+    drop(first);
+    assert_eq!(rig.gateway.wait()?.code(), Some(0));
+    // They share a store, which one process has at a time.
+    rig.gateway = rig.setup.start(binary())?;
+    *client.way.0.lock().unwrap() = rig.gateway.address();
     let (mut upstream, _) = rig.upstream.switch("")?;
     client.converse(&mut upstream, "on the second")?;
-    drop(first);
-    ensure!(client.was_told("code: 1001, error: \"draining\""), "{client:?}");
-    assert_eq!(client.asked(), ["connect", "reconnect"]);
-    assert_eq!(rig.gateway.wait()?.code(), Some(0));
+    assert_eq!(client.asked().get(..2), Some(&["connect", "reconnect"][..]));
     client.finish(&mut upstream)
 }
 
@@ -332,6 +360,67 @@ fn who_was_logged_out_stays_out() -> Outcome {
     client.connection.controller().logout();
     let ended = client.end()?;
     assert_eq!((ended.reason(), ended.code()), (StopReason::Closed, 4410));
+    Ok(())
+}
+
+#[test]
+fn who_was_revoked_stays_out() -> Outcome {
+    let rig = Rig::new(admin::ALL)?;
+    let token = rig.token()?;
+    let mut client = Client::start(&rig, URL, move |_| Ok(token.clone()), |builder| builder)?;
+    let _upstream = rig.upstream.switch("")?;
+    client.opened()??;
+    let (status, said) =
+        admin::ask(&rig, "POST /api/v1/revocations", &json!({ "subject": "alice" }))?;
+    ensure!(status == 201, "{said}");
+    let ended = client.end()?;
+    assert_eq!((ended.reason(), ended.code()), (StopReason::Revoked, 4410));
+    assert_eq!((ended.error(), client.asked()), ("token_revoked", vec!["connect"]));
+    Ok(())
+}
+
+#[test]
+fn a_session_that_was_handed_out_takes_the_place_of_the_provider() -> Outcome {
+    for sessions in ["issue", "rotate"] {
+        let route = format!(
+            "accept = [\"message\"]\nmechanisms = [\"bearer\", \"session\"]\n\
+             sessions = {sessions:?}\n"
+        );
+        let rig = Rig::with(&route, |setup| setup.table("[auth]"))?;
+        let token = rig.token()?;
+        let mut client = Client::start(&rig, URL, move |_| Ok(token.clone()), |builder| builder)?;
+        for _ in 0..3 {
+            let (mut upstream, head) = rig.upstream.switch("")?;
+            ensure!(head.one("x-vestibule-subject") == Some("alice"), "{head}");
+            client.converse(&mut upstream, "hello")?;
+            ensure!(client.connection.id().is_some_and(|id| id.starts_with("c-")));
+            // An upstream that goes away takes its connection with it.
+            drop(upstream);
+        }
+        assert_eq!(client.asked(), ["connect"], "{sessions}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_ticket_opens_one_connection_and_another_the_next() -> Outcome {
+    let route = "accept = [\"query\"]\nmechanisms = [\"ticket\"]\n";
+    let rig = Rig::with(route, |setup| setup.table("[auth]"))?;
+    let tickets = [ticket(&rig.gateway, &rig.token()?)?, ticket(&rig.gateway, &rig.token()?)?];
+    let choose = move |request: Request| {
+        Ok(tickets[usize::from(request.reason.name() != "connect")].clone())
+    };
+    let mut client = Client::with(Mechanism::Ticket, &rig, URL, choose, |builder| {
+        builder.carrier(Carrier::Query { name: "ticket".to_owned() })
+    })?;
+    for _ in 0..2 {
+        let (mut upstream, head) = rig.upstream.switch("")?;
+        ensure!(head.one("x-vestibule-mechanism") == Some("ticket"), "{head}");
+        client.converse(&mut upstream, "hello")?;
+    }
+    let ended = client.end()?;
+    assert_eq!(ended.reason(), StopReason::CredentialRefused);
+    assert_eq!(client.asked(), ["connect", "reconnect", "reconnect", "refused"]);
     Ok(())
 }
 
