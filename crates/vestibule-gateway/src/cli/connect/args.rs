@@ -231,7 +231,8 @@ pub(super) fn token_of(bytes: &[u8]) -> Result<Credential, ConnectError> {
     }
     // The gateway is to say what it thinks of a token that is none.
     let text = str::from_utf8(bytes).map_err(|_| ConnectError::Token("it is not text"))?;
-    Credential::opaque(Mechanism::Bearer, text)
+    // By its beginning: a ticket, a session or an API key of the gateway's, or an access token.
+    Credential::opaque(Mechanism::of_token(bytes), text)
         .map_err(|_| ConnectError::Token("it holds more than one word"))
 }
 

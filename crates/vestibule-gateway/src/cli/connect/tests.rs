@@ -160,6 +160,23 @@ async fn what_is_typed_waits_until_the_first_message_was_accepted() {
 }
 
 #[tokio::test]
+async fn a_token_says_by_its_beginning_what_it_is() {
+    for (token, mechanism) in
+        [("vst_a", "ticket"), ("vss_a", "session"), ("vsk_a", "api-key"), ("a.b.c", "bearer")]
+    {
+        let (listener, url) = listener().await;
+        let line = [url.as_str(), "--token", token, "--carrier", "message"];
+        let server = async {
+            let (mut socket, _) = welcome(&listener).await;
+            let first: Value = serde_json::from_str(&hear(&mut socket).await).unwrap();
+            assert_eq!(first["auth"]["mechanism"], mechanism);
+            close(&mut socket, 1000, "").await;
+        };
+        tokio::join!(command(&line, Commands::Sent, &[]), server);
+    }
+}
+
+#[tokio::test]
 async fn a_rejected_token_ends_a_script_and_lets_a_person_try_another() {
     let rejected = json!({"auth": {"type": "rejected", "error": "token_expired", "retry": true}});
     for commands in [Commands::Sent, Commands::Taken] {
