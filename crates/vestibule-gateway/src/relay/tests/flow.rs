@@ -133,6 +133,7 @@ fn a_reader_that_never_reads_stops_its_sender_and_costs_one_buffer() {
 fn a_flood_leaves_the_others_their_turn() {
     run(async |rig| {
         let (mut flood, mut quiet) = (rig.open().await, rig.open().await);
+        let (flooded, mut meanwhile) = (flood.key, Vec::new());
         let piece = bare(0x82, &vec![1; 200_000]);
         let flooding = async {
             loop {
@@ -147,8 +148,10 @@ fn a_flood_leaves_the_others_their_turn() {
         };
         let talking = async {
             for _ in 0..200 {
+                let before = rig.sent(flooded);
                 quiet.client.write_all(&masked(0x81, b"?")).await.unwrap();
                 expect(&mut quiet.upstream, &masked(0x81, b"?")).await;
+                meanwhile.push(rig.sent(flooded) - before);
             }
         };
         tokio::select! {
@@ -156,8 +159,14 @@ fn a_flood_leaves_the_others_their_turn() {
             () = draining => {}
             () = talking => {}
         }
+        // However fast the machine: what passes of the flood while one small message does.
+        let most = meanwhile.into_iter().max().unwrap();
+        assert!(most <= 3 * TURN, "{most} bytes");
     });
 }
+
+/// What one connection may move before others have their turn: four reads.
+const TURN: u64 = 4 * 64 * 1024;
 
 /// A message in fragments with pings between them: first bytes and payloads.
 fn message() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
