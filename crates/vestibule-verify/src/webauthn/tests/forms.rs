@@ -21,6 +21,10 @@ fn an_attestation_object_is_whole_and_believed_in_nothing() {
         good[..good.len() - 1].to_vec(),
         [&[0xa4, 0x61, b'x', 0], &good[1..]].concat(),
         [&[0xa2], &good[1..]].concat(),
+        // Each of the three twice: one reader would take the first, another the last.
+        [&[0xa4, 0x63][..], b"fmt", &[0x64], b"none", &good[1..]].concat(),
+        [&[0xa4, 0x67][..], b"attStmt", &[0xa0], &good[1..]].concat(),
+        [&[0xa4, 0x68][..], b"authData", &[0x40], &good[1..]].concat(),
         Vec::new(),
         vec![0xa0],
     ] {
@@ -36,6 +40,13 @@ fn an_attestation_object_is_whole_and_believed_in_nothing() {
         Vec::new(),
     ] {
         rejects(register(&object("none", &[0xa0], &data)), MALFORMED, "");
+    }
+    // A name of no bytes, and one of more than 1023.
+    for id in [vec![], vec![b'x'; 1024]] {
+        let length = u16::try_from(id.len()).unwrap().to_be_bytes();
+        let attested = [&[0; 16][..], &length, &id, &liar.cose()].concat();
+        let data = liar.authenticator_data(&attested);
+        rejects(register(&object("none", &[0xa0], &data)), MALFORMED, "empty or too long");
     }
     // Without the credential, or with another than the browser says.
     let without = Liar::new();
