@@ -22,7 +22,10 @@ impl Lease {
             return None;
         }
         let ends = now.mono.after(remaining);
-        let warning = ends.before(policy.expiry_warning).max(now.mono);
+        // Not in the first half: a client that refreshes when it is warned would do nothing else
+        // where the warning comes with the lease.
+        let half = now.mono.after(remaining / 2);
+        let warning = ends.before(policy.expiry_warning).max(half);
         Some(Self { warning: Some(warning), ends })
     }
 

@@ -157,6 +157,13 @@ fn the_warning_is_said_once_and_does_not_delay_the_end() {
 }
 
 #[test]
+fn a_short_lease_is_not_warned_of_in_its_first_half() {
+    let short = |second| [(1, Do::Refresh), (2, Do::Allow("alice", -20)), (second, Do::Wait)];
+    check(&short(5), "ask accepted(0)");
+    check(&short(6), "ask accepted(0) expiring(4)");
+}
+
+#[test]
 fn a_refresh_re_arms_the_lease() {
     check(
         &[(1, Do::Refresh), (2, Do::Allow("alice", 200)), (229, Do::Wait)],

@@ -321,7 +321,7 @@ keys! {
         "Time, at most an hour, that a connection may outlive its credential.";
     "expiry_warning" Duration, Value("\"30s\""), "\"30s\"",
         "How long before the end, at most an hour, the client is told that it comes: that is, \
-         before expiry and grace are over.";
+         before expiry and grace are over, and not in the first half of that time.";
     "max_lifetime" Duration, Words("as long as it is authenticated"), "\"12h\"",
         "Longest life of a connection.";
     "idle_timeout" Duration, Words("any silence is fine"), "\"10m\"",
