@@ -208,6 +208,10 @@ fn an_ssh_signature_has_one_form() {
         BASE64.encode(&blob)
     };
     assert!(Signature::ssh(&blob(&|_| {})).is_ok());
+    let padding = crate::limits::SSHSIG_BYTES - ED25519_SHA512.len();
+    let padded = |more: usize| format!("{ED25519_SHA512}{}", "\n".repeat(padding + more));
+    assert!(Signature::ssh(&padded(0)).is_ok());
+    assert!(Signature::ssh(&padded(1)).unwrap_err().reason.contains("too long"));
     let version = |version: u8| blob(&|blob| blob[9] = version);
     let hash = blob(&|blob| {
         let at = blob.windows(6).position(|part| part == b"sha512").unwrap();
