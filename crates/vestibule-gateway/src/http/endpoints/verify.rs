@@ -1,10 +1,10 @@
 //! `GET /auth/verify`: whether a request that somebody else has before them is authenticated, for
 //! nginx (`auth_request`), Caddy and Traefik (`forward_auth`), Envoy, HAProxy.
 //!
-//! The proxy passes the client's `Authorization` or `Cookie` on, and says what was asked for:
-//! `X-Forwarded-Uri` or `X-Original-Uri`, `X-Forwarded-Host`; else the path stands in the query, as
-//! `?path=/chat`. The route of that path decides. The answer is 204 with the fields that tell the
-//! upstream who is there, 401, or 403.
+//! The proxy passes the client's `Authorization` or `Cookie` on, and says what was asked for: in
+//! `X-Forwarded-Uri` or `X-Original-Uri`, or in the query, as `?path=/chat`; and in
+//! `X-Forwarded-Host`. What is said twice must agree. The route of that path decides. The answer is
+//! 204 with the fields that tell the upstream who is there, 401, or 403.
 
 use std::{str, sync::Arc};
 
@@ -62,17 +62,23 @@ fn asked_for(head: &RequestHead) -> Result<(&str, Option<&str>), Problem> {
         let value = head.one(name)?;
         value.map(str::from_utf8).transpose().map_err(|_| Problem::request("a path is not UTF-8"))
     };
-    let target = match (said("x-forwarded-uri")?, said("x-original-uri")?) {
+    let field = match (said("x-forwarded-uri")?, said("x-original-uri")?) {
         (Some(one), Some(two)) if one != two => {
             return Err(Problem::request("X-Forwarded-Uri and X-Original-Uri differ"));
         }
+        (one, two) => one.or(two),
+    };
+    // Either may be the client's: the field, where a proxy names the path in the address and replaces
+    // no fields; the query, where a proxy hands on the one of the client, as Caddy does.
+    let target = match (field, head.query().and_then(|query| query.strip_prefix("path="))) {
+        (Some(field), Some(named)) if before_query(field) != before_query(named) => {
+            return Err(Problem::request("?path= and what the fields say differ"));
+        }
         (Some(target), _) | (None, Some(target)) => target,
         (None, None) => {
-            head.query().and_then(|query| query.strip_prefix("path=")).ok_or_else(|| {
-                Problem::request(
-                    "say which path was asked for: X-Forwarded-Uri, X-Original-Uri, or ?path=/…",
-                )
-            })?
+            return Err(Problem::request(
+                "say which path was asked for: X-Forwarded-Uri, X-Original-Uri, or ?path=/…",
+            ));
         }
     };
     let (path, query) = match target.split_once('?') {
@@ -81,6 +87,10 @@ fn asked_for(head: &RequestHead) -> Result<(&str, Option<&str>), Problem> {
     };
     RequestHead::check_path(path)?;
     Ok((path, query))
+}
+
+fn before_query(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }
 
 /// What the client brought: in a field, in a ticket of the query, or in the route's cookie, which
