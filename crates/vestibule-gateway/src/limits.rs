@@ -29,5 +29,7 @@ pub const ADMIN_CONNECTIONS: usize = 128;
 pub const ADMIN_BODY_BYTES: usize = 64 * 1024;
 /// Time for the head, and then for the body, of such a request.
 pub const ADMIN_REQUEST_TIME: Duration = Duration::from_secs(10);
+/// How long the store may take to show that it takes writes, before a node counts as not ready.
+pub const STORE_PROBE: Duration = Duration::from_secs(2);
 /// Longest text of a reason that an operator gives, in bytes.
 pub const REASON_BYTES: usize = 500;

@@ -1,6 +1,6 @@
 //! Whether a credential is genuine, and whose it is: asked of those who know.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use tokio::time::{timeout, timeout_at};
 use vestibule_authority::{Door, sessions::Granted};
@@ -101,17 +101,34 @@ impl Worker {
     }
 
     /// The same for a credential of which nobody has said for which route it is: the first one that
-    /// takes it will do.
+    /// takes it will do. All of it together has the time for one check, is counted once, and a token
+    /// is verified once for each set of issuers, however many routes there are.
     pub async fn verify_anywhere(
         &self,
         credential: &Credential,
         peer: IpAddr,
     ) -> Result<Verified, Rejection> {
-        let mut said = Rejection::MechanismNotAllowed;
-        for route in &self.shared.config.routes {
-            match self.verify(credential, route, None, peer).await {
-                Ok(verified) => return Ok(verified),
-                Err(rejection) => said = rejection,
+        let began = self.shared.clock.now();
+        let asked = timeout(limits::AUTH_DEADLINE, self.check_anywhere(credential)).await;
+        let result = match asked.unwrap_or_else(|_| Err((None, late()))) {
+            Ok(verified) => Ok(verified),
+            Err((Some(route), refused)) => Err(self.doubted(route, peer, refused)),
+            Err((None, refused)) => Err(refused.rejection),
+        };
+        self.checked(credential.mechanism, result.as_ref().err().copied(), began);
+        result
+    }
+
+    async fn check_anywhere(
+        &self,
+        credential: &Credential,
+    ) -> Result<Verified, (Option<&Route>, Refused)> {
+        let none = Refused::new(Rejection::MechanismNotAllowed, "no route takes it");
+        let mut said = (None, none);
+        for route in different(&self.shared.config.routes, credential.mechanism) {
+            match self.check(credential, route, None, Purpose::Other).await {
+                Ok((verified, _)) => return Ok(verified),
+                Err(refused) => said = (Some(route), refused),
             }
         }
         Err(said)
@@ -146,6 +163,21 @@ impl Worker {
         let wall = || clock.now().wall;
         self.shared.authority.check(credential, &route.issuers, wall).await
     }
+}
+
+/// The routes that may say different things about a credential of that mechanism.
+fn different(routes: &[Arc<Route>], mechanism: Mechanism) -> Vec<&Route> {
+    let mut different: Vec<&Route> = Vec::new();
+    for route in routes {
+        let is_known = different.iter().any(|known| match mechanism {
+            Mechanism::Bearer | Mechanism::ApiKey => known.issuers == route.issuers,
+            Mechanism::Ticket | Mechanism::Session => known.binding == route.binding,
+        });
+        if !is_known {
+            different.push(route);
+        }
+    }
+    different
 }
 
 fn late() -> Refused {

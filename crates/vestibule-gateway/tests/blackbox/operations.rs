@@ -15,6 +15,8 @@ fn a_node_with_keys_is_healthy_and_ready() -> Outcome {
     assert_eq!(status, 200, "{body}");
     let body: Value = serde_json::from_str(&body)?;
     assert_eq!(body["issuers"][0]["name"], "idp");
+    assert_eq!(body["store"]["state"], "ready");
+    assert_eq!(body["revocations"]["state"], "following");
     assert_eq!(rig.gateway.ask("/anything")?.0, 404);
     Ok(())
 }

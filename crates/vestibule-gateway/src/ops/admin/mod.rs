@@ -9,6 +9,7 @@ mod gate;
 mod model;
 mod openapi;
 mod problem;
+mod ready;
 mod revocations;
 mod schema;
 mod table;
@@ -26,7 +27,6 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use tracing::{debug, error, warn};
-use vestibule_authority::Readiness;
 
 use self::gate::Gate;
 pub use self::{
@@ -119,7 +119,7 @@ impl Api {
 
     async fn dispatch(&self, request: Request<Incoming>, from: IpAddr, phase: Phase) -> Answer {
         if !request.uri().path().starts_with("/api/") {
-            return open(&request, &self.shared, phase);
+            return open(&request, &self.shared, phase).await;
         }
         let (status, body, retry_after) = self.answer(request, from).await;
         let body = body.map_or_else(String::new, |body| format!("{body}\n"));
@@ -138,7 +138,7 @@ impl Api {
 }
 
 /// What needs no token.
-fn open(request: &Request<Incoming>, shared: &Shared, phase: Phase) -> Answer {
+async fn open(request: &Request<Incoming>, shared: &Shared, phase: Phase) -> Answer {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return reply(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -148,7 +148,7 @@ fn open(request: &Request<Incoming>, shared: &Shared, phase: Phase) -> Answer {
     }
     match request.uri().path() {
         "/healthz" | "/livez" => reply(StatusCode::OK, "text/plain", "ok\n".to_owned()),
-        "/readyz" => ready(shared, phase),
+        "/readyz" => ready::answer(shared, phase).await,
         "/metrics" => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             shared.metrics.look(&shared.authority.readiness(), shared.kept.revocations.len());
@@ -159,33 +159,6 @@ fn open(request: &Request<Incoming>, shared: &Shared, phase: Phase) -> Answer {
             reply(StatusCode::NOT_FOUND, "text/plain", help)
         }
     }
-}
-
-/// Ready is: serving, and every issuer has keys. A node without keys would refuse everybody.
-fn ready(shared: &Shared, phase: Phase) -> Answer {
-    let issuers = shared.authority.readiness();
-    let all = issuers.iter().all(Readiness::is_ready);
-    let (status, word) = match (phase, all) {
-        (Phase::Draining, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
-        (Phase::Open, false) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for keys"),
-        (Phase::Open, true) => (StatusCode::OK, "ready"),
-    };
-    let issuers: Vec<_> = issuers
-        .iter()
-        .map(|issuer| {
-            serde_json::json!({
-                "name": &*issuer.name,
-                "kind": issuer.kind,
-                "state": issuer.state.to_string(),
-                "keys": issuer.keys,
-                "age": issuer.age.map(|age| age.as_secs()),
-                "last_success": issuer.last_success.map(|age| age.as_secs()),
-                "last_error": issuer.last_error,
-            })
-        })
-        .collect();
-    let body = serde_json::json!({ "status": word, "issuers": issuers });
-    reply(status, "application/json", format!("{body}\n"))
 }
 
 fn reply(status: StatusCode, kind: &'static str, body: String) -> Answer {

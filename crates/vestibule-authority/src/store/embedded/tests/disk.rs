@@ -111,7 +111,10 @@ async fn a_disk_that_fails_is_an_error_and_never_an_absence() {
         if let Ok(feed) = store.follow(Position::START).await {
             assert_eq!(feed, [(position, event("a", None))]);
         }
+        // A batch without changes tells whether one with changes has a chance.
+        let asked = store.commit(Vec::new(), NOW).await;
         let done = store.commit(vec![put("carol", 5, None)], NOW).await;
+        assert_eq!(asked.is_ok(), done.is_ok(), "{asked:?} {done:?}");
         let carol = store.read(Table::Users, "carol", NOW).await;
         assert_eq!(done.is_ok(), matches!(carol, Ok(Some(_))), "{done:?} {carol:?}");
     }

@@ -1,0 +1,67 @@
+//! Whether this node should be sent clients.
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use vestibule_authority::{Readiness, store::StoreError};
+
+use super::{Answer, reply};
+use crate::{
+    limits,
+    serve::{Phase, Shared},
+};
+
+/// Ready is: serving, every issuer has keys, the store takes writes, and revocations arrive. A node
+/// without keys would refuse everybody; one that cannot write can neither end a login nor keep a
+/// revocation; one that does not hear of revocations lets in who was shut out elsewhere.
+pub(super) async fn answer(shared: &Shared, phase: Phase) -> Answer {
+    let issuers = shared.authority.readiness();
+    let store = writes(shared).await;
+    let feed = shared.kept.revocations.readiness();
+    let has_keys = issuers.iter().all(Readiness::is_ready);
+    let (status, word) = match (phase, has_keys, &store, feed.is_ready()) {
+        (Phase::Draining, _, _, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        (Phase::Open, _, Err(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "store failing"),
+        (Phase::Open, _, Ok(()), false) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "revocations not followed")
+        }
+        (Phase::Open, false, Ok(()), true) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for keys"),
+        (Phase::Open, true, Ok(()), true) => (StatusCode::OK, "ready"),
+    };
+    let issuers: Vec<Value> = issuers.iter().map(issuer).collect();
+    let body = json!({
+        "status": word,
+        "issuers": issuers,
+        "store": match &store {
+            Ok(()) => json!({ "state": "ready", "last_error": null }),
+            Err(error) => json!({ "state": "failing", "last_error": error.to_string() }),
+        },
+        "revocations": {
+            "state": feed.state.to_string(),
+            "held": feed.held,
+            "failing_for": feed.failing_for.map(|span| span.as_secs()),
+            "last_error": feed.last_error,
+        },
+    });
+    reply(status, "application/json", format!("{body}\n"))
+}
+
+/// Asks for a batch without changes. A file that a write has failed on refuses even that, until it
+/// is opened again.
+async fn writes(shared: &Shared) -> Result<(), StoreError> {
+    let asked = shared.kept.store.commit(Vec::new(), shared.clock.now().wall);
+    let answered = timeout(limits::STORE_PROBE, asked).await;
+    answered.unwrap_or_else(|_| Err(StoreError("not in time".into()))).map(drop)
+}
+
+fn issuer(issuer: &Readiness) -> Value {
+    json!({
+        "name": &*issuer.name,
+        "kind": issuer.kind,
+        "state": issuer.state.to_string(),
+        "keys": issuer.keys,
+        "age": issuer.age.map(|age| age.as_secs()),
+        "last_success": issuer.last_success.map(|age| age.as_secs()),
+        "last_error": issuer.last_error,
+    })
+}
