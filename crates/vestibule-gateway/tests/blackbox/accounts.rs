@@ -13,7 +13,7 @@ use crate::{
 
 const ROUTE: &str = "accept = [\"header\", \"query\"]\n\
                      mechanisms = [\"bearer\", \"ticket\", \"api-key\"]\nissuers = [\"local\"]\n";
-const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 fn auth(setup: Setup) -> Setup {
     setup.table("[auth]").table("[store]\npath = \"kept.redb\"").admin("audit_log = \"audit.log\"")
@@ -25,7 +25,7 @@ fn rig() -> anyhow::Result<Rig> {
 
 /// Runs a command that finds the store, the token and the audit log by the configuration, and the
 /// gateway by its address.
-fn operate(rig: &Rig, arguments: &[&str], input: &str) -> anyhow::Result<Output> {
+pub(crate) fn operate(rig: &Rig, arguments: &[&str], input: &str) -> anyhow::Result<Output> {
     let mut command = Command::new(binary());
     command.args(arguments).arg("-c").arg(rig.setup.folder().join("vestibule.toml"));
     command.arg("--admin").arg(rig.gateway.admin().to_string());
@@ -33,23 +33,23 @@ fn operate(rig: &Rig, arguments: &[&str], input: &str) -> anyhow::Result<Output>
     run(command, input)
 }
 
-fn fine(output: Output) -> anyhow::Result<Output> {
+pub(crate) fn fine(output: Output) -> anyhow::Result<Output> {
     anyhow::ensure!(output.code == 0, "{output:?}");
     Ok(output)
 }
 
-fn add(rig: &Rig, name: &str) -> anyhow::Result<Output> {
+pub(crate) fn add(rig: &Rig, name: &str) -> anyhow::Result<Output> {
     let input = format!("{PASSWORD}\n");
     fine(operate(rig, &["user", "add", name, "--scope", "chat", "--password-stdin"], &input)?)
 }
 
-fn log_in(rig: &Rig, name: &str, password: &str) -> anyhow::Result<(u16, Value)> {
+pub(crate) fn log_in(rig: &Rig, name: &str, password: &str) -> anyhow::Result<(u16, Value)> {
     let body = json!({ "username": name, "password": password });
     let answer = Ask::post("/auth/login").json(&body).of(&rig.gateway)?;
     Ok((answer.head.status(), answer.body))
 }
 
-fn key(rig: &Rig, arguments: &[&str]) -> anyhow::Result<String> {
+pub(crate) fn key(rig: &Rig, arguments: &[&str]) -> anyhow::Result<String> {
     let made = fine(operate(rig, &[&["key", "add"], arguments].concat(), "")?)?;
     anyhow::ensure!(made.stdout.starts_with("vsk_") && !made.stderr.contains("vsk_"), "{made:?}");
     Ok(made.stdout.trim().to_owned())

@@ -20,6 +20,8 @@ mod attacks;
 #[cfg(test)]
 mod backpressure;
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod client;
@@ -43,6 +45,8 @@ mod identity;
 mod keys;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod logins;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
@@ -71,3 +75,7 @@ mod tickets;
 mod tls;
 #[cfg(test)]
 mod upstreams;
+#[cfg(test)]
+mod verify;
+#[cfg(test)]
+mod withdrawn;

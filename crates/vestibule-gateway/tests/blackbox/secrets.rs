@@ -1,10 +1,16 @@
 //! No credential in anything that the gateway writes, to whomever (invariant 3).
 
+use serde_json::json;
 use vestibule_testkit::{
     Handshake, Issuer, Key, KeyKind, Message, Peer, base64, base64url, eventually, with,
 };
 
-use crate::rig::{Outcome, PAGE, Rig, binary};
+use crate::{
+    accounts::{PASSWORD, add, key, log_in, operate},
+    admin,
+    endpoint::{Ask, ticket},
+    rig::{Outcome, PAGE, Rig, binary},
+};
 
 const EVERY: &str = "accept = [\"header\", \"cookie\", \"query\", \"subprotocol\", \"message\"]\n\
                      cookie = \"session\"\ndangerous_token_in_query = true\n\
@@ -225,6 +231,141 @@ fn no_credential_is_in_what_the_commands_print() -> Outcome {
         let output = vestibule_testkit::run(command, &forged)?;
         secrets.check(&format!("{arguments:?}"), &output.stdout)?;
         secrets.check(&format!("{arguments:?}"), &output.stderr)?;
+    }
+    Ok(())
+}
+
+/// What the gateway itself makes, and what is made of it.
+struct Own {
+    access: String,
+    refresh: String,
+    cookie: String,
+    session: String,
+    ticket: String,
+    key: String,
+}
+
+impl Own {
+    fn new(rig: &Rig) -> anyhow::Result<Self> {
+        let (_, said) = log_in(rig, "alice", PASSWORD)?;
+        let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
+        let access = text("access_token");
+        let body = json!({ "username": "alice", "password": PASSWORD, "cookie": true });
+        let said = Ask::post("/auth/login").json(&body).of(&rig.gateway)?;
+        let set = said.head.one("set-cookie").unwrap_or_default();
+        let cookie = set.split(['=', ';']).nth(1).unwrap_or_default().to_owned();
+        let mut client = rig.wait_at_the_door()?;
+        client.authenticate(&access)?;
+        let (_upstream, _) = rig.upstream.switch("")?;
+        let accepted = client.expect_auth("accepted")?;
+        let session = accepted["session"].as_str().unwrap_or_default().to_owned();
+        let key = key(rig, &["--machine", "robot", "--label", "the robot"])?;
+        let ticket = ticket(&rig.gateway, &access)?;
+        let own = Self { access, refresh: text("refresh_token"), cookie, session, ticket, key };
+        for secret in own.all() {
+            anyhow::ensure!(secret.len() > 40, "a secret is missing");
+        }
+        Ok(own)
+    }
+
+    fn all(&self) -> [&String; 6] {
+        let Self { access, refresh, cookie, session, ticket, key } = self;
+        [access, refresh, cookie, session, ticket, key]
+    }
+}
+
+#[test]
+fn nothing_that_the_gateway_hands_out_and_no_password_is_in_any_output() -> Outcome {
+    let route = "accept = [\"header\", \"cookie\", \"query\", \"message\"]\n\
+                 mechanisms = [\"bearer\", \"ticket\", \"session\", \"api-key\"]\n\
+                 issuers = [\"local\"]\nsessions = \"issue\"\nauth_deadline = \"1m\"\n";
+    let mut rig = Rig::with(route, |setup| {
+        let setup = setup.level("trace").table("[auth]").table("[store]\npath = \"kept.redb\"");
+        setup.admin("audit_log = \"audit.log\"")
+    })?;
+    add(&rig, "alice")?;
+    let own = Own::new(&rig)?;
+    let mut secrets = Secrets::default();
+    let wrong = "a password that nobody has";
+    for secret in own.all().into_iter().map(String::as_str).chain([PASSWORD, wrong]) {
+        secrets.add(&secret[..4], secret);
+    }
+    secrets.add("the admin token", &admin::token(&rig)?);
+    let page = || Handshake::to("/ws").origin(PAGE);
+    for handshake in [
+        page().bearer(&own.session),
+        page().bearer(&own.key),
+        page().field("Cookie", &format!("__Host-vestibule={}", own.cookie)),
+        Handshake::to(&format!("/ws?ticket={}&x=1", own.ticket)),
+    ] {
+        let head = rig.asked(&handshake)?;
+        secrets.check("a request to the upstream", &head.to_string())?;
+    }
+    own_in_the_wrong_places(&rig, &own, wrong, &secrets)?;
+    for command in [
+        &["user", "list"][..],
+        &["user", "list", "--json"],
+        &["key", "list"],
+        &["key", "list", "--json"],
+        &["connections"],
+        &["connections", "--json"],
+        &["revoke", "--subject", "alice", "--json"],
+        &["revoke", "list", "--json"],
+        &["user", "add", "alice", "--password-stdin"],
+        &["user", "remove", &own.key],
+        &["key", "remove", "nothing"],
+    ] {
+        // What was written on the command line is on the terminal already.
+        let output = operate(&rig, command, PASSWORD)?;
+        if !command.contains(&&*own.key) {
+            secrets
+                .check(&format!("{command:?}"), &format!("{}{}", output.stdout, output.stderr))?;
+        }
+    }
+    for path in ["/metrics", "/readyz"] {
+        secrets.check(path, &rig.gateway.ask(path)?.1)?;
+    }
+    let audit = std::fs::read_to_string(rig.setup.folder().join("audit.log"))?;
+    assert!(audit.contains("user.add") && audit.contains("key.add"), "{audit}");
+    rig.gateway.terminate()?;
+    rig.gateway.wait()?;
+    secrets.check("the log", &rig.gateway.log().text())?;
+    secrets.check("standard output", &rig.gateway.output().text())
+}
+
+/// Each of them where it is not looked for, or not good (any more).
+fn own_in_the_wrong_places(rig: &Rig, own: &Own, wrong: &str, secrets: &Secrets) -> Outcome {
+    let mut asks = Vec::new();
+    for secret in own.all() {
+        for target in ["/auth/ticket", "/auth/verify", "/auth/nothing"] {
+            asks.push(Ask::post(target).bearer(secret).json(&json!({ "path": secret })));
+        }
+        asks.push(
+            Ask::post("/auth/refresh").json(&json!({ "refresh_token": format!("{secret}x") })),
+        );
+        asks.push(Ask::post("/auth/refresh").json(&json!({ "connection": secret })));
+        asks.push(Ask::post("/auth/login").json(&json!({ "username": "bob", "password": secret })));
+        asks.push(
+            Ask::post("/auth/login").json(&json!({ "username": "bob", "password": [secret] })),
+        );
+        asks.push(Ask::post("/auth/login").text("application/json", secret));
+        asks.push(Ask::post("/auth/login").text("text/plain", secret));
+        asks.push(
+            Ask::get("/auth/verify").field("X-Forwarded-Uri", &format!("/ws?ticket={secret}")),
+        );
+        asks.push(Ask::get(&format!("/auth/nothing?token={secret}")));
+    }
+    asks.push(Ask::post("/auth/login").json(&json!({ "username": "alice", "password": wrong })));
+    for ask in asks {
+        let said = ask.of(&rig.gateway)?;
+        secrets.check("an answer", &format!("{} {}", said.head, said.body))?;
+    }
+    for secret in own.all() {
+        let mut client = rig.wait_at_the_door()?;
+        let auth = json!({ "type": "authenticate", "mechanism": "ticket", "token": secret });
+        client.send_text(&json!({ "auth": auth }).to_string())?;
+        client.finish()?;
+        secrets.check("an answer in band", &everything(&mut client))?;
     }
     Ok(())
 }
