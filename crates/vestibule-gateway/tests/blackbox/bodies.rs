@@ -161,7 +161,7 @@ fn requests_and_then_a_handshake_come_by_one_connection() -> Outcome {
     }
     assert_ne!(tickets[0], tickets[1]);
     // A credential of an earlier request is none of a later one.
-    peer.send(format!("POST /auth/ticket HTTP/1.1\r\nHost: ws.example.com\r\n\r\n"))?;
+    peer.send("POST /auth/ticket HTTP/1.1\r\nHost: ws.example.com\r\n\r\n")?;
     let head = peer.head()?;
     assert_eq!(head.status(), 401);
     peer.body(&head)?;

@@ -78,4 +78,6 @@ mod upstreams;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]
+mod walkthrough;
+#[cfg(test)]
 mod withdrawn;
