@@ -33,3 +33,17 @@ pub const ADMIN_REQUEST_TIME: Duration = Duration::from_secs(10);
 pub const STORE_PROBE: Duration = Duration::from_secs(2);
 /// Longest text of a reason that an operator gives, in bytes.
 pub const REASON_BYTES: usize = 500;
+/// Watchers of the admin API at once.
+pub const WATCHERS: usize = 8;
+/// Connections that a watcher is told of, those that came first.
+pub const WATCHED: usize = 10_000;
+/// The pause between two messages to a watcher.
+pub const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// How long a watcher may stay without showing the token again.
+pub const WATCH_LEASE: Duration = Duration::from_hours(12);
+/// Longest message from a watcher, in bytes.
+pub const WATCHER_SAYS: usize = 4096;
+/// Time for a watcher's first message.
+pub const WATCHER_AUTHENTICATES: Duration = Duration::from_secs(5);
+/// Time for a watcher to take a message.
+pub const WATCHER_TAKES: Duration = Duration::from_secs(10);

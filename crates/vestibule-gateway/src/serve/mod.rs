@@ -172,8 +172,8 @@ impl Gateway {
             let listener =
                 listen::listen(address).map_err(|source| ServeError::Listen { address, source })?;
             let actual = listener.local_addr()?;
-            let api = ops::admin::Api::new(admin, Arc::clone(&shared));
-            gateway.background.spawn(ops::admin::serve(listener, api, watching));
+            let api = ops::admin::Api::new(admin, Arc::clone(&shared), watching);
+            gateway.background.spawn(ops::admin::serve(listener, api));
             info!(listening = %actual, role = "admin", "listening");
         }
         for address in &gateway.addresses {

@@ -17,8 +17,9 @@ use super::{
     accounts::Accounts,
     audit::{Action, Audit},
     openapi,
+    percent::decode,
     problem::Problem,
-    table::{self, Call, Found, Operation, decode},
+    table::{self, Call, Found, Operation},
 };
 use crate::limits;
 
@@ -157,6 +158,8 @@ impl Api {
         let asked = Asked { argument, query, body };
         let done = match operation.call {
             Call::Document => Done::with(&openapi::document(), Value::Null),
+            Call::Status => Done::with(&self.status(), json!({})),
+            Call::Watch => Err(Problem::upgrade_required()),
             Call::ListConnections => self.list_connections(&asked).await,
             Call::ShowConnection => self.show_connection(&asked).await,
             Call::CloseConnection => self.close_connection(&asked).await,

@@ -54,10 +54,12 @@ impl Api {
     }
 
     pub(super) async fn close_connection(&self, asked: &Asked) -> Result<Done, Problem> {
+        let reason = asked.parameter("reason");
+        check_reason(reason)?;
         let choice = Choice::Named(vec![named(asked)?]);
         match self.shared.connections.close(choice, Rejection::ClosedByOperator).await {
             0 => Err(over()),
-            _ => Done::with(&model::Closed { closed: 1 }, json!({})),
+            _ => Done::with(&model::Closed { closed: 1 }, json!({ "reason": reason })),
         }
     }
 
@@ -208,7 +210,8 @@ pub(super) fn check_reason(reason: Option<&str>) -> Result<(), Problem> {
     }
 }
 
-fn shown(details: &Details) -> model::Connection {
+/// As the API shows it.
+pub(super) fn shown(details: &Details) -> model::Connection {
     let Details {
         id,
         principal,

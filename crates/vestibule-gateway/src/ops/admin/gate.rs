@@ -125,16 +125,20 @@ impl Gate {
     /// Lets somebody pass, or says why not. Whoever has the token is not kept out by those who guess.
     pub(super) fn pass(&self, headers: &HeaderMap, now: Mono) -> Result<(), Problem> {
         self.check_host(headers)?;
-        let Some(token) = &self.token else {
-            return Err(Problem::unavailable("there is no token for the admin API; see the log"));
-        };
         let mut fields = headers.get_all(header::AUTHORIZATION).iter();
         let (first, second) = (fields.next(), fields.next());
         let Some(field) = first else {
             let description = "this takes the token of the admin API as a bearer token";
             return Err(Problem::unauthorized("credential_required", description));
         };
-        let presented = bearer(field.as_bytes()).filter(|_| second.is_none());
+        self.check(bearer(field.as_bytes()).filter(|_| second.is_none()), now)
+    }
+
+    /// Whether this is the token; `None` is none.
+    pub(super) fn check(&self, presented: Option<&[u8]>, now: Mono) -> Result<(), Problem> {
+        let Some(token) = &self.token else {
+            return Err(Problem::unavailable("there is no token for the admin API; see the log"));
+        };
         if presented.is_some_and(|presented| token.is(presented)) {
             return Ok(());
         }
@@ -150,6 +154,21 @@ impl Gate {
         match host {
             Some(host) if is_ours(host, self.listen.ip()) => Ok(()),
             Some(_) | None => Err(Problem::misdirected()),
+        }
+    }
+
+    /// A page sends its own origin along: the console's is that of this listener. A program sends none.
+    pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+        let mut fields = headers.get_all(header::ORIGIN).iter();
+        let (first, second) = (fields.next(), fields.next());
+        let Some(origin) = first else { return Ok(()) };
+        let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
+        // This listener speaks no TLS; a proxy that does, before it, makes the same page `https`.
+        let page = origin.as_bytes();
+        let page = page.strip_prefix(b"http://").or_else(|| page.strip_prefix(b"https://"));
+        match page {
+            Some(page) if second.is_none() && page == host => Ok(()),
+            Some(_) | None => Err(Problem::foreign_page()),
         }
     }
 
@@ -279,6 +298,30 @@ mod tests {
         let all: IpAddr = "0.0.0.0".parse().unwrap();
         assert!(is_ours("192.0.2.8", all));
         assert!(!is_ours("evil.example", all));
+    }
+
+    #[test]
+    fn of_pages_only_our_own_may_watch() {
+        let page = |origins: &[&'static str]| {
+            let mut headers = asked("127.0.0.1:9480", &[]);
+            for origin in origins {
+                headers.append(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            Gate::check_origin(&headers).is_ok()
+        };
+        assert!(page(&[]) && page(&["http://127.0.0.1:9480"]) && page(&["https://127.0.0.1:9480"]));
+        for foreign in [
+            "http://127.0.0.1:9481",
+            "http://127.0.0.1",
+            "http://localhost:9480",
+            "http://evil.example",
+            "127.0.0.1:9480",
+            "null",
+            "",
+        ] {
+            assert!(!page(&[foreign]), "{foreign}");
+        }
+        assert!(!page(&["http://127.0.0.1:9480", "http://127.0.0.1:9480"]));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the admin API takes and gives. Times are seconds since 1970, UTC; spans are seconds.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::schema::{Hidden, Object, Schema, Shown, described, objects};
@@ -220,6 +222,41 @@ objects! {
         keys: Vec<Key>,
         /// Where the next page begins; absent on the last.
         next: Option<Box<str>>,
+    }
+    /// How the gateway is doing.
+    Status {
+        /// `ready`, `waiting for keys` or `draining`.
+        state: Box<str>,
+        /// Whose tokens can be verified.
+        issuers: Vec<KeySet>,
+        /// Every metric of `/metrics`.
+        metrics: Vec<Sample>,
+    }
+    /// The keys of an issuer.
+    KeySet {
+        /// The issuer's name in the configuration.
+        name: Box<str>,
+        /// Where the keys are from.
+        kind: Box<str>,
+        /// `ready`, `never loaded`, `too old` or `no usable key`.
+        state: Box<str>,
+        /// Keys that count.
+        keys: u64,
+        /// For how long the set has been as it is.
+        age: Option<u64>,
+        /// How long ago it was last read.
+        last_success: Option<u64>,
+        /// Why it could not be read, the last time.
+        last_error: Option<Box<str>>,
+    }
+    /// One value of one metric.
+    Sample {
+        /// The metric.
+        name: Box<str>,
+        /// Which of its values it is.
+        labels: BTreeMap<Box<str>, Box<str>>,
+        /// The value.
+        value: f64,
     }
     /// What went wrong.
     Problem {

@@ -86,8 +86,10 @@ const fn said(status: u16) -> &'static str {
     match status {
         400 => "The request makes no sense.",
         401 => "No token, or not the right one.",
+        403 => "From the page of somebody else.",
         404 => "There is no such thing.",
         409 => "It is there already, or has changed meanwhile.",
+        426 => "This is a WebSocket.",
         421 => "The Host is not an address of this machine.",
         429 => "Too many requests with a wrong token.",
         503 => "The store cannot answer, or the gateway was not set up for it.",

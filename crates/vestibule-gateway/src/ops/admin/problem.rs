@@ -54,6 +54,18 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", description)
     }
 
+    /// It is a WebSocket.
+    pub(super) fn upgrade_required() -> Self {
+        let description = "this is a WebSocket of version 13";
+        Self::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", description)
+    }
+
+    /// Another page than our own.
+    pub(super) fn foreign_page() -> Self {
+        let description = "only the page of this listener may open it";
+        Self::new(StatusCode::FORBIDDEN, "origin_not_allowed", description)
+    }
+
     /// The body is longer than the bound.
     pub(super) fn too_large() -> Self {
         let description = "the body is too long";

@@ -1,6 +1,8 @@
 //! JSON objects of the admin API: one declaration is the type, how it is read, how it is written, and
 //! its schema in the `OpenAPI` document.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -49,6 +51,18 @@ impl Schema for i64 {
 impl Schema for bool {
     fn schema() -> Value {
         json!({ "type": "boolean" })
+    }
+}
+
+impl Schema for f64 {
+    fn schema() -> Value {
+        json!({ "type": "number" })
+    }
+}
+
+impl<T: Schema> Schema for BTreeMap<Box<str>, T> {
+    fn schema() -> Value {
+        json!({ "type": "object", "additionalProperties": T::schema() })
     }
 }
 

@@ -7,6 +7,7 @@ use vestibule_core::authn::Mechanism;
 
 use super::{
     model,
+    percent::decode,
     schema::{Object, Schema},
 };
 
@@ -14,6 +15,8 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Document,
+    Status,
+    Watch,
     ListConnections,
     ShowConnection,
     CloseConnection,
@@ -89,6 +92,8 @@ const LIMIT: Parameter = parameter("limit", "Most entries on a page; 100 if abse
 const AFTER: Parameter =
     parameter("after", "Where the page begins: `next` of the one before.", text);
 
+const REASON: Parameter = parameter("reason", "For the audit log.", text);
+
 const FILTER: &[Parameter] = &[
     parameter("subject", "Of this subject.", text),
     parameter("issuer", "Of this issuer.", text),
@@ -101,6 +106,9 @@ const FILTER: &[Parameter] = &[
     LIMIT,
     AFTER,
 ];
+
+/// Where watchers come to.
+pub(super) const WATCH: &str = "/api/v1/watch";
 
 /// All of them.
 pub(super) const OPERATIONS: &[Operation] = &[
@@ -115,6 +123,30 @@ pub(super) const OPERATIONS: &[Operation] = &[
         status: 200,
         answer: Some(anything),
         errors: &[],
+    },
+    Operation {
+        call: Call::Status,
+        name: "status.show",
+        method: &Method::GET,
+        path: "/api/v1/status",
+        about: "How the gateway is doing: readiness, key sets, and every metric.",
+        query: &[],
+        body: None,
+        status: 200,
+        answer: Some(model::Status::schema),
+        errors: &[],
+    },
+    Operation {
+        call: Call::Watch,
+        name: "watch",
+        method: &Method::GET,
+        path: WATCH,
+        about: "A WebSocket that tells the status and the live connections about once a second.",
+        query: &[],
+        body: None,
+        status: 101,
+        answer: None,
+        errors: &[403, 426],
     },
     Operation {
         call: Call::ListConnections,
@@ -158,7 +190,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         method: &Method::DELETE,
         path: "/api/v1/connections/{id}",
         about: "Closes one connection.",
-        query: &[],
+        query: &[REASON],
         body: None,
         status: 200,
         answer: Some(model::Closed::schema),
@@ -328,6 +360,9 @@ pub(super) const OBJECTS: &[(&str, Write)] = &[
     object::<model::MadeKey>(),
     object::<model::Key>(),
     object::<model::Keys>(),
+    object::<model::Status>(),
+    object::<model::KeySet>(),
+    object::<model::Sample>(),
     object::<model::Problem>(),
 ];
 
@@ -385,26 +420,6 @@ fn fit(pattern: &str, path: &str) -> Fit {
     let segment = path.strip_prefix(before).and_then(|path| path.strip_suffix(behind));
     let segment = segment.filter(|segment| !segment.is_empty() && !segment.contains('/'));
     segment.and_then(decode).map_or(Fit::No, |segment| Fit::With(segment.into()))
-}
-
-/// Percent-decodes (RFC 3986 section 2.1); `None` where that is not UTF-8, or no encoding.
-pub(super) fn decode(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let (byte, next) = match (first, after) {
-            (b'%', [high, low, next @ ..]) => (nibble(*high)? << 4 | nibble(*low)?, next),
-            (b'%', _) => return None,
-            (byte, _) => (*byte, after),
-        };
-        out.push(byte);
-        rest = next;
-    }
-    String::from_utf8(out).ok()
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ impl Connections {
     /// begins, if there is one.
     pub async fn list(&self, filter: Filter, page: Page) -> (Vec<Details>, Option<ConnectionName>) {
         let filter = Arc::new(filter);
-        let limit = page.limit.min(limits::LISTED);
+        let limit = page.limit.min(limits::WATCHED);
         // One more than asked for tells whether there is a next page.
         let wanted = Page { limit: limit.saturating_add(1), ..page };
         let ask = |reply| Command::List(Arc::clone(&filter), wanted, reply);
