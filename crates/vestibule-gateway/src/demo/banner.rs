@@ -1,11 +1,21 @@
 //! What stands on the terminal.
 
-use super::Places;
+use std::path::Path;
 
-/// What to open and what to try, ready to be copied.
-pub(super) fn text(places: &Places, moved: &[String]) -> String {
+use super::{Places, people::People};
+
+/// What to open and what to try, ready to be copied. `token` is the file with the admin token.
+pub(super) fn text(
+    places: &Places,
+    notes: &[String],
+    (token, people): (&Path, Option<&People>),
+) -> String {
     let Places { gateway, page, foreign: _, upstream, admin } = places;
-    let moved = moved.iter().fold(String::new(), |text, words| text + "\n            " + words);
+    let token = token.display();
+    let passwords = people.into_iter().flat_map(People::passwords);
+    let users: Vec<_> = passwords.map(|(name, password)| format!("{name} / {password}")).collect();
+    let users = if users.is_empty() { "none".to_owned() } else { users.join("   ") };
+    let moved = notes.iter().fold(String::new(), |text, words| text + "\n            " + words);
     let wide = [format!("http://{page}/"), format!("ws://{gateway}"), format!("ws://{upstream}")];
     let [open, gate, chat] = wide.map(|address| format!("{address:<22}"));
     format!(
@@ -13,10 +23,11 @@ pub(super) fn text(places: &Places, moved: &[String]) -> String {
 Vestibule demo: a gateway, a chat server behind it, and two users.
 
   Open      {open}  and connect by every carrier
-  Gateway   {gate}  /chat, /announced, /open-query
+  Gateway   {gate}  /chat, /signed-in, /announced, /open-query
   Chat      {chat}  refuses whoever does not come through the gateway
   Tokens    http://{page}/token?user=alice&ttl=30
-  Metrics   http://{admin}/metrics{moved}
+  Console   http://{admin}/console/  with the token of: cat {token}
+  Users     {users}{moved}
 
 Or try it from another terminal.
 
@@ -48,9 +59,13 @@ mod tests {
     fn it_fits_a_small_terminal() {
         let moved = ["(port 8080 was taken: the gateway is at 43210)".to_owned()];
         let moved = [moved.clone(), moved.clone(), moved].concat();
-        let text = text(&Places::usual(), &moved);
-        assert!(text.lines().count() <= 30, "{}", text.lines().count());
-        assert!(text.lines().all(|line| line.len() <= 95));
+        let text = text(
+            &Places::usual(),
+            &moved,
+            (Path::new("/tmp/vestibule-demo-0123456789abcdef/admin.token"), None),
+        );
+        assert!(text.lines().count() <= 31, "{}", text.lines().count());
+        assert!(text.lines().all(|line| line.len() <= 110));
         assert!(text.is_ascii());
     }
 }

@@ -1,5 +1,7 @@
 //! The configuration that the demonstration runs, as a person would write it.
 
+use std::path::Path;
+
 use super::Places;
 
 /// How long a connection may stay without a credential, in seconds: time to press a button.
@@ -13,9 +15,12 @@ pub(super) const SCOPE: &str = "chat";
 /// The cookie that holds a token.
 pub(super) const COOKIE: &str = "demo_token";
 
-/// The text of the configuration file. `log` is the level of `[log]`.
-pub fn text(places: &Places, log: &str) -> String {
-    let Places { gateway, page, foreign: _, upstream, admin } = places;
+/// The text of the configuration file. `log` is the level of `[log]`, `token` where the token of the
+/// admin API is made.
+pub fn text(places: &Places, log: &str, token: &Path) -> String {
+    let Places { gateway, page, foreign: _, upstream: _, admin } = places;
+    let routes = routes(places);
+    let token = token.display();
     format!(
         r#"# The configuration of `vestibule demo`.
 
@@ -27,7 +32,14 @@ drain = "0s"                     # Ctrl-C is to end it at once
 level = "{log}"
 
 [admin]
-listen = "{admin}"        # GET /metrics, /healthz, /readyz
+listen = "{admin}"        # /console/, /api/v1, /metrics, /healthz, /readyz
+token_file = "{token}"
+
+[store]
+backend = "memory"               # nothing outlives the demonstration
+
+# Own users, tickets, sessions and API keys.
+[auth]
 
 # Who is trusted: tokens of this issuer, for this audience, signed by a key of this set.
 [[issuers]]
@@ -38,18 +50,38 @@ dangerous_allow_http = true      # it does not leave this machine
 audiences = ["{AUDIENCE}"]
 algorithms = ["EdDSA"]
 
-# A chat. Its server knows nothing of tokens: it reads who is there in X-Vestibule-Subject.
+{routes}"#
+    )
+}
+
+fn routes(places: &Places) -> String {
+    let Places { gateway: _, page, foreign: _, upstream, admin: _ } = places;
+    format!(
+        r#"# A chat. Its server knows nothing of tokens: it reads who is there in X-Vestibule-Subject.
 [[routes]]
 path = "/chat"
 upstream = "ws://{upstream}"
 origins = ["http://{page}"]      # the pages that may open it
-accept = ["header", "subprotocol", "cookie", "message"]
+accept = ["header", "subprotocol", "cookie", "query", "message"]    # query: for tickets alone
+mechanisms = ["bearer", "ticket", "session", "api-key"]
+sessions = "issue"               # `accepted` hands out what authenticates a reconnect
 cookie = "{COOKIE}"
 subprotocols = ["chat"]
 scopes = ["{SCOPE}"]
 auth_deadline = "{AUTH_DEADLINE}s"
 expiry_warning = "{EXPIRY_WARNING}s"
 expiry_grace = "0s"              # over is over
+
+# The same chat for who has signed in with a password: the cookie is the one that login sets.
+[[routes]]
+path = "/signed-in"
+upstream = "ws://{upstream}"
+origins = ["http://{page}"]
+accept = ["cookie", "message"]    # message: to log out
+mechanisms = ["session"]
+announce = true
+scopes = ["{SCOPE}"]
+expiry_grace = "0s"
 
 # The same chat for clients that expect the gateway to speak first.
 [[routes]]
@@ -84,12 +116,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_is_toml_with_the_three_routes() {
-        let text = text(&Places::usual(), "warn");
+    fn the_text_is_toml_with_the_four_routes() {
+        let text = text(&Places::usual(), "warn", Path::new("admin.token"));
         let read: toml::Table = toml::from_str(&text).unwrap();
         let routes = read["routes"].as_array().unwrap();
         let paths: Vec<_> = routes.iter().map(|route| route["path"].as_str().unwrap()).collect();
-        assert_eq!(paths, ["/chat", "/announced", "/open-query"]);
+        assert_eq!(paths, ["/chat", "/signed-in", "/announced", "/open-query"]);
         assert_eq!(read["issuers"][0]["issuer"].as_str(), Some("http://127.0.0.1:8000"));
     }
 }

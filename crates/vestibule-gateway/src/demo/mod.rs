@@ -7,12 +7,14 @@ mod banner;
 mod configuration;
 mod issuer;
 mod page;
+mod people;
 mod places;
 mod upstream;
 
 use core::{error::Error, future::Future};
 use std::{
     io::{self, Write},
+    path::Path,
     sync::Arc,
 };
 
@@ -24,6 +26,7 @@ pub use self::{configuration::text as configuration, places::Places};
 use self::{
     issuer::Issuer,
     page::Site,
+    people::{Folder, Operator},
     places::{ADMIN_PORT, free, listen},
 };
 
@@ -90,7 +93,7 @@ pub async fn run<L: Launch>(
 ) -> Result<(), DemoError> {
     let Options { port, page_port, foreign_port, log, print_config } = options;
     if *print_config {
-        let text = configuration(&Places::usual(), log);
+        let text = configuration(&Places::usual(), log, Path::new("admin.token"));
         return out.write_all(text.as_bytes()).map_err(DemoError::Print);
     }
     let page = listen(*page_port)?;
@@ -106,17 +109,22 @@ pub async fn run<L: Launch>(
     let issuer = Arc::new(Issuer::new(format!("http://{}", places.page))?);
     // Dropped at the end, and everything with it.
     let mut servers = JoinSet::new();
-    let site = Site::own(places.clone(), Arc::clone(&issuer));
+    let folder = Folder::new()?;
+    let operator = Arc::new(Operator::default());
+    let site = Site::own(places.clone(), Arc::clone(&issuer), Arc::clone(&operator));
     servers.spawn(site.serve(TcpListener::from_std(page)?));
-    let site = Site::foreign(places.clone(), issuer);
+    let site = Site::foreign(places.clone(), issuer, Arc::clone(&operator));
     servers.spawn(site.serve(TcpListener::from_std(foreign)?));
     servers.spawn(upstream::serve(TcpListener::from_std(upstream)?));
 
-    let text = configuration(&places, log);
+    let text = configuration(&places, log, &folder.token());
     let gateway = launch.start(&text).await.map_err(DemoError::Gateway)?;
-    let moved = moved(options, &places);
-    let printed =
-        out.write_all(banner::text(&places, &moved).as_bytes()).and_then(|()| out.flush());
+    let mut notes = moved(options, &places);
+    if let Err(reason) = operator.begin(places.admin, &folder.token()).await {
+        notes.push(format!("(no users and no API key: {reason})"));
+    }
+    let text = banner::text(&places, &notes, (&folder.token(), operator.people()));
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if printed.is_ok() {
         until.await;
     }

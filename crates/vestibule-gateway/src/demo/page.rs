@@ -1,7 +1,7 @@
 //! Two small sites: the page of the demonstration, which is the issuer too, and a foreign one.
 
 use core::{convert::Infallible, net::SocketAddr, time::Duration};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -18,6 +18,7 @@ use super::{
     DemoError, Places,
     configuration::{AUTH_DEADLINE, COOKIE, EXPIRY_WARNING},
     issuer::{Issuer, Order},
+    people::{Operator, People},
 };
 
 /// Most connections at once, for each site.
@@ -46,6 +47,7 @@ const OWN: &[File] = &[
     File { path: "/", kind: HTML, content: include_str!("assets/page.html") },
     File { path: "/page.js", kind: SCRIPT, content: include_str!("assets/page.js") },
     File { path: "/connection.js", kind: SCRIPT, content: include_str!("assets/connection.js") },
+    File { path: "/gateway.js", kind: SCRIPT, content: include_str!("assets/gateway.js") },
     File { path: "/issuer.js", kind: SCRIPT, content: include_str!("assets/issuer.js") },
     WORDS,
     STYLE,
@@ -69,19 +71,20 @@ pub(super) struct Site {
     owner: Owner,
     places: Places,
     issuer: Arc<Issuer>,
+    operator: Arc<Operator>,
 }
 
 type Answer = Response<Full<Bytes>>;
 
 impl Site {
     /// The page, and the issuer.
-    pub(super) fn own(places: Places, issuer: Arc<Issuer>) -> Self {
-        Self { owner: Owner::Us, places, issuer }
+    pub(super) fn own(places: Places, issuer: Arc<Issuer>, operator: Arc<Operator>) -> Self {
+        Self { owner: Owner::Us, places, issuer, operator }
     }
 
     /// The page of somebody else.
-    pub(super) fn foreign(places: Places, issuer: Arc<Issuer>) -> Self {
-        Self { owner: Owner::Stranger, places, issuer }
+    pub(super) fn foreign(places: Places, issuer: Arc<Issuer>, operator: Arc<Operator>) -> Self {
+        Self { owner: Owner::Stranger, places, issuer, operator }
     }
 
     /// Serves for ever.
@@ -107,10 +110,13 @@ impl Site {
         }
     }
 
-    fn answer<B>(&self, request: &Request<B>) -> Answer {
-        let mut answer = self.route(request).unwrap_or_else(|_| {
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "the token cannot be made\n".to_owned())
-        });
+    async fn answer<B>(&self, request: &Request<B>) -> Answer {
+        let mut answer = match self.revoked(request) {
+            Some(connection) => self.revoke(connection).await,
+            None => self.route(request).unwrap_or_else(|_| {
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "the token cannot be made\n".to_owned())
+            }),
+        };
         let fields = answer.headers_mut();
         for (name, value) in [
             (header::CACHE_CONTROL, "no-store"),
@@ -125,12 +131,29 @@ impl Site {
         answer
     }
 
+    /// Which connection the own page asks to be revoked, "from the other side".
+    fn revoked<'a, B>(&self, request: &'a Request<B>) -> Option<&'a str> {
+        let asks = self.owner == Owner::Us
+            && *request.method() == Method::POST
+            && request.uri().path() == "/revoke"
+            && self.elsewhere(request).is_none()
+            && self.is_own_page(request);
+        if asks { request.uri().query()?.strip_prefix("connection=") } else { None }
+    }
+
+    async fn revoke(&self, connection: &str) -> Answer {
+        match self.operator.revoke(connection).await {
+            Ok(()) => plain(StatusCode::OK, "revoked\n".to_owned()),
+            Err(reason) => plain(StatusCode::BAD_GATEWAY, format!("{reason}\n")),
+        }
+    }
+
     /// What the pages may load: their own files, the gateway, and the foreign page in a frame.
     fn content_policy(&self) -> String {
         let Places { gateway, page, foreign, .. } = &self.places;
         let common = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src \
-             'self' ws://{gateway}; base-uri 'none'; form-action 'none'"
+             'self' ws://{gateway} http://{gateway}; base-uri 'none'; form-action 'none'"
         );
         match self.owner {
             Owner::Us => format!("{common}; frame-src http://{foreign}; frame-ancestors 'none'"),
@@ -215,8 +238,14 @@ impl Site {
 
     /// What the scripts need to know.
     fn settings(&self) -> String {
-        let Places { gateway, page, foreign, upstream: _, admin: _ } = &self.places;
+        let Places { gateway, page, foreign, upstream: _, admin } = &self.places;
+        let people = self.operator.people().filter(|_| self.owner == Owner::Us);
+        let passwords = people.map(|people| people.passwords().collect::<BTreeMap<_, _>>());
         json!({
+            "passwords": passwords,
+            "api_key": people.map(People::key),
+            "console": format!("http://{admin}/console/"),
+            "endpoints": format!("http://{gateway}/auth"),
             "gateway": format!("ws://{gateway}"),
             "page": format!("http://{page}"),
             "foreign": format!("http://{foreign}"),
@@ -229,8 +258,8 @@ impl Site {
 
 async fn visit(site: Arc<Site>, stream: TcpStream) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let answer = site.answer(&request);
-        async move { Ok::<_, Infallible>(answer) }
+        let site = Arc::clone(&site);
+        async move { Ok::<_, Infallible>(site.answer(&request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -279,7 +308,11 @@ mod tests {
     fn sites() -> [Site; 2] {
         let issuer = Arc::new(Issuer::new("http://127.0.0.1:8000".to_owned()).unwrap());
         let places = Places::usual();
-        [Site::own(places.clone(), Arc::clone(&issuer)), Site::foreign(places, issuer)]
+        let operator = Arc::new(Operator::default());
+        [
+            Site::own(places.clone(), Arc::clone(&issuer), Arc::clone(&operator)),
+            Site::foreign(places, issuer, operator),
+        ]
     }
 
     async fn ask(site: &Site, line: &str, fields: &[(&'static str, &str)]) -> Asked {
@@ -292,7 +325,7 @@ mod tests {
         for (name, value) in fields {
             request = request.header(*name, *value);
         }
-        let answer = site.answer(&request.body(()).unwrap());
+        let answer = site.answer(&request.body(()).unwrap()).await;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let body = String::from_utf8(body.to_vec()).unwrap();
@@ -341,6 +374,16 @@ mod tests {
         assert!(set.starts_with("demo_token=eyJ") && set.contains("HttpOnly"), "no cookie");
         for fields in [&[][..], &[("origin", "http://127.0.0.1:8001")], &[("origin", "null")]] {
             assert_eq!(ask(&own, "POST /session?user=alice", fields).await.status, 403);
+        }
+        for (site, fields, wanted) in [
+            (&own, &[origin][..], 502),
+            (&own, &[], 404),
+            (&own, &[("origin", "http://127.0.0.1:8001")], 404),
+            (&own, &[origin, ("host", "evil.example:8000")], 421),
+            (&foreign, &[origin], 404),
+        ] {
+            let asked = ask(site, "POST /revoke?connection=c-1", fields).await;
+            assert_eq!(asked.status, wanted, "{fields:?}");
         }
         let out = ask(&own, "DELETE /session", &[origin]).await;
         assert!(out.fields["set-cookie"].to_str().unwrap().starts_with("demo_token=; Max-Age=0"));

@@ -24,6 +24,8 @@ export class Connection extends EventTarget {
   rejected = null;
   /** How it ended: { code, reason }. */
   end = null;
+  /** The session that the gateway handed out, for a reconnect; kept in this page alone. */
+  session = null;
 
   /** `deadline`: how long the gateway waits for a credential, in seconds. */
   constructor(deadline) {
@@ -35,7 +37,7 @@ export class Connection extends EventTarget {
     return this.state === "waiting" || this.state === "inside";
   }
 
-  /** Opens; `first` is a message to send at once. */
+  /** Opens; `first` is what to authenticate with at once: { mechanism, token }. */
   open(url, protocols, first) {
     this.#socket?.close();
     this.identity = {};
@@ -60,9 +62,9 @@ export class Connection extends EventTarget {
     this.#send("chat", text);
   }
 
-  /** `kind`: authenticate or refresh. */
-  present(kind, token) {
-    this.#send("auth", JSON.stringify({ auth: { type: kind, mechanism: "bearer", token } }));
+  /** `kind`: authenticate or refresh; `credential`: { mechanism, token }. */
+  present(kind, credential) {
+    this.#send("auth", JSON.stringify({ auth: { type: kind, ...credential } }));
   }
 
   logout() {
@@ -104,6 +106,7 @@ export class Connection extends EventTarget {
         break;
       case "accepted":
         this.identity = { ...this.identity, subject: auth.subject, mechanism: auth.mechanism };
+        this.session = auth.session ?? this.session;
         this.expiring = false;
         this.rejected = null;
         this.#become("inside", auth.expires_in);

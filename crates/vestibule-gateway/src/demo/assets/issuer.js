@@ -1,6 +1,6 @@
 // The issuer of the demonstration: tokens for scripts, a cookie for the browser.
 
-const TTL = { short: 30, long: 600 };
+const TTL = { brief: 4, short: 30, long: 600 };
 
 /** What is asked for: `life` is short or long, or else the name of a flaw. */
 function order(user, life) {
@@ -27,6 +27,9 @@ export const signIn = (user, life) => ask("POST", `/session?${order(user, life)}
 
 /** Removes the cookie. */
 export const signOut = () => ask("DELETE", "/session");
+
+/** Has an operator revoke the credential of a connection. */
+export const revoke = (connection) => ask("POST", `/revoke?connection=${encodeURIComponent(connection)}`);
 
 /** Where everything is. */
 export async function settings() {

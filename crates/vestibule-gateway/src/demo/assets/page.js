@@ -1,6 +1,7 @@
 // The page: what is pressed, and what is shown.
 
 import { Connection } from "/connection.js";
+import * as gateway from "/gateway.js";
 import * as issuer from "/issuer.js";
 import { closing, fault, masked, span } from "/words.js";
 
@@ -20,44 +21,89 @@ const chosen = () => Object.fromEntries(new FormData(controls));
 const other = () => (chosen().user === "alice" ? "bob" : "alice");
 const named = (user) => user[0].toUpperCase() + user.slice(1);
 
-/** Three routes to the same chat: one that takes the token in the query, one that speaks first. */
-const PATHS = { query: "/open-query", none: "/announced" };
-const address = (carrier) => settings.gateway + (PATHS[carrier] ?? "/chat");
+/** How each mechanism can travel. */
+const WAYS = {
+  bearer: ["message", "subprotocol", "cookie", "query", "none"],
+  ticket: ["message", "query"],
+  session: ["message", "subprotocol"],
+  "api-key": ["message", "subprotocol"],
+  login: ["cookie"],
+};
+/** Routes to the same chat: one that takes any token in the query, one that speaks first, one for who has signed in. */
+const PATHS = { "bearer query": "/open-query", "bearer none": "/announced", "login cookie": "/signed-in" };
+const address = ({ mechanism, carrier }) => settings.gateway + (PATHS[`${mechanism} ${carrier}`] ?? "/chat");
 /** The carrier of the connection that is open. */
 let used = "none";
+/** The ticket that was shown last, for those who want to show it again. */
+let shown = null;
 
 async function connect() {
-  const { user, life, carrier } = chosen();
-  const url = address(carrier);
+  const choice = chosen();
+  const { user, life, mechanism, carrier } = choice;
+  const url = address(choice);
   used = carrier;
   if (matchMedia("(max-width: 56rem)").matches) {
     element("state").scrollIntoView();
   }
   // A cookie goes along with every handshake: the other carriers are shown without one.
-  await (carrier === "cookie" ? issuer.signIn(user, life) : issuer.signOut());
+  const ambient = mechanism === "bearer" && carrier === "cookie";
+  await (ambient ? issuer.signIn(user, life) : issuer.signOut());
+  if (mechanism === "login") {
+    await gateway.login(settings.endpoints, user, element("password").value);
+    note(`signed in as ${named(user)} by password; the browser keeps the cookie`);
+    return connection.open(url, []);
+  }
+  if (ambient || carrier === "none") {
+    return connection.open(url, []);
+  }
+  const token = await credential(choice);
   switch (carrier) {
-    case "message":
-      return connection.open(url, [], await issuer.token(user, life));
-    case "subprotocol": {
-      const token = await issuer.token(user, life);
+    case "subprotocol":
       return connection.open(url, ["chat", `vestibule.bearer.${token}`]);
-    }
-    case "query": {
-      const token = await issuer.token(user, life);
-      return connection.open(`${url}?access_token=${token}`, []);
-    }
+    case "query":
+      return connection.open(`${url}?${mechanism === "ticket" ? "ticket" : "access_token"}=${token}`, []);
     default:
-      return connection.open(url, []);
+      return connection.open(url, [], { mechanism, token });
   }
 }
 
-async function present(kind, user) {
-  connection.present(kind, await issuer.token(user, chosen().life));
+/** What is going to be shown. */
+async function credential({ user, life, mechanism }) {
+  switch (mechanism) {
+    case "ticket":
+      shown = await gateway.buy(settings.endpoints, await issuer.token(user, life));
+      note("bought a ticket with the access token");
+      return shown;
+    case "session":
+      if (connection.session === null) {
+        throw new Error("no session yet: connect once with an access token in the first message");
+      }
+      return connection.session;
+    case "api-key":
+      return settings.api_key;
+    default:
+      return issuer.token(user, life);
+  }
+}
+
+async function present(kind, user, life = chosen().life) {
+  connection.present(kind, { mechanism: "bearer", token: await issuer.token(user, life) });
+}
+
+/** The same ticket once more, on a connection of its own. */
+function replay() {
+  const socket = new WebSocket(`${settings.gateway}/chat?ticket=${shown}`);
+  note("the ticket is shown a second time, on another connection");
+  socket.addEventListener("message", () => {
+    note("the replayed ticket got in. That is a hole.");
+    socket.close();
+  });
+  socket.addEventListener("close", ({ code, reason }) => note(`the replayed ticket: closed ${code} ${reason}`));
 }
 
 async function tryForeign() {
   await issuer.signIn(chosen().user, "long");
-  note(`signed in as ${named(chosen().user)} by cookie; the foreign page opens ${address("cookie")}`);
+  note(`signed in as ${named(chosen().user)} by cookie; the foreign page opens ${settings.gateway}/chat`);
   const frame = element("frame");
   frame.hidden = false;
   frame.src = `${settings.foreign}/`;
@@ -65,7 +111,8 @@ async function tryForeign() {
 
 // What is shown.
 
-const ROOMS = { idle: "street", connecting: "street", waiting: "vestibule", inside: "inside", closed: "street" };
+const ROOMS = { idle: "street", connecting: "street", waiting: "vestibule", inside: "inside", closed: "out" };
+const room = ({ state, expiring }) => (state === "inside" && expiring ? "leaving" : ROOMS[state]);
 
 function describe() {
   const { state, identity, end } = connection;
@@ -119,8 +166,8 @@ function show() {
   const panel = element("state");
   panel.dataset.state = state;
   panel.dataset.expiring = state === "inside" && expiring;
-  for (const room of panel.querySelectorAll("[data-room]")) {
-    room.classList.toggle("here", room.dataset.room === ROOMS[state]);
+  for (const place of panel.querySelectorAll("[data-room]")) {
+    place.classList.toggle("here", place.dataset.room === room(connection));
   }
   const [title, text, outcome = ""] = describe();
   panel.dataset.outcome = outcome;
@@ -134,6 +181,9 @@ function show() {
   enable("authenticate", state === "waiting");
   enable("refresh", state === "inside");
   enable("refresh-other", state === "inside");
+  enable("expire", state === "inside" && connection.identity.mechanism === "bearer");
+  enable("revoke", state === "inside" && connection.identity.connection !== undefined);
+  enable("replay", shown !== null);
   enable("logout", isOpen);
   enable("send", isOpen);
 }
@@ -177,17 +227,32 @@ function showClock() {
   lease.hidden = clock === null;
   if (clock !== null) {
     const left = Math.max(0, clock.ends - performance.now());
-    element("lease-bar").value = clock.length > 0 ? Math.min(1, left / clock.length) : 0;
+    const part = clock.length > 0 ? Math.min(1, left / clock.length) : 0;
+    element("lease-arc").setAttribute("stroke-dasharray", `${(100 * part).toFixed(1)} 100`);
     const what = state === "inside" ? "left of the credential" : "left to authenticate";
     put(element("lease-text"), `${span(left / 1000)} ${what}`);
   }
 }
 
 function showChoice() {
-  const { user, carrier } = chosen();
+  const { user, mechanism, carrier } = chosen();
+  for (const input of controls.elements.carrier) {
+    input.disabled = !WAYS[mechanism].includes(input.value);
+  }
+  if (!WAYS[mechanism].includes(carrier)) {
+    controls.elements.carrier.value = WAYS[mechanism][0];
+    return showChoice();
+  }
+  const bought = mechanism === "bearer" || mechanism === "ticket";
+  element("token-choice").hidden = !bought;
+  element("password-choice").hidden = mechanism !== "login";
+  if (element("whose").textContent !== named(user) || element("password").value === "") {
+    element("password").value = settings.passwords?.[user] ?? "";
+  }
+  put(element("whose"), named(user));
   put(element("other"), named(other()));
-  const query = carrier === "query" ? "?access_token=\u2026" : "";
-  put(element("target"), address(carrier) + query);
+  const query = carrier === "query" ? `?${mechanism === "ticket" ? "ticket" : "access_token"}=\u2026` : "";
+  put(element("target"), address(chosen()) + query);
   document.title = `Vestibule demo: ${named(user)}`;
 }
 
@@ -238,6 +303,9 @@ press("close", () => connection.close());
 press("authenticate", () => present("authenticate", chosen().user));
 press("refresh", () => present("refresh", chosen().user));
 press("refresh-other", () => present("refresh", other()));
+press("expire", () => present("refresh", connection.identity.subject, "brief"));
+press("revoke", () => issuer.revoke(connection.identity.connection));
+press("replay", replay);
 press("logout", () => connection.logout());
 press("foreign", tryForeign);
 press("clear", () => log.replaceChildren());
@@ -259,5 +327,6 @@ connection.addEventListener("change", show);
 connection.addEventListener("line", (event) => line(event.detail));
 setInterval(showClock, 250);
 put(element("deadline"), String(settings.auth_deadline));
+element("console").href = settings.console;
 showChoice();
 show();

@@ -32,6 +32,9 @@ const REASONS = {
   invalid_request:
     "Not a message of the protocol. Before authentication nothing else is taken, and nothing is passed on.",
   logged_out: "You logged out.",
+  token_revoked: "Somebody has revoked it: it is refused from now on, everywhere.",
+  origin_not_allowed: "This page is not on the list.",
+  mechanism_not_allowed: "This route does not take that.",
 };
 
 const CALM = ["Closed", "Signed out"];
@@ -49,7 +52,7 @@ export const fault = (error) => REASONS[error] ?? `The gateway says ${error}.`;
 /** A text without the tokens in it. */
 export function masked(text) {
   const hidden = (token) => `[token, ${token.length} characters]`;
-  return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}/g, hidden);
+  return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|vs[a-z]_[\w-]{10,}/g, hidden);
 }
 
 /** Seconds, for people: 42 s, or 9 min 05 s. */

@@ -4,6 +4,7 @@
 mod accounts;
 mod audit;
 mod call;
+mod client;
 mod connections;
 mod console;
 mod gate;
@@ -40,6 +41,7 @@ use tracing::{debug, error, warn};
 pub use self::{
     audit::Audit,
     call::answer_here,
+    client::{Failure, encode, exchange},
     gate::{AdminToken, TokenError, read as read_token},
     openapi::document,
 };
