@@ -17,6 +17,7 @@ pub(crate) fn run(root: &Path, reach: Reach) -> Result<()> {
     tests(&mut steps, reach)?;
     steps.command("interop", &["python3", "interop/run"], &[])?;
     typescript(&mut steps, root)?;
+    pages(&mut steps, root)?;
     fuzz(&mut steps, reach)?;
     let deny = tools::cargo_deny(&mut steps)?;
     let line = [&*deny, "check", "licenses", "bans", "sources"];
@@ -109,6 +110,18 @@ fn typescript(steps: &mut Steps, root: &Path) -> Result<()> {
     let line = |last: &'static str| [npm[0], npm[1], npm[2], npm[3], last];
     steps.command("packages of the TypeScript client", &line("ci"), &[])?;
     steps.command("TypeScript client", &line("test"), &binary)
+}
+
+/// The console, the page of the demonstration and the TypeScript client in a real browser.
+fn pages(steps: &mut Steps, root: &Path) -> Result<()> {
+    let binary = root.join("target/debug/vestibule");
+    let chromium = tools::chromium(steps)?;
+    let variables = [("VESTIBULE_BIN", &*binary.to_string_lossy()), ("CHROMIUM", &*chromium)];
+    let npm = ["npm", "--prefix", "console", "--silent"];
+    let line = |last: &'static [&'static str]| [&npm, last].concat();
+    steps.command("packages of the console", &line(&["ci"]), &[])?;
+    steps.command("console, as it is in the program", &line(&["run", "check"]), &[])?;
+    steps.command("pages in a browser", &line(&["test"]), &variables)
 }
 
 fn fuzz(steps: &mut Steps, reach: Reach) -> Result<()> {

@@ -80,4 +80,6 @@ mod verify;
 #[cfg(test)]
 mod walkthrough;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod withdrawn;

@@ -16,10 +16,11 @@ use super::{
     Api,
     accounts::Accounts,
     audit::{Action, Audit},
+    find::{Found, find},
     openapi,
     percent::decode,
     problem::Problem,
-    table::{self, Call, Found, Operation},
+    table::{Call, Operation},
 };
 use crate::limits;
 
@@ -107,7 +108,7 @@ impl Api {
         let now = self.shared.clock.now();
         let user = request.headers().get(USER).and_then(|value| value.to_str().ok());
         let user: Option<String> = user.map(|user| user.chars().take(USER_BYTES).collect());
-        let found = table::find(request.method(), request.uri().path());
+        let found = find(request.method(), request.uri().path());
         let passed = self.gate.pass(request.headers(), now.mono);
         let (name, target) = match &found {
             Found::Operation(operation, argument) => (operation.name, argument.clone()),
@@ -227,7 +228,7 @@ pub async fn answer_here(
         let Problem { status, error, description, retry_after: _ } = problem;
         (status.as_u16(), error, description)
     };
-    let Found::Operation(operation, argument) = table::find(method, path) else {
+    let Found::Operation(operation, argument) = find(method, path) else {
         return Err((404, "there is no such path".to_owned()));
     };
     let Call::Account(call) = operation.call else {

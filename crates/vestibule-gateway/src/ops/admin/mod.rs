@@ -7,6 +7,7 @@ mod call;
 mod client;
 mod connections;
 mod console;
+mod find;
 mod gate;
 mod model;
 mod openapi;
@@ -169,7 +170,10 @@ impl Api {
                 Err(problem) => {
                     let Problem { status, error, description, retry_after } = problem;
                     let body = json!({ "error": error, "error_description": description });
-                    told(status, Some(&body), retry_after)
+                    let mut answer = told(status, Some(&body), retry_after);
+                    let close = header::HeaderValue::from_static("close");
+                    answer.headers_mut().insert(header::CONNECTION, close);
+                    answer
                 }
             };
         }

@@ -20,9 +20,30 @@ pub(super) struct View {
 /// What can change of a connection, as it was told; and when it was last there.
 #[derive(Debug)]
 struct Known {
-    lease: (i64, Option<i64>, Option<Box<str>>),
+    lease: Lease,
     traffic: (u64, u64),
     round: u64,
+}
+
+/// When it ends by itself, and by which credential.
+#[derive(Clone, Debug)]
+struct Lease {
+    expires: i64,
+    ends: Option<i64>,
+    token: Option<Box<str>>,
+}
+
+impl Lease {
+    /// The end of a lease is a span from now: told in whole seconds, it may be one more or less.
+    fn is_as(&self, other: &Self) -> bool {
+        let Self { expires, ends, token } = self;
+        let is_near = match (ends, other.ends) {
+            (Some(one), Some(other)) => one.abs_diff(other) <= 1,
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        is_near && *expires == other.expires && *token == other.token
+    }
 }
 
 impl View {
@@ -50,18 +71,24 @@ impl View {
         *round = round.saturating_add(1);
         let (mut put, mut moved) = (Vec::new(), Vec::new());
         for connection in connections {
-            let model::Connection { expires, lease_ends, to_client, to_upstream, .. } = connection;
-            let lease = (expires, lease_ends, connection.token.clone());
+            let model::Connection { expires, lease_ends: ends, to_client, to_upstream, .. } =
+                connection;
+            let lease = Lease { expires, ends, token: connection.token.clone() };
             let traffic = (to_client, to_upstream);
             let id = connection.id.clone();
-            match known.get(&id) {
-                Some(known) if known.lease == lease && known.traffic == traffic => {}
-                Some(known) if known.lease == lease => {
-                    moved.push(json!([id, to_client, to_upstream]));
+            match known.get_mut(&id) {
+                Some(known) if known.lease.is_as(&lease) => {
+                    if known.traffic != traffic {
+                        moved.push(json!([id, to_client, to_upstream]));
+                        known.traffic = traffic;
+                    }
+                    known.round = *round;
                 }
-                Some(_) | None => put.push(connection),
+                Some(_) | None => {
+                    put.push(connection);
+                    known.insert(id, Known { lease, traffic, round: *round });
+                }
             }
-            known.insert(id, Known { lease, traffic, round: *round });
         }
         let gone: Vec<_> = known
             .iter()
@@ -110,6 +137,10 @@ mod tests {
         assert_eq!(told(vec![one("a", 9, 0), one("b", 9, 0)]), r#"["a", "b"] [] []"#);
         assert_eq!(told(vec![one("a", 9, 0), one("b", 9, 0)]), "[] [] []");
         assert_eq!(told(vec![one("a", 9, 5), one("b", 8, 0)]), r#"["b"] [["a",5,0]] []"#);
+        let mut later = one("a", 9, 5);
+        later.lease_ends = Some(10);
+        let closing = model::Connection { lease_ends: None, ..one("b", 8, 0) };
+        assert_eq!(told(vec![later, closing]), r#"["b"] [] []"#);
         assert_eq!(told(vec![one("c", 9, 0)]), r#"["c"] [] ["a", "b"]"#);
         assert_eq!(told(vec![]), r#"[] [] ["c"]"#);
     }
