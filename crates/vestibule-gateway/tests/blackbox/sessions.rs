@@ -1,7 +1,7 @@
 //! Session tokens: handed out on `accepted`, good for a reconnect to the same route, ended by logout.
 
 use serde_json::json;
-use vestibule_testkit::{Handshake, Peer, Setup};
+use vestibule_testkit::{Echo, Handshake, Issuer, Peer, Setup};
 
 use crate::{
     endpoint::Ask,
@@ -191,4 +191,34 @@ fn a_refresh_beside_the_connection_lengthens_its_lease_for_the_same_identity_alo
     assert!(said["expires_in"].as_u64().is_some_and(|seconds| seconds > 500), "{said}");
     assert!(client.expect_auth("accepted")?["expires_in"].as_u64().is_some_and(|s| s > 500));
     Ok(())
+}
+
+#[test]
+fn nobody_learns_from_a_refresh_whether_the_connection_of_another_is_there() -> Outcome {
+    let (echo, far) = (Echo::start()?, Issuer::new("https://far.example.com")?);
+    let rig = Rig::with("issuers = [\"idp\"]\n", |setup| {
+        let setup = auth(setup).issuer("far", &far, "").unwrap();
+        setup.route("/far", &echo.url(), "issuers = [\"far\"]\naccept = [\"header\"]\n")
+    })?;
+    let own = far.token("alice")?;
+    let mut client = rig.send(&Handshake::to("/far").bearer(&own))?;
+    client.expect_switch()?;
+    let heads = echo.heads();
+    let name = heads[0].one("x-vestibule-connection").unwrap_or_default();
+    let ask = |name: &str, token: &str| {
+        Ask::post("/auth/refresh").bearer(token).json(&json!({ "connection": name }))
+    };
+    let mallory = rig.issuer.token("mallory")?;
+    let forged = rig.issuer.forged("mallory")?;
+    let absent = format!("{name}7");
+    for token in [&mallory, &forged, &far.token("bob")?] {
+        let there = ask(name, token).of(&rig.gateway)?;
+        let not_there = ask(&absent, token).of(&rig.gateway)?;
+        assert_eq!(there.head.to_string(), not_there.head.to_string());
+        assert_eq!(there.body, not_there.body);
+        assert!(matches!(there.no()?.0, 401 | 404));
+    }
+    ask(name, &own).of(&rig.gateway)?.fine()?;
+    client.send_text("still here")?;
+    client.expect_text("still here")
 }

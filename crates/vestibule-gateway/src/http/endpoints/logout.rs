@@ -2,13 +2,9 @@
 //! connection.
 
 use serde::Deserialize;
-use vestibule_core::{
-    authn::Principal,
-    policy::{Carrier, carrier::of_request},
-    rejection::Rejection,
-};
+use vestibule_core::authn::Principal;
 
-use super::{Answer, Visit, answer::Problem, body::Hidden, cookie, cors, refresh};
+use super::{Answer, Visit, answer::Problem, body::Hidden, cookie, refresh};
 use crate::{
     config::LOGIN_COOKIE,
     serve::{LoggedOut, log_out},
@@ -36,14 +32,6 @@ async fn whose(visit: &Visit<'_>, wanted: Wanted) -> Result<Principal, Problem> 
     if let Some(token) = wanted.refresh_token {
         return refresh::exchange(visit, &token.0).await.map(|continued| continued.principal);
     }
-    let allowed = cors::judge(visit.routes(), visit.head, visit.forwarded)?;
-    let credential = match of_request(visit.head, &[LOGIN_COOKIE])? {
-        None => return Err(Rejection::CredentialRequired.into()),
-        Some((Carrier::Cookie, _)) if !allowed.is_present() => {
-            return Err(Rejection::OriginNotAllowed.into());
-        }
-        Some((_, credential)) => credential,
-    };
-    let verified = visit.worker.verify_anywhere(&credential, visit.client).await?;
+    let verified = visit.known_anywhere(&[LOGIN_COOKIE]).await?;
     Ok(verified.principal().as_ref().clone())
 }

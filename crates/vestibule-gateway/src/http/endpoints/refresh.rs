@@ -78,11 +78,19 @@ async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
     let unknown = || Problem::new(404, "not_found", "there is no such connection of this identity");
     let name: ConnectionName = name.parse().map_err(|_| unknown())?;
     let connections = &visit.worker.shared.connections;
-    let details = connections.show(name).await;
-    // Without a connection the credential is checked all the same: who has none is told that first.
-    let route = details.as_ref().map(|details| &*details.route).or_else(|| visit.routes().next());
-    let route = route.ok_or_else(unknown)?;
-    let verified = presented(visit, route).await?;
+    let Some(details) = connections.show(name).await else {
+        // Who has no good credential is told that first.
+        return visit.known_anywhere(&every_cookie(visit)).await.and(Err(unknown()));
+    };
+    let verified = match presented(visit, &details.route).await {
+        Ok(verified) => verified,
+        // What the rules of its route say would tell others that it is there.
+        Err(problem) => {
+            let known = visit.known_anywhere(&every_cookie(visit)).await?;
+            let is_own = known.principal().is_same_identity(&details.principal);
+            return Err(if is_own { problem } else { unknown() });
+        }
+    };
     match connections.renew(name, verified).await {
         Some(Ok(span)) => {
             Ok(Answer::json(200, &serde_json::json!({ "expires_in": span.as_secs() })))
@@ -90,6 +98,17 @@ async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
         Some(Err(Rejection::IdentityChanged)) | None => Err(unknown()),
         Some(Err(rejection)) => Err(rejection.into()),
     }
+}
+
+/// The names of all cookies that may hold a credential.
+fn every_cookie<'a>(visit: &'a Visit<'_>) -> Vec<&'a str> {
+    let mut names = vec![LOGIN_COOKIE];
+    for name in visit.routes().filter_map(|route| route.policy.cookie.as_deref()) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// The credential of this request, by the rules of that route.
