@@ -223,7 +223,7 @@ fn it_signs_in_by_every_carrier() -> Outcome {
 #[test]
 fn it_refreshes_over_the_same_connection_when_the_gateway_warns() -> Outcome {
     let rig = Rig::new(&format!("{ALL}expiry_warning = \"10m\"\n"))?;
-    let tokens = [rig.issuer.token_for("alice", 599.0)?, rig.token()?];
+    let tokens = [rig.issuer.token_for("alice", 4.0)?, rig.token()?];
     let choose =
         move |request: Request| Ok(tokens[usize::from(request.reason.name() == "refresh")].clone());
     let mut client = Client::start(&rig, URL, choose, |builder| builder)?;
@@ -238,7 +238,7 @@ fn it_refreshes_over_the_same_connection_when_the_gateway_warns() -> Outcome {
 #[test]
 fn an_identity_that_changes_at_a_refresh_stops_it() -> Outcome {
     let rig = Rig::new(&format!("{ALL}expiry_warning = \"10m\"\n"))?;
-    let tokens = [rig.issuer.token_for("alice", 599.0)?, rig.issuer.token("bob")?];
+    let tokens = [rig.issuer.token_for("alice", 4.0)?, rig.issuer.token("bob")?];
     let choose =
         move |request: Request| Ok(tokens[usize::from(request.reason.name() == "refresh")].clone());
     let mut client = Client::start(&rig, URL, choose, |builder| builder)?;
