@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vestibule_core::authn::message::ClientMessage;
+use vestibule_core::authn::{Mechanism, Response, message::ClientMessage};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(message) = ClientMessage::parse(bytes) else { return };
@@ -11,16 +11,35 @@ fuzz_target!(|bytes: &[u8]| {
     let object = value.as_object().expect("an object");
     assert_eq!(object.len(), 1);
     let auth = object["auth"].as_object().expect("an object");
-    let (kind, credential) = match &message {
-        ClientMessage::Authenticate(credential) => ("authenticate", Some(credential)),
-        ClientMessage::Refresh(credential) => ("refresh", Some(credential)),
-        ClientMessage::Logout => ("logout", None),
+    let (kind, member, secret) = match &message {
+        ClientMessage::Authenticate(credential) | ClientMessage::Refresh(credential) => {
+            let kind = match &message {
+                ClientMessage::Refresh(_) => "refresh",
+                _ => "authenticate",
+            };
+            assert_eq!(auth["mechanism"], credential.mechanism.name());
+            assert_eq!(auth.len(), 3);
+            let member = match credential.mechanism {
+                Mechanism::PublicKey => "key",
+                _ => "token",
+            };
+            (kind, member, &credential.secret)
+        }
+        ClientMessage::Respond(response) => {
+            assert_eq!(auth.len(), 2);
+            match response {
+                Response::Message(secret) => ("respond", "message", secret),
+                Response::Signature(secret) => ("respond", "signature", secret),
+                Response::SshSig(secret) => ("respond", "sshsig", secret),
+            }
+        }
+        ClientMessage::Logout => {
+            assert_eq!(auth["type"], "logout");
+            return;
+        }
     };
     assert_eq!(auth["type"], kind);
-    let Some(credential) = credential else { return };
-    assert_eq!(auth.len(), 3);
-    assert_eq!(auth["mechanism"], credential.mechanism.name());
-    let token = auth["token"].as_str().expect("a string");
-    assert_eq!(token.as_bytes(), credential.secret.expose());
-    assert!(token.len() < 24 || !format!("{message:?}").contains(token));
+    let text = auth[member].as_str().expect("a string");
+    assert_eq!(text.as_bytes(), secret.expose());
+    assert!(text.len() < 24 || !format!("{message:?}").contains(text));
 });

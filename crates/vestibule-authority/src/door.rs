@@ -1,6 +1,6 @@
 //! Where a credential of the gateway's own is presented.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 /// Where a credential is presented, for those that are not good everywhere.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +14,20 @@ pub struct Door<'a> {
     ///
     /// [`Principal::issuer`]: vestibule_core::authn::Principal::issuer
     pub issuers: &'a [Arc<str>],
+}
+
+/// Where a connection stands that is asked back: what a client signs together with the nonce, so that
+/// a signature that was obtained elsewhere is worth nothing here.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The host that was asked for, in lower case, with the port where one was written.
+    pub host: &'a str,
+    /// The path, without query.
+    pub path: &'a str,
+    /// The page that opened the socket, as it calls itself, where the client is a browser.
+    pub origin: Option<&'a str>,
+    /// The client's own address.
+    pub peer: IpAddr,
 }
 
 impl Door<'_> {

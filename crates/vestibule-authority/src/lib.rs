@@ -72,6 +72,7 @@ mod opaque;
 mod records;
 
 pub mod api_keys;
+pub mod public_keys;
 pub mod revocation;
 pub mod sessions;
 pub mod tickets;
@@ -82,7 +83,7 @@ pub mod identities;
 pub use self::{
     address::{Address, AddressFault, DangerousHttp},
     authority::{Authority, AuthorityError, AuthorityFault},
-    door::Door,
+    door::{Door, Scene},
     fetch::{FetchPolicy, TrustError},
     held::HeldKeys,
     issuer::{Issuer, KeySource},

@@ -31,6 +31,8 @@ pub const MESSAGES_A_MINUTE: u32 = 30;
 
 /// Time to authenticate, from the accepted socket; also, whatever a route says, for TLS and the head.
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a challenge counts.
+pub const CHALLENGE: Duration = Duration::from_secs(5);
 /// Time a connection may outlive its credential.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(30);
 /// How long before the end of the lease `expiring` is sent.

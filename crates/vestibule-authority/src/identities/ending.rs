@@ -8,6 +8,7 @@ use vestibule_core::{
 use super::Identities;
 use crate::{
     api_keys::ApiKey,
+    public_keys::PublicKey,
     revocation::{Named, NewRevocation, Revocation, RevocationError},
     sessions,
 };
@@ -71,8 +72,10 @@ impl Identities {
         }
         let is_token_of_its_own = match principal.mechanism {
             Mechanism::Bearer => !is_local || principal.session.is_none(),
-            // Of our own, it is the API key's.
-            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => !is_local,
+            // Of our own, it is the API key's, or the public key's.
+            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey => {
+                !is_local
+            }
         };
         if let Some(id) = &principal.token_id
             && is_token_of_its_own
@@ -99,6 +102,25 @@ impl Identities {
         let new = because(named, by, "the API key was removed");
         self.revoke(NewRevocation { until: Some(now.after(self.lives.token)), ..new }, now).await?;
         Ok(removed)
+    }
+}
+
+impl Identities {
+    /// Removes a public key, and revokes what came by it; what it was, if there was one. It is revoked
+    /// first: a registration has a name of its own, so that nothing can come by it any more.
+    pub async fn remove_public_key(
+        &self,
+        id: &str,
+        by: &str,
+        now: UnixTime,
+    ) -> Result<Option<PublicKey>, RevocationError> {
+        let Some(key) = self.public_keys.get(id, now).await? else { return Ok(None) };
+        let issuer = Box::from(&*self.tokens.policy().issuer);
+        let named = Named::Token { issuer, id: key.token.clone() };
+        let new = because(named, by, "the public key was removed");
+        self.revoke(NewRevocation { until: Some(now.after(self.lives.token)), ..new }, now).await?;
+        self.public_keys.remove(&key, now).await?;
+        Ok(Some(key))
     }
 }
 

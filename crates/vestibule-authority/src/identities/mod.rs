@@ -15,6 +15,7 @@
 //! [`Identities::tend`] must run beside.
 
 mod ending;
+mod exchange;
 mod people;
 
 use std::{sync::Arc, time::Duration};
@@ -34,6 +35,7 @@ use crate::{
     attempts::AttemptPolicy,
     door::Door,
     limits,
+    public_keys::PublicKeys,
     revocation::Revocations,
     sessions::{Granted, SessionPolicy, Sessions},
     store::{Store, StoreError},
@@ -68,6 +70,8 @@ pub struct Identities {
     pub sessions: Sessions,
     /// API keys.
     pub api_keys: ApiKeys,
+    /// Public keys of users.
+    pub public_keys: PublicKeys,
     /// Access tokens of our own.
     pub tokens: Arc<AccessTokens>,
     /// Users, and how they log in.
@@ -102,10 +106,14 @@ impl Identities {
         let shared = || Arc::clone(&store);
         let users = Arc::new(Users::with(shared(), hasher, attempts));
         let holders: Arc<Users> = Arc::clone(&users);
+        let signers: Arc<Users> = Arc::clone(&users);
+        let public_keys =
+            PublicKeys::new(shared(), signers, Arc::clone(&issuer), sessions.login_lifetime);
         Ok(Arc::new(Self {
             revocations: Revocations::open(shared(), now).await?,
             tickets: Tickets::new(shared(), tickets),
             sessions: Sessions::new(shared(), sessions),
+            public_keys,
             api_keys: ApiKeys::new(shared(), holders, issuer),
             tokens: AccessTokens::open(shared(), tokens, now).await?,
             users,
@@ -130,6 +138,10 @@ impl Identities {
             Mechanism::Ticket => self.tickets.redeem(secret, door, now).await,
             Mechanism::Session => self.sessions.check(secret, door, now).await,
             Mechanism::ApiKey => self.api_keys.check(secret, door, now).await,
+            Mechanism::PublicKey => {
+                let reason = "a mechanism that asks back";
+                Err(Refused::new(Rejection::MechanismNotAllowed, reason))
+            }
             Mechanism::Bearer => {
                 let reason = "a token of an issuer is not ours to check";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))

@@ -144,6 +144,7 @@ impl Identities {
         self.users.set_state(name, UserState::Disabled, now).await?;
         self.revoke(because(self.subject(name), by, "the user was removed"), now).await?;
         self.api_keys.remove_of(name, now).await?;
+        self.public_keys.remove_of(name, now).await?;
         Ok(self.users.remove(name, now).await?)
     }
 

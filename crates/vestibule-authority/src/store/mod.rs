@@ -93,6 +93,8 @@ pub enum Table {
     Users,
     /// API keys, by id.
     ApiKeys,
+    /// Public keys of users, by the hash of the key.
+    PublicKeys,
     /// Sessions, by id.
     Sessions,
     /// Ids of sessions, by subject and id.
@@ -108,6 +110,7 @@ impl Table {
     pub const ALL: &'static [Self] = &[
         Self::Users,
         Self::ApiKeys,
+        Self::PublicKeys,
         Self::Sessions,
         Self::SessionsBySubject,
         Self::SigningKeys,
@@ -119,6 +122,7 @@ impl Table {
         match self {
             Self::Users => "users",
             Self::ApiKeys => "api-keys",
+            Self::PublicKeys => "public-keys",
             Self::Sessions => "sessions",
             Self::SessionsBySubject => "sessions-by-subject",
             Self::SigningKeys => "signing-keys",

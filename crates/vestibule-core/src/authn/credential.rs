@@ -15,11 +15,23 @@ pub enum Mechanism {
     Session,
     /// An API key: opaque, made for a machine.
     ApiKey,
+    /// A key that never leaves its owner, who signs a challenge with it.
+    PublicKey,
+}
+
+/// What a client proves itself by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a token that it sends: whoever copies it is in.
+    Token,
+    /// By the response to a challenge, over messages alone.
+    Response,
 }
 
 impl Mechanism {
     /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Bearer, Self::Ticket, Self::Session, Self::ApiKey];
+    pub const ALL: &'static [Self] =
+        &[Self::Bearer, Self::Ticket, Self::Session, Self::ApiKey, Self::PublicKey];
 
     /// The name on the wire, in configuration and in metrics.
     pub const fn name(self) -> &'static str {
@@ -28,6 +40,15 @@ impl Mechanism {
             Self::Ticket => "ticket",
             Self::Session => "session",
             Self::ApiKey => "api-key",
+            Self::PublicKey => "public-key",
+        }
+    }
+
+    /// What a client proves itself by.
+    pub const fn proof(self) -> Proof {
+        match self {
+            Self::Bearer | Self::Ticket | Self::Session | Self::ApiKey => Proof::Token,
+            Self::PublicKey => Proof::Response,
         }
     }
 
@@ -35,7 +56,7 @@ impl Mechanism {
     /// is, and a header says which mechanism it is for. `None` where the issuer chooses the form.
     pub const fn prefix(self) -> Option<&'static str> {
         match self {
-            Self::Bearer => None,
+            Self::Bearer | Self::PublicKey => None,
             Self::Ticket => Some("vst_"),
             Self::Session => Some("vss_"),
             Self::ApiKey => Some("vsk_"),
@@ -79,7 +100,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret and the mechanism it is meant for.
+/// A secret and the mechanism it is meant for; where the mechanism asks back, what the exchange
+/// begins with.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// How it is to be checked.

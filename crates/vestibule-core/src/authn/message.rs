@@ -4,9 +4,9 @@
 use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
-use super::{Credential, Mechanism, Principal, Secret};
+use super::{Credential, Demand, Mechanism, Principal, Response, Secret};
 use crate::{limits, rejection::Rejection, rejection::Retry, time::UnixTime};
 
 /// Every control message begins with exactly these bytes.
@@ -19,6 +19,8 @@ pub enum ClientMessage {
     Authenticate(Credential),
     /// Presents a newer credential of the same principal.
     Refresh(Credential),
+    /// Answers the challenge of this connection.
+    Respond(Response),
     /// Ends the authentication, and with it the connection.
     Logout,
 }
@@ -31,20 +33,30 @@ impl ClientMessage {
         }
         let Envelope { auth } =
             serde_json::from_slice(text).map_err(|_| Rejection::MalformedMessage)?;
-        match auth {
-            Raw { kind: Kind::Authenticate, mechanism: Some(mechanism), token: Some(token) } => {
-                Ok(Self::Authenticate(credential(&mechanism, token)?))
+        let Raw { kind, mechanism, token, message, key, signature, sshsig } = auth;
+        let members = [
+            (Member::Token, token),
+            (Member::Message, message),
+            (Member::Key, key),
+            (Member::Signature, signature),
+            (Member::SshSig, sshsig),
+        ];
+        let mut said = members.into_iter().filter_map(|(member, text)| Some((member, text?)));
+        let (said, None) = (said.next(), said.next()) else {
+            return Err(Rejection::MalformedMessage);
+        };
+        match (kind, mechanism, said) {
+            (Kind::Authenticate, Some(mechanism), Some((member, text))) => {
+                Ok(Self::Authenticate(credential(&mechanism, member, &text)?))
             }
-            Raw { kind: Kind::Refresh, mechanism: Some(mechanism), token: Some(token) } => {
-                Ok(Self::Refresh(credential(&mechanism, token)?))
+            (Kind::Refresh, Some(mechanism), Some((member, text))) => {
+                Ok(Self::Refresh(credential(&mechanism, member, &text)?))
             }
-            Raw { kind: Kind::Logout, mechanism: None, token: None } => Ok(Self::Logout),
-            Raw {
-                kind: Kind::Authenticate | Kind::Refresh | Kind::Logout,
-                mechanism: _,
-                token,
-            } => {
-                drop(token);
+            (Kind::Respond, None, Some((member, text))) => {
+                Ok(Self::Respond(response(member, &text)?))
+            }
+            (Kind::Logout, None, None) => Ok(Self::Logout),
+            (Kind::Authenticate | Kind::Refresh | Kind::Respond | Kind::Logout, _, _) => {
                 Err(Rejection::MalformedMessage)
             }
         }
@@ -61,6 +73,13 @@ pub enum ServerMessage<'a> {
         /// How long the client has.
         timeout: Duration,
     },
+    /// The client is to answer.
+    Challenge {
+        /// What.
+        demand: &'a Demand,
+        /// How long that counts.
+        expires_in: Duration,
+    },
     /// The connection is authenticated.
     Accepted {
         /// Who it is.
@@ -69,6 +88,8 @@ pub enum ServerMessage<'a> {
         now: UnixTime,
         /// The connection's name, and what it may come back with; said once, at the beginning.
         introduction: Introduction<'a>,
+        /// What proves to the client that this is the server which knows its secret.
+        message: Option<&'a str>,
     },
     /// The lease ends soon.
     Expiring {
@@ -130,12 +151,20 @@ impl ServerMessage<'_> {
                 mechanisms: mechanisms.iter().map(|mechanism| mechanism.name()).collect(),
                 timeout: timeout.as_secs(),
             },
-            Self::Accepted { principal, now, introduction } => Spoken::Accepted {
+            Self::Challenge { demand, expires_in } => {
+                let (message, nonce) = match demand {
+                    Demand::Message(message) => (Some(&**message), None),
+                    Demand::Nonce(nonce) => (None, Some(&**nonce)),
+                };
+                Spoken::Challenge { message, nonce, expires_in: expires_in.as_secs() }
+            }
+            Self::Accepted { principal, now, introduction, message } => Spoken::Accepted {
                 subject: &principal.subject,
                 mechanism: principal.mechanism.name(),
                 expires_in: now.until(principal.expires).as_secs(),
                 connection: introduction.connection,
                 session: introduction.session,
+                message: *message,
             },
             Self::Expiring { remaining } => Spoken::Expiring { expires_in: remaining.as_secs() },
             Self::Rejected { rejection, retry } => {
@@ -147,14 +176,59 @@ impl ServerMessage<'_> {
     }
 }
 
-fn credential(mechanism: &str, mut token: String) -> Result<Credential, Rejection> {
-    let result = match Mechanism::from_name(mechanism) {
-        None => Err(Rejection::MechanismNotAllowed),
-        Some(_) if token.len() > limits::CREDENTIAL_BYTES => Err(Rejection::TokenMalformed),
-        Some(mechanism) => Ok(Credential { mechanism, secret: Secret::new(token.as_bytes()) }),
+fn credential(mechanism: &str, member: Member, text: &Hidden) -> Result<Credential, Rejection> {
+    let Some(mechanism) = Mechanism::from_name(mechanism) else {
+        return Err(Rejection::MechanismNotAllowed);
     };
-    token.zeroize();
-    result
+    let begins_with = match mechanism {
+        Mechanism::Bearer | Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {
+            Member::Token
+        }
+        Mechanism::PublicKey => Member::Key,
+    };
+    if member != begins_with {
+        return Err(Rejection::MalformedMessage);
+    }
+    Ok(Credential { mechanism, secret: text.secret()? })
+}
+
+fn response(member: Member, text: &Hidden) -> Result<Response, Rejection> {
+    match member {
+        Member::Message => Ok(Response::Message(text.secret()?)),
+        Member::Signature => Ok(Response::Signature(text.secret()?)),
+        Member::SshSig => Ok(Response::SshSig(text.secret()?)),
+        Member::Token | Member::Key => Err(Rejection::MalformedMessage),
+    }
+}
+
+/// What a message of a client presents.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Member {
+    Token,
+    Message,
+    Key,
+    Signature,
+    SshSig,
+}
+
+/// A text that is wiped when dropped.
+#[derive(Deserialize)]
+#[serde(from = "String")]
+struct Hidden(Zeroizing<String>);
+
+impl Hidden {
+    fn secret(&self) -> Result<Secret, Rejection> {
+        if self.0.len() > limits::CREDENTIAL_BYTES {
+            return Err(Rejection::TokenMalformed);
+        }
+        Ok(Secret::new(self.0.as_bytes()))
+    }
+}
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
 }
 
 #[derive(Serialize)]
@@ -169,6 +243,13 @@ enum Spoken<'a> {
         mechanisms: Vec<&'static str>,
         timeout: u64,
     },
+    Challenge {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        nonce: Option<&'a str>,
+        expires_in: u64,
+    },
     Accepted {
         subject: &'a str,
         mechanism: &'static str,
@@ -177,6 +258,8 @@ enum Spoken<'a> {
         connection: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         session: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<&'a str>,
     },
     Expiring {
         expires_in: u64,
@@ -199,7 +282,11 @@ struct Raw {
     #[serde(rename = "type")]
     kind: Kind,
     mechanism: Option<String>,
-    token: Option<String>,
+    token: Option<Hidden>,
+    message: Option<Hidden>,
+    key: Option<Hidden>,
+    signature: Option<Hidden>,
+    sshsig: Option<Hidden>,
 }
 
 #[derive(Deserialize)]
@@ -207,6 +294,7 @@ struct Raw {
 enum Kind {
     Authenticate,
     Refresh,
+    Respond,
     Logout,
 }
 
@@ -218,6 +306,15 @@ mod tests {
         let read = ClientMessage::parse(text.as_bytes()).map(|message| match message {
             ClientMessage::Authenticate(c) => format!("authenticate {:?}", c.secret.expose()),
             ClientMessage::Refresh(c) => format!("refresh {:?}", c.secret.expose()),
+            ClientMessage::Respond(Response::Message(text)) => {
+                format!("message {:?}", text.expose())
+            }
+            ClientMessage::Respond(Response::Signature(text)) => {
+                format!("signature {:?}", text.expose())
+            }
+            ClientMessage::Respond(Response::SshSig(text)) => {
+                format!("sshsig {:?}", text.expose())
+            }
             ClientMessage::Logout => "logout".to_owned(),
         });
         assert_eq!(read, expected.map(str::to_owned), "{text}");
@@ -234,6 +331,13 @@ mod tests {
             Ok("refresh [97]"),
         );
         check(r#"{"auth":{"type":"logout"}}"#, Ok("logout"));
+        check(
+            r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"a"}}"#,
+            Ok("authenticate [97]"),
+        );
+        check(r#"{"auth":{"type":"respond","message":"a"}}"#, Ok("message [97]"));
+        check(r#"{"auth":{"type":"respond","signature":"a"}}"#, Ok("signature [97]"));
+        check(r#"{"auth":{"type":"respond","sshsig":"a"}}"#, Ok("sshsig [97]"));
         let no = Err(Rejection::MalformedMessage);
         for text in [
             "",
@@ -248,6 +352,16 @@ mod tests {
             r#"{"auth":{"type":"logout"},"more":1}"#,
             r#"{"auth":{"type":"logout","token":"a"}}"#,
             r#"{"auth":{"type":"logout"}} x"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"public-key","token":"a"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"a","token":"b"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"bearer","key":"a"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"a","signature":"b"}}"#,
+            r#"{"auth":{"type":"respond"}}"#,
+            r#"{"auth":{"type":"respond","token":"a"}}"#,
+            r#"{"auth":{"type":"respond","key":"a"}}"#,
+            r#"{"auth":{"type":"respond","signature":"a","sshsig":"b"}}"#,
+            r#"{"auth":{"type":"respond","mechanism":"public-key","signature":"a"}}"#,
+            r#"{"auth":{"type":"respond","signature":7}}"#,
         ] {
             check(text, no);
         }

@@ -1,12 +1,14 @@
 //! Who is asking: what the client presents, the question that is put about it, and the answer.
 
 pub mod credential;
+pub mod exchange;
 pub mod message;
 pub mod principal;
 
 use core::num::NonZeroU64;
 
-pub use credential::{Credential, Mechanism, Secret};
+pub use credential::{Credential, Mechanism, Proof, Secret};
+pub use exchange::{Challenge, Demand, Exchange, Response};
 pub use principal::{Principal, Verified};
 
 use crate::rejection::Rejection;
@@ -15,27 +17,72 @@ use crate::rejection::Rejection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub NonZeroU64);
 
-/// "Is this credential genuine, and whose is it?" Spent by [`Question::answer`].
+/// "Is this genuine, and whose is it?" Spent by [`Question::answer`].
 #[derive(Debug)]
 #[must_use = "an unanswered question leaves its connection waiting"]
 pub struct Question {
-    asker: ConnectionId,
-    credential: Credential,
+    asker: Asker,
+    asked: Asked,
 }
+
+/// What a question is about.
+#[derive(Debug)]
+pub enum Asked {
+    /// A credential, or the beginning of an exchange.
+    Credential(Credential),
+    /// The response to the challenge of this connection.
+    Response(Exchange, Response),
+}
+
+/// The connection that asked. Only it is opened by what is answered.
+#[derive(Debug)]
+#[must_use = "an unanswered question leaves its connection waiting"]
+pub struct Asker(ConnectionId);
 
 impl Question {
     pub(crate) fn new(asker: ConnectionId, credential: Credential) -> Self {
-        Self { asker, credential }
+        Self { asker: Asker(asker), asked: Asked::Credential(credential) }
     }
 
-    /// What was presented.
-    pub fn credential(&self) -> &Credential {
-        &self.credential
+    pub(crate) fn of_response(asker: ConnectionId, exchange: Exchange, response: Response) -> Self {
+        Self { asker: Asker(asker), asked: Asked::Response(exchange, response) }
+    }
+
+    /// What is asked about.
+    pub fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// Who asked, and what: an exchange can only be looked into by whoever takes it.
+    pub fn split(self) -> (Asker, Asked) {
+        (self.asker, self.asked)
     }
 
     /// Spends the question; the verdict opens only the connection that asked.
     pub fn answer(self, result: Result<Verified, Rejection>) -> Verdict {
-        Verdict { asker: self.asker, result }
+        self.asker.answer(result.map(Finding::from))
+    }
+}
+
+impl Asker {
+    /// The verdict for this connection.
+    pub fn answer(self, result: Result<Finding, Rejection>) -> Verdict {
+        Verdict { asker: self.0, result }
+    }
+}
+
+/// What was found out about a credential that is not refused.
+#[derive(Debug)]
+pub enum Finding {
+    /// It is genuine; and what proves to the client that this is the server which knows it.
+    Genuine(Verified, Option<Box<str>>),
+    /// Nothing yet: the client is to answer this.
+    Challenged(Challenge),
+}
+
+impl From<Verified> for Finding {
+    fn from(verified: Verified) -> Self {
+        Self::Genuine(verified, None)
     }
 }
 
@@ -53,7 +100,7 @@ pub enum Revoked {
 #[must_use = "a verdict that is dropped admits nobody"]
 pub struct Verdict {
     asker: ConnectionId,
-    result: Result<Verified, Rejection>,
+    result: Result<Finding, Rejection>,
 }
 
 impl Verdict {
@@ -62,15 +109,20 @@ impl Verdict {
     /// verdict that waited would else let in somebody who was thrown out meanwhile.
     pub fn unless_revoked(self, is_revoked: impl FnOnce(&Principal) -> Revoked) -> Self {
         let Self { asker, result } = self;
-        let result = result.and_then(|verified| match is_revoked(verified.principal()) {
-            Revoked::No => Ok(verified),
-            Revoked::Yes => Err(Rejection::TokenRevoked),
-        });
+        let result = match result {
+            Ok(Finding::Genuine(verified, proof)) => match is_revoked(verified.principal()) {
+                Revoked::No => Ok(Finding::Genuine(verified, proof)),
+                Revoked::Yes => Err(Rejection::TokenRevoked),
+            },
+            // Of nobody yet: the response will be asked about.
+            Ok(finding @ Finding::Challenged(_)) => Ok(finding),
+            Err(rejection) => Err(rejection),
+        };
         Self { asker, result }
     }
 
     /// The result, for the connection that asked; `None` for any other.
-    pub fn for_asker(self, id: ConnectionId) -> Option<Result<Verified, Rejection>> {
+    pub fn for_asker(self, id: ConnectionId) -> Option<Result<Finding, Rejection>> {
         (self.asker == id).then_some(self.result)
     }
 }
@@ -87,7 +139,12 @@ mod tests {
         let judged = |result: Result<Verified, Rejection>, revoked| {
             let verdict = Question::new(id, Credential::bearer("t")).answer(result);
             let said = verdict.unless_revoked(|_| revoked).for_asker(id);
-            said.map(|said| said.map(|verified| verified.principal().subject.to_string()))
+            said.map(|said| {
+                said.map(|finding| match finding {
+                    Finding::Genuine(verified, _) => verified.principal().subject.to_string(),
+                    Finding::Challenged(_) => "challenged".to_owned(),
+                })
+            })
         };
         assert_eq!(judged(good(), Revoked::No), Some(Ok("alice".to_owned())));
         assert_eq!(judged(good(), Revoked::Yes), Some(Err(Rejection::TokenRevoked)));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::{
     authn::{
-        ConnectionId, Credential, Principal, Question, Verdict, Verified,
+        Challenge, ConnectionId, Credential, Exchange, Finding, Principal, Question, Verdict,
+        Verified,
         message::{ClientMessage, ServerMessage, TryAgain},
     },
     limits,
@@ -28,6 +29,8 @@ pub enum Step {
     /// Complete the upgrade if that has not been done, say what there is to say, and wait for one
     /// text message: [`NeedsMessage::receive`].
     AwaitMessage(NeedsMessage, Option<String>),
+    /// Say the challenge, and wait for one text message: [`NeedsResponse::receive`].
+    AwaitResponse(NeedsResponse, String),
     /// Let it in: dial the upstream, then [`crate::session::Session::open`].
     Admit(Admission),
 }
@@ -68,6 +71,7 @@ pub struct Admission {
     pub(crate) verified: Verified,
     pub(crate) lease: Lease,
     pub(crate) in_band: InBand,
+    pub(crate) proof: Option<Box<str>>,
     carrier: Carrier,
     origin: OriginAllowed,
 }
@@ -191,15 +195,22 @@ impl NeedsVerdict {
         } else {
             verdict.for_asker(id).unwrap_or(Err(Rejection::Internal))
         };
-        let admitted = said.and_then(|verified| {
+        let said = match said {
+            Ok(Finding::Challenged(challenge)) => {
+                return stranger.challenge(carrier, challenge, policy, now);
+            }
+            Ok(Finding::Genuine(verified, proof)) => Ok((verified, proof)),
+            Err(rejection) => Err(rejection),
+        };
+        let admitted = said.and_then(|(verified, proof)| {
             let principal = verified.principal();
             check_scopes(principal, policy)?;
             let lease =
                 Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
-            Ok((verified, lease))
+            Ok((verified, proof, lease))
         });
         match admitted {
-            Ok((verified, lease)) => {
+            Ok((verified, proof, lease)) => {
                 let in_band = match carrier {
                     Carrier::Message => InBand::Spoken,
                     Carrier::Header
@@ -210,7 +221,7 @@ impl NeedsVerdict {
                     | Carrier::PerMessage => InBand::Silent,
                 };
                 let origin = stranger.origin;
-                Step::Admit(Admission { id, verified, lease, in_band, carrier, origin })
+                Step::Admit(Admission { id, verified, lease, in_band, proof, carrier, origin })
             }
             Err(rejection) => stranger.refused(carrier, rejection, policy),
         }
@@ -230,37 +241,49 @@ impl NeedsMessage {
     }
 
     /// A text message has come.
-    pub fn receive(mut self, text: &[u8], policy: &RoutePolicy, now: Now) -> Step {
-        if now.mono >= self.stranger.deadline {
-            return self.fail(Rejection::AuthTimeout);
-        }
-        self.stranger.messages += 1;
-        if self.stranger.messages > limits::MESSAGES_BEFORE_ADMISSION {
-            return self.fail(Rejection::TooManyAttempts);
-        }
-        match ClientMessage::parse(text) {
-            Ok(ClientMessage::Authenticate(credential))
-                if policy.mechanisms.contains(&credential.mechanism) =>
-            {
-                self.stranger.attempts += 1;
-                self.stranger.ask(Carrier::Message, credential)
-            }
-            Ok(ClientMessage::Authenticate(_)) => self.fail(Rejection::MechanismNotAllowed),
-            Ok(ClientMessage::Logout) => self.fail(Rejection::LoggedOut),
-            Ok(ClientMessage::Refresh(_)) => self.fail(Rejection::MalformedMessage),
-            // The message is one, and the credential in it is none.
-            Err(rejection @ Rejection::TokenMalformed) => {
-                self.stranger.attempts += 1;
-                self.stranger.refused(Carrier::Message, rejection, policy)
-            }
-            Err(rejection) => self.fail(rejection),
-        }
+    pub fn receive(self, text: &[u8], policy: &RoutePolicy, now: Now) -> Step {
+        self.stranger.hear(text, None, policy, now)
     }
 
     /// Something other than a message has come: the deadline, a broken frame.
     pub fn fail(self, rejection: Rejection) -> Step {
-        Step::Refuse(Refusal { rejection, manner: Manner::Close, say: None })
+        close(rejection)
     }
+}
+
+/// Waiting for the response to a challenge. Whatever comes spends the challenge.
+#[derive(Debug)]
+pub struct NeedsResponse {
+    stranger: Stranger,
+    challenged: Challenged,
+}
+
+#[derive(Debug)]
+struct Challenged {
+    exchange: Exchange,
+    expires: Mono,
+}
+
+impl NeedsResponse {
+    /// When the wait must end. The challenge may be over before; then another credential can still
+    /// be presented.
+    pub fn deadline(&self) -> Mono {
+        self.stranger.deadline
+    }
+
+    /// A text message has come.
+    pub fn receive(self, text: &[u8], policy: &RoutePolicy, now: Now) -> Step {
+        self.stranger.hear(text, Some(self.challenged), policy, now)
+    }
+
+    /// Something other than a message has come: the deadline, a broken frame.
+    pub fn fail(self, rejection: Rejection) -> Step {
+        close(rejection)
+    }
+}
+
+fn close(rejection: Rejection) -> Step {
+    Step::Refuse(Refusal { rejection, manner: Manner::Close, say: None })
 }
 
 /// Somebody whose origin is allowed, and of whom nothing else is known.
@@ -274,6 +297,78 @@ struct Stranger {
 }
 
 impl Stranger {
+    /// A text message has come, while a challenge was out or not.
+    fn hear(
+        mut self,
+        text: &[u8],
+        challenged: Option<Challenged>,
+        policy: &RoutePolicy,
+        now: Now,
+    ) -> Step {
+        if now.mono >= self.deadline {
+            return close(Rejection::AuthTimeout);
+        }
+        self.messages += 1;
+        if self.messages > limits::MESSAGES_BEFORE_ADMISSION {
+            return close(Rejection::TooManyAttempts);
+        }
+        match (ClientMessage::parse(text), challenged) {
+            (Ok(ClientMessage::Authenticate(credential)), _)
+                if policy.mechanisms.contains(&credential.mechanism) =>
+            {
+                // Who begins anew instead of answering has tried, too.
+                if self.attempts >= limits::ATTEMPTS {
+                    return close(Rejection::TooManyAttempts);
+                }
+                self.attempts += 1;
+                self.ask(Carrier::Message, credential)
+            }
+            (Ok(ClientMessage::Authenticate(_)), _) => close(Rejection::MechanismNotAllowed),
+            (Ok(ClientMessage::Respond(response)), Some(Challenged { exchange, expires })) => {
+                if now.mono >= expires {
+                    let rejection = Rejection::CredentialsInvalid;
+                    return self.refused(Carrier::Message, rejection, policy);
+                }
+                let question = Question::of_response(self.id, exchange, response);
+                Step::Verify(NeedsVerdict { stranger: self, carrier: Carrier::Message }, question)
+            }
+            (Ok(ClientMessage::Respond(_)), None) | (Ok(ClientMessage::Refresh(_)), _) => {
+                close(Rejection::MalformedMessage)
+            }
+            (Ok(ClientMessage::Logout), _) => close(Rejection::LoggedOut),
+            // The message is one, and the credential in it is none.
+            (Err(rejection @ Rejection::TokenMalformed), _) => {
+                self.attempts += 1;
+                self.refused(Carrier::Message, rejection, policy)
+            }
+            (Err(rejection), _) => close(rejection),
+        }
+    }
+
+    /// Asks back. A handshake has no room for that.
+    fn challenge(
+        self,
+        carrier: Carrier,
+        challenge: Challenge,
+        policy: &RoutePolicy,
+        now: Now,
+    ) -> Step {
+        match carrier {
+            Carrier::Message => {}
+            Carrier::Header
+            | Carrier::Cookie
+            | Carrier::Query
+            | Carrier::Subprotocol
+            | Carrier::Tls
+            | Carrier::PerMessage => return self.refused(carrier, Rejection::Internal, policy),
+        }
+        let Challenge { demand, exchange } = challenge;
+        let expires_in = limits::CHALLENGE.min(now.mono.until(self.deadline));
+        let say = ServerMessage::Challenge { demand: &demand, expires_in }.render();
+        let challenged = Challenged { exchange, expires: now.mono.after(limits::CHALLENGE) };
+        Step::AwaitResponse(NeedsResponse { stranger: self, challenged }, say)
+    }
+
     fn ask(self, carrier: Carrier, credential: Credential) -> Step {
         let question = Question::new(self.id, credential);
         Step::Verify(NeedsVerdict { stranger: self, carrier }, question)
@@ -322,5 +417,7 @@ fn required(policy: &RoutePolicy) -> String {
     ServerMessage::Required { mechanisms: &policy.mechanisms, timeout }.render()
 }
 
+#[cfg(test)]
+mod exchanges;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -42,29 +42,30 @@ pub(crate) fn admitted(subject: &str, expires: i64, policy: &RoutePolicy, now: N
     }
 }
 
-fn id(number: u64) -> ConnectionId {
+pub(super) fn id(number: u64) -> ConnectionId {
     ConnectionId(NonZeroU64::new(number).unwrap())
 }
 
-fn at(second: u64) -> Now {
+pub(super) fn at(second: u64) -> Now {
     Now {
         mono: Mono::since_start(Duration::from_secs(second)),
         wall: UnixTime::from_secs(i64::try_from(second).unwrap()),
     }
 }
 
-fn show(step: &Step) -> String {
+pub(super) fn show(step: &Step) -> String {
     match step {
         Step::Refuse(Refusal { rejection, manner, say }) => {
             format!("{manner:?}({rejection}){}", say.as_ref().map_or("", |_| " said"))
         }
         Step::Verify(..) => "verify".to_owned(),
+        Step::AwaitResponse(..) => "challenge".to_owned(),
         Step::AwaitMessage(_, say) => format!("await{}", say.as_ref().map_or("", |_| " said")),
         Step::Admit(admission) => format!("admit({})", admission.principal().subject),
     }
 }
 
-fn policy(accept: &[Carrier]) -> RoutePolicy {
+pub(super) fn policy(accept: &[Carrier]) -> RoutePolicy {
     let mut policy = RoutePolicy::new(RoutePath::parse("/").unwrap());
     policy.accept = accept.into();
     policy

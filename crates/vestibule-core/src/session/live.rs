@@ -3,7 +3,7 @@
 use super::{Closing, Context, Effect, Input, Lease, Renewing, State};
 use crate::{
     authn::{
-        Credential, Question,
+        Credential, Proof, Question,
         message::{ClientMessage, TryAgain},
     },
     handshake::InBand,
@@ -37,6 +37,8 @@ impl Live {
             Ok(ClientMessage::Authenticate(credential) | ClientMessage::Refresh(credential)) => {
                 self.ask(credential, cx)
             }
+            // Nobody has asked anything.
+            Ok(ClientMessage::Respond(_)) => Closing::enter(Rejection::MalformedMessage, cx),
             Ok(ClientMessage::Logout) => Closing::enter(Rejection::LoggedOut, cx),
             // The message is one, and the credential in it is none.
             Err(rejection @ Rejection::TokenMalformed) => {
@@ -48,7 +50,12 @@ impl Live {
     }
 
     fn ask(self, credential: Credential, cx: &mut Context<'_>) -> State {
-        if !cx.policy.mechanisms.contains(&credential.mechanism) {
+        let renews = match credential.mechanism.proof() {
+            Proof::Token => cx.policy.mechanisms.contains(&credential.mechanism),
+            // Nobody is asked back on a live connection.
+            Proof::Response => false,
+        };
+        if !renews {
             cx.core.tell_rejected(Rejection::MechanismNotAllowed, TryAgain::Yes);
             return State::Live(self);
         }

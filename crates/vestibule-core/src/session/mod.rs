@@ -69,7 +69,7 @@ impl Session {
         policy: &RoutePolicy,
         now: Now,
     ) -> Self {
-        let Admission { id, verified, lease, in_band, .. } = admission;
+        let Admission { id, verified, lease, in_band, proof, .. } = admission;
         let mut core = Core {
             id,
             principal: Arc::clone(verified.principal()),
@@ -80,7 +80,7 @@ impl Session {
         };
         match (in_band, policy.announce) {
             (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
-                core.tell_accepted(introduction, now);
+                core.tell_accepted(introduction, proof.as_deref(), now);
             }
             (InBand::Silent, Announce::No) => {}
         }
@@ -156,7 +156,7 @@ impl Session {
         self.core.principal = principal.succeeding(&self.core.principal);
         match (self.core.in_band, policy.announce) {
             (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
-                self.core.tell_accepted(Introduction::default(), now);
+                self.core.tell_accepted(Introduction::default(), None, now);
             }
             (InBand::Silent, Announce::No) => {}
         }
@@ -202,9 +202,10 @@ impl Core {
         self.effects.push_back(Effect::Tell(message.render()));
     }
 
-    fn tell_accepted(&mut self, introduction: Introduction<'_>, now: Now) {
-        let principal = Arc::clone(&self.principal);
-        self.tell(&ServerMessage::Accepted { principal: &principal, now: now.wall, introduction });
+    fn tell_accepted(&mut self, introduction: Introduction<'_>, message: Option<&str>, now: Now) {
+        let principal = &*Arc::clone(&self.principal);
+        let now = now.wall;
+        self.tell(&ServerMessage::Accepted { principal, now, introduction, message });
     }
 
     fn tell_rejected(&mut self, rejection: Rejection, retry: TryAgain) {

@@ -3,7 +3,7 @@
 use super::{Closing, Context, Input, Lease, Live, State};
 use crate::{
     authn::{
-        Verified,
+        Finding, Verified,
         message::{ClientMessage, Introduction, TryAgain},
     },
     handshake,
@@ -19,7 +19,9 @@ impl Renewing {
     pub(super) fn step(self, input: Input<'_>, cx: &mut Context<'_>) -> State {
         match input {
             Input::Verdict(verdict) => match verdict.for_asker(cx.core.id) {
-                Some(Ok(verified)) => self.renewed(&verified, cx),
+                Some(Ok(Finding::Genuine(verified, _))) => self.renewed(&verified, cx),
+                // Nothing that asks back is asked about here.
+                Some(Ok(Finding::Challenged(_))) => self.kept(Rejection::Internal, cx),
                 Some(Err(Rejection::TokenRevoked)) => Closing::enter(Rejection::TokenRevoked, cx),
                 Some(Err(rejection)) => self.kept(rejection, cx),
                 None => State::Renewing(self),
@@ -47,7 +49,7 @@ impl Renewing {
             return self.kept(Rejection::TokenExpired, cx);
         };
         cx.core.principal = principal.succeeding(&cx.core.principal);
-        cx.core.tell_accepted(Introduction::default(), cx.now);
+        cx.core.tell_accepted(Introduction::default(), None, cx.now);
         State::Live(Live { lease })
     }
 
@@ -65,6 +67,7 @@ impl Renewing {
                 cx.core.tell_rejected(Rejection::TooManyAttempts, TryAgain::Yes);
                 State::Renewing(self)
             }
+            Ok(ClientMessage::Respond(_)) => Closing::enter(Rejection::MalformedMessage, cx),
             Ok(ClientMessage::Logout) => Closing::enter(Rejection::LoggedOut, cx),
             Err(rejection @ Rejection::TokenMalformed) => {
                 cx.core.tell_rejected(rejection, TryAgain::Yes);

@@ -1,7 +1,7 @@
 //! Where a credential may travel on a route, and how identity may be proven there.
 
 use vestibule_core::{
-    authn::Mechanism,
+    authn::{Mechanism, Proof},
     policy::{Carrier, RoutePolicy, TokenInQuery},
 };
 
@@ -32,10 +32,8 @@ pub(super) fn carriers(
         }
     });
     let mechanisms = reader.some("mechanisms", |text| match text {
-        "scram-sha-256" | "public-key" | "webauthn" | "external" | "anonymous" => {
-            Err(Complaint::new(later(text)))
-        }
-        "ticket" | "session" | "api-key" if auth.is_none() => {
+        "scram-sha-256" | "webauthn" | "external" | "anonymous" => Err(Complaint::new(later(text))),
+        "ticket" | "session" | "api-key" | "public-key" if auth.is_none() => {
             let complaint = Complaint::new(format!("{text:?} is of the gateway's own making"));
             Err(complaint.help("write `[auth]`, the section that turns its own identities on"))
         }
@@ -92,6 +90,22 @@ pub(super) fn carriers(
     policy.cookie = cookie.map(|cookie| cookie.value).or_else(login);
     if let Some(accept) = accept {
         policy.accept = values(accept);
+    }
+    check_proofs(reader, policy);
+}
+
+/// Who is to be asked back must be able to answer.
+fn check_proofs(reader: &mut Reader<'_>, policy: &RoutePolicy) {
+    for mechanism in &policy.mechanisms {
+        match mechanism.proof() {
+            Proof::Response if !policy.accept.contains(&Carrier::Message) => {
+                let name = mechanism.name();
+                let message = format!("{name:?} asks back, and `accept` does not have `message`");
+                let fault = Fault::new(message, reader.place_of("mechanisms"));
+                reader.report.push(fault.help("write `accept = [\"message\", …]`"));
+            }
+            Proof::Response | Proof::Token => {}
+        }
     }
 }
 

@@ -305,7 +305,8 @@ keys! {
         "The cookie that holds a token; `accept` must have `cookie`.";
     "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\", \"ticket\", \"session\"]",
         "How identity may be proven: `bearer`, an access token; with `[auth]` also `ticket`, which \
-         was bought with another credential and is good once; `session`, a session token; `api-key`.";
+         was bought with another credential and is good once; `session`, a session token; `api-key`; \
+         `public-key`, whose client signs a challenge.";
     "sessions" Text, Value("\"off\""), "\"issue\"",
         "Whether `accepted` hands out a session token, which authenticates a reconnect to this route: \
          `issue`; `rotate` replaces it each time it is used; `off`. `mechanisms` must have `session`.";

@@ -6,7 +6,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
 use tracing::{info, trace};
 use vestibule_core::{
-    authn::{ConnectionId, Question, Revoked, Verdict, Verified},
+    authn::{Asked, ConnectionId, Question, Revoked, Verdict, Verified},
     limits,
     policy::Carrier,
     rejection::Rejection,
@@ -20,7 +20,7 @@ use crate::{
     ops::metrics::{Closed, Direction, Live},
     relay::{self, Ended, EndedBy, Key, Order, Report, Traffic},
     serve::{
-        Purpose, Seen, Worker,
+        Asking, Purpose, Seen, Worker,
         connections::{ConnectionName, Details},
     },
 };
@@ -174,10 +174,16 @@ impl Control {
     /// Has a question answered: at once where the keys are at hand, else by a task that comes back
     /// with a signal.
     fn ask(&mut self, question: Question, now: Now) {
-        let known = self.worker.known(question.credential(), &self.route, now.wall);
-        if let Some(result) = known {
+        let known = match question.asked() {
+            Asked::Credential(credential) => self
+                .worker
+                .known(credential, &self.route, now.wall)
+                .map(|result| (credential.mechanism, result)),
+            Asked::Response(_, _) => None,
+        };
+        if let Some((mechanism, result)) = known {
             let doubted = |refused| self.worker.doubted(&self.route, self.peer, refused);
-            let (mechanism, result) = (question.credential().mechanism, result.map_err(doubted));
+            let result = result.map_err(doubted);
             self.worker.checked(mechanism, result.as_ref().err().copied(), now);
             let verdict = question.answer(result);
             self.verdict(verdict, now);
@@ -195,8 +201,15 @@ impl Control {
         // The task ends with the fetch, which is bounded; a key that is stale by then hits nobody.
         tokio::task::spawn_local(async move {
             let seen = Seen { route: Some(&route), peer, origin: origin.as_deref() };
-            let answered = worker.answer(question, &seen, &route, deadline, Purpose::Other).await;
-            let verdict = answered.verdict;
+            let asking = Asking {
+                seen: &seen,
+                route: &route,
+                deadline,
+                purpose: Purpose::Other,
+                // Nobody is asked back on a live connection.
+                scene: None,
+            };
+            let verdict = worker.answer(question, asking).await.verdict;
             worker.relay.signal(key, Signal::Verdict(verdict));
         });
     }

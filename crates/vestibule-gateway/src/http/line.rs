@@ -4,14 +4,14 @@
 use std::{net::IpAddr, rc::Rc};
 
 use tokio::time::timeout_at;
-use vestibule_authority::sessions::Granted;
+use vestibule_authority::{Scene, sessions::Granted};
 use vestibule_core::{
     authn::ConnectionId,
-    handshake::{self, Admission, Manner, NeedsMessage, Refusal, Step},
+    handshake::{self, Admission, Manner, NeedsMessage, NeedsResponse, Refusal, Step},
     policy::{RoutePolicy, origin::OriginAllowed},
     rejection::Rejection,
     relay::Reserved,
-    time::Mono,
+    time::{Mono, Now},
     wire::{
         first::{Event, FirstMessage},
         frame::{self, Opcode},
@@ -21,7 +21,7 @@ use vestibule_core::{
 use zeroize::Zeroizing;
 
 use super::{Link, front::Request, refuse, tunnel};
-use crate::serve::{Answered, Place, Purpose, Seen, Worker};
+use crate::serve::{Answered, Asking, Place, Purpose, Seen, Worker};
 
 /// Somebody at the door, and what is needed to deal with them.
 #[derive(Debug)]
@@ -81,6 +81,13 @@ impl Guest {
         Seen { route: Some(&self.request.route), peer: self.client, origin: self.request.origin() }
     }
 
+    /// What it signs where it is asked to; the host as it was asked for.
+    fn scene<'a>(&'a self, host: &'a str) -> Option<Scene<'a>> {
+        let Request { head, .. } = &self.request;
+        let origin = head.all("origin").next().map(str::from_utf8).transpose().ok()?;
+        Some(Scene { host, path: head.path().ok()?, origin, peer: self.client })
+    }
+
     async fn upgrade(&mut self) -> Result<(), Stop> {
         let subprotocol = self.promised().or_else(|| self.marker());
         let answer = upgrade::switching(&self.request.upgrade.key, subprotocol, None);
@@ -122,20 +129,24 @@ pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
                 let told = needs.is_told(guest.policy());
                 let purpose = if told { Purpose::Admission } else { Purpose::Other };
                 let seen = guest.seen();
-                let answering = guest.worker.answer(question, &seen, route, deadline, purpose);
+                let host = guest.request.forwarded.host.to_string();
+                let scene = guest.scene(&host);
+                let asking = Asking { seen: &seen, route, deadline, purpose, scene };
+                let answering = guest.worker.answer(question, asking);
                 let Answered { verdict, rotated } = answering.await;
                 guest.granted = rotated;
                 needs.resolve(verdict, guest.policy(), guest.worker.shared.clock.now())
             }
             Step::AwaitMessage(needs, say) => {
-                if upgraded == Upgraded::NotYet && guest.upgrade().await.is_err() {
-                    return;
+                let needs = Needs::Message(needs);
+                match message(&mut guest, &mut assembler, &mut upgraded, needs, say).await {
+                    Some(step) => step,
+                    None => return,
                 }
-                upgraded = Upgraded::Yes;
-                if guest.say(say).await.is_err() {
-                    return;
-                }
-                match message(&mut guest, &mut assembler, needs).await {
+            }
+            Step::AwaitResponse(needs, say) => {
+                let needs = Needs::Response(needs);
+                match message(&mut guest, &mut assembler, &mut upgraded, needs, Some(say)).await {
                     Some(step) => step,
                     None => return,
                 }
@@ -144,12 +155,49 @@ pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
     }
 }
 
-/// Waits for one message and takes the next step; `None` where the client left.
+/// What a message is waited for by.
+enum Needs {
+    Message(NeedsMessage),
+    Response(NeedsResponse),
+}
+
+impl Needs {
+    fn deadline(&self) -> Mono {
+        match self {
+            Self::Message(needs) => needs.deadline(),
+            Self::Response(needs) => needs.deadline(),
+        }
+    }
+
+    fn receive(self, text: &[u8], policy: &RoutePolicy, now: Now) -> Step {
+        match self {
+            Self::Message(needs) => needs.receive(text, policy, now),
+            Self::Response(needs) => needs.receive(text, policy, now),
+        }
+    }
+
+    fn fail(self, rejection: Rejection) -> Step {
+        match self {
+            Self::Message(needs) => needs.fail(rejection),
+            Self::Response(needs) => needs.fail(rejection),
+        }
+    }
+}
+
+/// Says what there is to say, waits for one message, and takes the next step; `None` where the client
+/// left.
 async fn message(
     guest: &mut Guest,
     assembler: &mut FirstMessage,
-    needs: NeedsMessage,
+    upgraded: &mut Upgraded,
+    needs: Needs,
+    say: Option<String>,
 ) -> Option<Step> {
+    if *upgraded == Upgraded::NotYet {
+        guest.upgrade().await.ok()?;
+    }
+    *upgraded = Upgraded::Yes;
+    guest.say(say).await.ok()?;
     let deadline = guest.worker.instant(needs.deadline());
     let worker = Rc::clone(&guest.worker);
     let received = tokio::select! {

@@ -3,9 +3,9 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tokio::time::{timeout, timeout_at};
-use vestibule_authority::{Door, sessions::Granted};
+use vestibule_authority::{Door, Scene, sessions::Granted};
 use vestibule_core::{
-    authn::{Credential, Mechanism, Question, Verdict, Verified},
+    authn::{Asked, Credential, Finding, Mechanism, Proof, Question, Verdict, Verified},
     limits,
     rejection::Rejection,
     time::{Mono, Now, UnixTime},
@@ -33,7 +33,23 @@ pub enum Purpose {
     Other,
 }
 
+/// What surrounds a question.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    /// Who asks.
+    pub seen: &'a Seen<'a>,
+    /// The rules for it.
+    pub route: &'a Route,
+    /// When the answer must be there.
+    pub deadline: Mono,
+    /// What for.
+    pub purpose: Purpose,
+    /// What a client that can be asked back signs; `None` where it cannot.
+    pub scene: Option<Scene<'a>>,
+}
+
 type Known = Result<(Verified, Option<Granted>), Refused>;
+type Found = Result<(Finding, Option<Granted>), Refused>;
 
 impl Worker {
     /// What can be said at once, without a wait; `None` where it cannot.
@@ -45,34 +61,43 @@ impl Worker {
     ) -> Option<Result<Verified, Refused>> {
         match credential.mechanism {
             Mechanism::Bearer => self.shared.authority.check_now(credential, &route.issuers, wall),
-            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => None,
+            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey => {
+                None
+            }
         }
     }
 
     /// Has a question answered: at once where that is possible, else within the time
     /// there is.
-    pub async fn answer(
-        &self,
-        question: Question,
-        seen: &Seen<'_>,
-        route: &Route,
-        deadline: Mono,
-        purpose: Purpose,
-    ) -> Answered {
+    pub async fn answer(&self, question: Question, asking: Asking<'_>) -> Answered {
+        let Asking { seen, route, deadline, .. } = asking;
         let began = self.shared.clock.now();
-        let (wall, mechanism) = (began.wall, question.credential().mechanism);
-        let known: Known = if let Some(known) = self.known(question.credential(), route, wall) {
-            known.map(|verified| (verified, None))
-        } else {
-            let check = self.check(question.credential(), route, seen.origin, purpose);
-            timeout_at(self.instant(deadline), check).await.unwrap_or_else(|_| Err(late()))
+        let wall = began.wall;
+        let (asker, asked) = question.split();
+        let (known, mechanism) = match &asked {
+            Asked::Credential(credential) => {
+                (self.known(credential, route, wall), credential.mechanism)
+            }
+            // Nothing else asks back.
+            Asked::Response(_, _) => (None, Mechanism::PublicKey),
         };
-        let (result, rotated) = match known {
-            Ok((verified, rotated)) => (Ok(verified), rotated),
+        let found: Found = if let Some(known) = known {
+            known.map(|verified| (Finding::from(verified), None))
+        } else {
+            let find = self.find(asked, asking);
+            timeout_at(self.instant(deadline), find).await.unwrap_or_else(|_| Err(late()))
+        };
+        let (result, rotated) = match found {
+            Ok((finding, rotated)) => (Ok(finding), rotated),
             Err(refused) => (Err(self.doubted(route, seen.peer, refused)), None),
         };
-        self.checked(mechanism, result.as_ref().err().copied(), began);
-        let verdict = question.answer(result);
+        match &result {
+            Ok(Finding::Genuine(_, _)) => self.checked(mechanism, None, began),
+            Err(rejection) => self.checked(mechanism, Some(*rejection), began),
+            // Half of the way.
+            Ok(Finding::Challenged(_)) => {}
+        }
+        let verdict = asker.answer(result);
         let verdict = verdict.unless_revoked(|principal| self.shared.is_revoked(principal));
         Answered { verdict, rotated }
     }
@@ -81,6 +106,34 @@ impl Worker {
     pub fn checked(&self, mechanism: Mechanism, refused: Option<Rejection>, began: Now) {
         let span = began.mono.until(self.shared.clock.now().mono);
         self.shared.metrics.checked(mechanism, refused.map_or(Ok(()), Err), span);
+    }
+
+    /// What can be found out with a wait.
+    async fn find(&self, asked: Asked, asking: Asking<'_>) -> Found {
+        let Asking { seen, route, deadline: _, purpose, scene } = asking;
+        let credential = match asked {
+            Asked::Credential(credential) => credential,
+            Asked::Response(exchange, response) => {
+                let (Some(identities), Some(scene)) = (&self.shared.kept.identities, scene) else {
+                    return Err(Refused::new(Rejection::Internal, "nobody was asked back"));
+                };
+                let now = self.shared.clock.now().wall;
+                let door = door(route, seen.origin);
+                let found = identities.respond(exchange, &response, (&door, scene.peer), now).await;
+                return Ok((found?, None));
+            }
+        };
+        match (credential.mechanism.proof(), &self.shared.kept.identities, &scene) {
+            (Proof::Response, Some(identities), Some(scene)) => {
+                let challenge = identities.challenge(&credential, scene)?;
+                Ok((Finding::Challenged(challenge), None))
+            }
+            (Proof::Token | Proof::Response, _, _) => {
+                let (verified, rotated) =
+                    self.check(&credential, route, seen.origin, purpose).await?;
+                Ok((Finding::from(verified), rotated))
+            }
+        }
     }
 
     /// Checks a credential that is not of a handshake, within the time for one.
@@ -142,7 +195,7 @@ impl Worker {
         purpose: Purpose,
     ) -> Known {
         let clock = self.shared.clock;
-        let door = Door { route: &route.binding, origin, issuers: &route.issuer_names };
+        let door = door(route, origin);
         let (Some(identities), now) = (&self.shared.kept.identities, clock.now().wall) else {
             return Ok((self.by_issuer(credential, route).await?, None));
         };
@@ -152,9 +205,11 @@ impl Worker {
                 let rotated = identities.rotate(&credential.secret, &door, now).await;
                 rotated.map(|(verified, granted)| (verified, Some(granted)))
             }
-            (Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey, _, _) => {
-                Ok((identities.check(credential, &door, now).await?, None))
-            }
+            (
+                Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey,
+                _,
+                _,
+            ) => Ok((identities.check(credential, &door, now).await?, None)),
         }
     }
 
@@ -171,13 +226,19 @@ fn different(routes: &[Arc<Route>], mechanism: Mechanism) -> Vec<&Route> {
     for route in routes {
         let is_known = different.iter().any(|known| match mechanism {
             Mechanism::Bearer | Mechanism::ApiKey => known.issuers == route.issuers,
-            Mechanism::Ticket | Mechanism::Session => known.binding == route.binding,
+            Mechanism::Ticket | Mechanism::Session | Mechanism::PublicKey => {
+                known.binding == route.binding
+            }
         });
         if !is_known {
             different.push(route);
         }
     }
     different
+}
+
+fn door<'a>(route: &'a Route, origin: Option<&'a str>) -> Door<'a> {
+    Door { route: &route.binding, origin, issuers: &route.issuer_names }
 }
 
 fn late() -> Refused {

@@ -21,7 +21,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 pub use self::{
-    check::{Answered, Purpose},
+    check::{Answered, Asking, Purpose},
     kept::Kept,
     logout::{LoggedOut, log_out},
     observe::Seen,

@@ -54,6 +54,8 @@ mod operate;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod public_key;
+#[cfg(test)]
 mod query;
 #[cfg(test)]
 mod refresh;

@@ -95,7 +95,7 @@ impl Rig {
         let door = Door { route: "chat", origin: None, issuers: &issuers };
         let verified = match credential.mechanism {
             Mechanism::Bearer => self.authority.check(credential, &[0], || now).await,
-            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {
+            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey => {
                 self.identities.check(credential, &door, now).await
             }
         };

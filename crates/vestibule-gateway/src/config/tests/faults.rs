@@ -309,6 +309,7 @@ fn carriers() {
         ("accept = ['tls']", "4:11 \"tls\" is not available yet"),
         ("accept = ['per-message']", "4:11 \"per-message\" is not available yet"),
         ("mechanisms = ['ticket']", "4:15 \"ticket\" is of the gateway's own making"),
+        ("mechanisms = ['public-key']", "4:15 \"public-key\" is of the gateway's own making"),
         (
             "sessions = 'issue'",
             "4:12 session tokens are of the gateway's own making: they need the section `[auth]`",

@@ -22,7 +22,7 @@ use super::{
 use crate::limits;
 
 /// Who changes users and keys by the API, in records of revocations.
-const BY: &str = "admin";
+pub(super) const BY: &str = "admin";
 
 /// The gateway's own identities, for whoever may change them.
 pub(super) struct Accounts<'a> {
@@ -46,6 +46,9 @@ impl Accounts<'_> {
             AccountCall::ListKeys => self.list_keys(asked).await,
             AccountCall::AddKey => self.add_key(asked).await,
             AccountCall::RemoveKey => self.remove_key(asked).await,
+            AccountCall::ListPublicKeys => self.list_public_keys(asked).await,
+            AccountCall::AddPublicKey => self.add_public_key(asked).await,
+            AccountCall::RemovePublicKey => self.remove_public_key(asked).await,
         }
     }
 

@@ -13,6 +13,7 @@ mod model;
 mod openapi;
 mod percent;
 mod problem;
+mod public_keys;
 mod ready;
 mod revocations;
 mod schema;

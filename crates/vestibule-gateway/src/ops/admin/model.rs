@@ -190,6 +190,38 @@ objects! {
         /// When it ends; never if absent.
         expires: Option<i64>,
     }
+    /// A public key to register with a user.
+    NewPublicKey {
+        /// Whose it is.
+        user: Box<str>,
+        /// A line of OpenSSH, with its options `expiry-time` and `from` or without, or a JSON Web Key
+        /// as text: Ed25519 or ECDSA on P-256.
+        key: Box<str>,
+    }
+    /// A registered public key.
+    PublicKey {
+        /// Its name: the hash of its fingerprint in base64url.
+        id: Box<str>,
+        /// Its fingerprint, as OpenSSH shows it.
+        fingerprint: Box<str>,
+        /// Whose it is.
+        user: Box<str>,
+        /// The key, as a line of OpenSSH.
+        key: Box<str>,
+        /// The token id of what came by it, for revocations.
+        token: Box<str>,
+        /// When it was registered.
+        added: i64,
+        /// When it ends; absent is never.
+        expires: Option<i64>,
+    }
+    /// A page of public keys, in the order of their ids.
+    PublicKeys {
+        /// The keys.
+        keys: Vec<PublicKey>,
+        /// Where the next page begins; absent on the last.
+        next: Option<Box<str>>,
+    }
     /// An API key that was made. It is shown this once.
     MadeKey {
         /// Its name.

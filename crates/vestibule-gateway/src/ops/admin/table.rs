@@ -38,6 +38,9 @@ pub(super) enum AccountCall {
     ListKeys,
     AddKey,
     RemoveKey,
+    ListPublicKeys,
+    AddPublicKey,
+    RemovePublicKey,
 }
 
 /// One row of the table.
@@ -339,6 +342,42 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answer: None,
         errors: &[404],
     },
+    Operation {
+        call: Call::Account(AccountCall::ListPublicKeys),
+        name: "public-keys.list",
+        method: &Method::GET,
+        path: "/api/v1/public-keys",
+        about: "Public keys of users, a page at a time.",
+        query: &[LIMIT, AFTER],
+        body: None,
+        status: 200,
+        answer: Some(model::PublicKeys::schema),
+        errors: &[],
+    },
+    Operation {
+        call: Call::Account(AccountCall::AddPublicKey),
+        name: "public-key.add",
+        method: &Method::POST,
+        path: "/api/v1/public-keys",
+        about: "Registers a public key with a user, who can then sign challenges with the private one.",
+        query: &[],
+        body: Some(model::NewPublicKey::schema),
+        status: 201,
+        answer: Some(model::PublicKey::schema),
+        errors: &[409],
+    },
+    Operation {
+        call: Call::Account(AccountCall::RemovePublicKey),
+        name: "public-key.remove",
+        method: &Method::DELETE,
+        path: "/api/v1/public-keys/{id}",
+        about: "Removes a public key, and revokes what came by it.",
+        query: &[],
+        body: None,
+        status: 204,
+        answer: None,
+        errors: &[404],
+    },
 ];
 
 /// Objects of the document.
@@ -362,6 +401,9 @@ pub(super) const OBJECTS: &[(&str, Write)] = &[
     object::<model::Status>(),
     object::<model::KeySet>(),
     object::<model::Sample>(),
+    object::<model::NewPublicKey>(),
+    object::<model::PublicKey>(),
+    object::<model::PublicKeys>(),
     object::<model::Problem>(),
 ];
 

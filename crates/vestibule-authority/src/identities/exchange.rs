@@ -1,0 +1,53 @@
+//! Challenge and response: who asks back, and who judges the answer.
+
+use std::net::IpAddr;
+
+use vestibule_core::{
+    authn::{Challenge, Credential, Exchange, Finding, Mechanism, Response},
+    rejection::Rejection,
+    time::UnixTime,
+};
+use vestibule_verify::Refused;
+
+use super::Identities;
+use crate::{
+    door::{Door, Scene},
+    public_keys,
+};
+
+impl Identities {
+    /// Begins an exchange: what the client is to answer. The same for whoever is known and whoever
+    /// is not.
+    pub fn challenge(
+        &self,
+        credential: &Credential,
+        scene: &Scene<'_>,
+    ) -> Result<Challenge, Refused> {
+        match credential.mechanism {
+            Mechanism::PublicKey => self.public_keys.challenge(&credential.secret, scene),
+            Mechanism::Bearer | Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {
+                let reason = "a token proves itself";
+                Err(Refused::new(Rejection::MechanismNotAllowed, reason))
+            }
+        }
+    }
+
+    /// Judges a response, and spends the exchange.
+    ///
+    /// A wrong yes lets a stranger in. What the store cannot answer is
+    /// [`Rejection::Unavailable`], never yes.
+    pub async fn respond(
+        &self,
+        exchange: Exchange,
+        response: &Response,
+        (door, peer): (&Door<'_>, IpAddr),
+        now: UnixTime,
+    ) -> Result<Finding, Refused> {
+        let pending = exchange.into_state::<public_keys::Pending>();
+        let pending = pending
+            .ok_or_else(|| Refused::new(Rejection::Internal, "an exchange of somebody else"))?;
+        let verified = self.public_keys.check(pending, response, (door, peer), now).await?;
+        self.unless_revoked(verified.principal())?;
+        Ok(Finding::from(verified))
+    }
+}

@@ -1,0 +1,60 @@
+//! Challenge and response: a mechanism whose credential never travels asks back, and judges the
+//! answer.
+//!
+//! The core carries an exchange from the question that began it to the response that spends it, and
+//! does not know what is in it. Nothing else has a way to it: no connection can answer the challenge
+//! of another.
+
+use core::{any::Any, fmt};
+
+use super::Secret;
+
+/// What whoever asked back must know to judge the response. Spent by it.
+pub struct Exchange(Box<dyn Any + Send>);
+
+impl Exchange {
+    /// Keeps the state.
+    pub fn new<T: Any + Send>(state: T) -> Self {
+        Self(Box::new(state))
+    }
+
+    /// The state; `None` if it is of another type.
+    pub fn into_state<T: Any>(self) -> Option<T> {
+        self.0.downcast().ok().map(|state| *state)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exchange")
+    }
+}
+
+/// A challenge for one connection.
+#[derive(Debug)]
+pub struct Challenge {
+    /// What the client is asked.
+    pub demand: Demand,
+    /// What the response is judged by.
+    pub exchange: Exchange,
+}
+
+/// What a client is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// To answer this message, in the language of the mechanism.
+    Message(Box<str>),
+    /// To sign this nonce, together with where it is.
+    Nonce(Box<str>),
+}
+
+/// What a client answers.
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// A message in the language of the mechanism.
+    Message(Secret),
+    /// A raw signature in base64url.
+    Signature(Secret),
+    /// An SSH signature.
+    SshSig(Secret),
+}
