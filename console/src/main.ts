@@ -15,6 +15,7 @@ const LINKS = {
   connecting: "connecting …",
   live: "live",
   away: "the gateway does not answer; trying again",
+  crowded: "too many consoles are open; trying again",
   refused: "signed out",
 };
 

@@ -43,7 +43,7 @@ export interface Pace {
   readonly slow: number | null;
 }
 
-export type Link = "connecting" | "live" | "away" | "refused";
+export type Link = "connecting" | "live" | "away" | "crowded" | "refused";
 
 /** Events: `change` after each message, `link` when the line to the gateway is another. */
 export class World extends EventTarget {
@@ -76,7 +76,9 @@ export class World extends EventTarget {
     this.#socket.addEventListener("message", (event) => {
       this.#hear(JSON.parse((event as MessageEvent).data).watch);
     });
-    this.#socket.addEventListener("reconnecting", () => this.#become("away"));
+    this.#socket.addEventListener("reconnecting", (event) => {
+      this.#become(event.detail.error === "too_many_connections" ? "crowded" : "away");
+    });
     this.#socket.addEventListener("close", () => this.#become("refused"));
   }
 

@@ -1292,7 +1292,9 @@ var World = class extends EventTarget {
     this.#socket.addEventListener("message", (event) => {
       this.#hear(JSON.parse(event.data).watch);
     });
-    this.#socket.addEventListener("reconnecting", () => this.#become("away"));
+    this.#socket.addEventListener("reconnecting", (event) => {
+      this.#become(event.detail.error === "too_many_connections" ? "crowded" : "away");
+    });
     this.#socket.addEventListener("close", () => this.#become("refused"));
   }
   close() {
@@ -2164,6 +2166,7 @@ var LINKS = {
   connecting: "connecting …",
   live: "live",
   away: "the gateway does not answer; trying again",
+  crowded: "too many consoles are open; trying again",
   refused: "signed out"
 };
 function signIn(said = "") {
