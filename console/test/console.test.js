@@ -178,6 +178,67 @@ test("a thousand connections are a few rows, which the keyboard and the search g
   await page.context().close();
 });
 
+test("ten thousand connections that all move do not freeze it", limit, async () => {
+  const page = await watched(await chromium.newContext({ viewport: { width: 1280, height: 800 } }));
+  page.setDefaultTimeout(8000);
+  const status = await gateway.ask("GET", "/status");
+  const rows = Array.from({ length: 10_000 }, (_, place) => ({
+    id: `c-0123456789abcdef-${place + 1}`,
+    subject: `user-${String(place).padStart(5, "0")}`,
+    issuer: "https://id.example.com",
+    mechanism: "bearer",
+    carrier: "message",
+    route: "/chat",
+    address: `10.0.${place >> 8}.${place & 255}`,
+    since: Math.floor(Date.now() / 1000),
+    expires: Math.floor(Date.now() / 1000) + 600,
+    lease_ends: Math.floor(Date.now() / 1000) + 600,
+    to_client: 0,
+    to_upstream: 0,
+  }));
+  let tell;
+  await page.routeWebSocket(/\/api\/v1\/watch$/, (socket) => {
+    socket.onMessage(() => {
+      socket.send(JSON.stringify({ auth: { type: "accepted", subject: "admin", mechanism: "bearer", expires_in: 3600 } }));
+      tell = (put, moved) => socket.send(JSON.stringify({ watch: { time: Math.floor(Date.now() / 1000), status, more: false, put, moved, gone: [] } }));
+      tell(rows, []);
+    });
+  });
+  await page.goto(`${gateway.admin}/console/#connections`);
+  await page.getByLabel("Admin token").fill(gateway.token);
+  await page.keyboard.press("Enter");
+  const shown = async () => (await page.locator(".count").textContent()).replace(/\D/g, "");
+  await until(async () => (await shown()) === "10000");
+  assert.ok((await page.locator(".room .row").count()) < 80, "every row is an element");
+  // How long the page does nothing else, while every row moves, it is ordered, searched, and scrolled through.
+  await page.evaluate(() => {
+    globalThis.longest = 0;
+    new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => (longest = Math.max(longest, duration)))).observe({ type: "longtask" });
+  });
+  for (let round = 1; round <= 3; round += 1) {
+    tell([], rows.map(({ id }) => [id, round * 1000, round]));
+    await page.getByText(`${round}.0 kB`).first().waitFor();
+  }
+  await page.getByRole("button", { name: "To client" }).click();
+  await page.getByRole("searchbox").fill("user-0999");
+  await until(async () => (await page.locator(".count").textContent()).startsWith("10 of"));
+  await page.getByRole("searchbox").fill("");
+  await until(async () => (await shown()) === "10000");
+  await page.evaluate(async () => {
+    const view = document.querySelector(".rows");
+    for (let step = 0; step <= 60; step += 1) {
+      view.scrollTop = (view.scrollHeight * step) / 60;
+      await new Promise(requestAnimationFrame);
+    }
+  });
+  await page.locator('.room .row[aria-rowindex="10001"]').waitFor();
+  const longest = await page.evaluate(() => longest);
+  console.log(`ten thousand connections: ${longest === 0 ? "no task took 50 ms" : `the longest task took ${Math.round(longest)} ms`}`);
+  assert.ok(longest < 1000, `the page did nothing else for ${longest} ms`);
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
 test("the console comes back when the gateway was started again, and says so meanwhile", limit, async () => {
   const page = await signedIn("connections");
   await gateway.kill();
