@@ -159,7 +159,7 @@ impl Api {
         let asked = Asked { argument, query, body };
         let done = match operation.call {
             Call::Document => Done::with(&openapi::document(), Value::Null),
-            Call::Status => Done::with(&self.status(), json!({})),
+            Call::Status => Done::with(&self.status().await, json!({})),
             Call::Watch => Err(Problem::upgrade_required()),
             Call::ListConnections => self.list_connections(&asked).await,
             Call::ShowConnection => self.show_connection(&asked).await,

@@ -257,7 +257,8 @@ objects! {
     }
     /// How the gateway is doing.
     Status {
-        /// `ready`, `waiting for keys` or `draining`.
+        /// As at `/readyz`: `ready`, `draining`, `waiting for keys`, `store failing` or
+        /// `revocations not followed`.
         state: Box<str>,
         /// Whose tokens can be verified.
         issuers: Vec<KeySet>,

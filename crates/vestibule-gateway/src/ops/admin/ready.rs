@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use vestibule_authority::{Readiness, store::StoreError};
+use vestibule_authority::{Readiness, revocation::FeedReadiness, store::StoreError};
 
 use super::{Answer, reply};
 use crate::{
@@ -11,23 +11,40 @@ use crate::{
     serve::{Phase, Shared},
 };
 
+/// What was found.
+pub(super) struct Judged {
+    /// It in a word: `ready`, or what is missing.
+    pub(super) word: &'static str,
+    pub(super) issuers: Vec<Readiness>,
+    store: Result<(), StoreError>,
+    feed: FeedReadiness,
+}
+
 /// Ready is: serving, every issuer has keys, the store takes writes, and revocations arrive. A node
 /// without keys would refuse everybody; one that cannot write can neither end a login nor keep a
 /// revocation; one that does not hear of revocations lets in who was shut out elsewhere.
-pub(super) async fn answer(shared: &Shared, phase: Phase) -> Answer {
+pub(super) async fn judge(shared: &Shared, phase: Phase) -> Judged {
     let issuers = shared.authority.readiness();
     let store = writes(shared).await;
     let feed = shared.kept.revocations.readiness();
     let has_keys = issuers.iter().all(Readiness::is_ready);
-    let (status, word) = match (phase, has_keys, &store, feed.is_ready()) {
-        (Phase::Draining, _, _, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
-        (Phase::Open, _, Err(_), _) => (StatusCode::SERVICE_UNAVAILABLE, "store failing"),
-        (Phase::Open, _, Ok(()), false) => {
-            (StatusCode::SERVICE_UNAVAILABLE, "revocations not followed")
-        }
-        (Phase::Open, false, Ok(()), true) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for keys"),
-        (Phase::Open, true, Ok(()), true) => (StatusCode::OK, "ready"),
+    let word = match (phase, has_keys, &store, feed.is_ready()) {
+        (Phase::Draining, _, _, _) => "draining",
+        (Phase::Open, _, Err(_), _) => "store failing",
+        (Phase::Open, _, Ok(()), false) => "revocations not followed",
+        (Phase::Open, false, Ok(()), true) => "waiting for keys",
+        (Phase::Open, true, Ok(()), true) => READY,
     };
+    Judged { word, issuers, store, feed }
+}
+
+/// The word for a node that should be sent clients.
+const READY: &str = "ready";
+
+/// The answer of `/readyz`.
+pub(super) async fn answer(shared: &Shared, phase: Phase) -> Answer {
+    let Judged { word, issuers, store, feed } = judge(shared, phase).await;
+    let status = if word == READY { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let issuers: Vec<Value> = issuers.iter().map(issuer).collect();
     let body = json!({
         "status": word,

@@ -4,17 +4,11 @@ use std::collections::BTreeMap;
 
 use vestibule_authority::Readiness;
 
-use super::{Api, model};
-use crate::serve::{Phase, Shared};
-
-/// Whether it takes connections, in a word.
-pub(super) fn word(phase: Phase, issuers: &[Readiness]) -> &'static str {
-    match (phase, issuers.iter().all(Readiness::is_ready)) {
-        (Phase::Draining, _) => "draining",
-        (Phase::Open, false) => "waiting for keys",
-        (Phase::Open, true) => "ready",
-    }
-}
+use super::{
+    Api, model,
+    ready::{self, Judged},
+};
+use crate::serve::Shared;
 
 /// The text of `/metrics`, as of now.
 pub(super) fn metrics(shared: &Shared) -> String {
@@ -24,10 +18,11 @@ pub(super) fn metrics(shared: &Shared) -> String {
 
 impl Api {
     /// Everything.
-    pub(super) fn status(&self) -> model::Status {
-        let issuers = self.shared.authority.readiness();
+    pub(super) async fn status(&self) -> model::Status {
+        let phase = *self.phase.borrow();
+        let Judged { word, issuers, .. } = ready::judge(&self.shared, phase).await;
         model::Status {
-            state: word(*self.phase.borrow(), &issuers).into(),
+            state: word.into(),
             issuers: issuers.iter().map(key_set).collect(),
             metrics: metrics(&self.shared).lines().filter_map(sample).collect(),
         }

@@ -55,7 +55,7 @@ impl View {
         let (put, moved, gone) = self.changes(connections);
         json!({ "watch": {
             "time": api.shared.clock.now().wall.as_secs(),
-            "status": api.status(),
+            "status": api.status().await,
             "more": next.is_some(),
             "put": put,
             "moved": moved,
