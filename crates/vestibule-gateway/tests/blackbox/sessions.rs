@@ -1,7 +1,7 @@
 //! Session tokens: handed out on `accepted`, good for a reconnect to the same route, ended by logout.
 
 use serde_json::json;
-use vestibule_testkit::{Echo, Handshake, Issuer, Peer, Setup};
+use vestibule_testkit::{Echo, Handshake, Issuer, Peer, Setup, with};
 
 use crate::{
     endpoint::Ask,
@@ -132,6 +132,27 @@ fn an_endpoint_ends_a_session_too() -> Outcome {
     assert_eq!(client.expect_close(4410)?, "token_revoked");
     let ask = Ask::post("/auth/logout").bearer(&session);
     assert_eq!(ask.of(&rig.gateway)?.no()?.0, 401);
+    Ok(())
+}
+
+#[test]
+fn a_token_of_another_issuer_is_ended_by_its_name_and_one_without_is_told_so() -> Outcome {
+    let rig = rig("off")?;
+    let named = with(rig.issuer.claims("alice"), "jti", json!("one"));
+    let named = rig.issuer.sign(&named)?;
+    let nameless = rig.issuer.claims("alice");
+    assert_eq!((&nameless["jti"], &nameless["sid"]), (&json!(null), &json!(null)));
+    let nameless = rig.issuer.sign(&nameless)?;
+    let (mut first, _one) = rig.open(&Handshake::to("/ws").bearer(&named))?;
+    let (mut second, mut two) = rig.open(&Handshake::to("/ws").bearer(&nameless))?;
+    let log_out = |token: &str| Ask::post("/auth/logout").bearer(token).of(&rig.gateway);
+    assert_eq!(log_out(&nameless)?.no()?, (400, "invalid_request".to_owned()));
+    assert_eq!(log_out(&rig.issuer.forged("alice")?)?.no()?, (401, "invalid_token".to_owned()));
+    log_out(&named)?.fine()?;
+    assert_eq!(first.expect_close(4410)?, "token_revoked");
+    converse(&mut second, &mut two, "another token")?;
+    let mut again = rig.send(&Handshake::to("/ws").bearer(&named))?;
+    assert_eq!(no(&mut again)?, http(401, "token_revoked"));
     Ok(())
 }
 

@@ -228,6 +228,18 @@ fn tickets_of_one_principal_are_bounded() -> Outcome {
 }
 
 #[test]
+fn tickets_in_all_are_bounded() -> Outcome {
+    let rig = Rig::with(ROUTE, |setup| setup.table("[auth]\ntickets = 2"))?;
+    for name in ["alice", "bob"] {
+        ticket(&rig.gateway, &rig.issuer.token(name)?)?;
+    }
+    let carol = Ask::post("/auth/ticket").bearer(&rig.issuer.token("carol")?);
+    let said = carol.json(&json!({ "path": "/ws" })).of(&rig.gateway)?;
+    assert_eq!(said.no()?, refused(503, "temporarily_unavailable"));
+    Ok(())
+}
+
+#[test]
 fn pages_of_the_route_may_buy_and_read_and_others_may_not() -> Outcome {
     let rig = rig()?;
     let preflight = |origin: &str| {
