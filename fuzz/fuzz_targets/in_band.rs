@@ -21,6 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
             assert_eq!(auth.len(), 3);
             let member = match credential.mechanism {
                 Mechanism::PublicKey => "key",
+                Mechanism::ScramSha256 => "message",
                 _ => "token",
             };
             (kind, member, &credential.secret)

@@ -72,10 +72,12 @@ impl Identities {
         }
         let is_token_of_its_own = match principal.mechanism {
             Mechanism::Bearer => !is_local || principal.session.is_none(),
-            // Of our own, it is the API key's, or the public key's.
-            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey => {
-                !is_local
-            }
+            // Of our own, it is the API key's, the public key's, or that of a password.
+            Mechanism::Ticket
+            | Mechanism::Session
+            | Mechanism::ApiKey
+            | Mechanism::PublicKey
+            | Mechanism::ScramSha256 => !is_local,
         };
         if let Some(id) = &principal.token_id
             && is_token_of_its_own

@@ -13,18 +13,30 @@ use super::Identities;
 use crate::{
     door::{Door, Scene},
     public_keys,
+    users::PendingScram,
 };
+
+/// What is kept until the response.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    PublicKey(public_keys::Pending),
+    Scram(PendingScram),
+}
 
 impl Identities {
     /// Begins an exchange: what the client is to answer. The same for whoever is known and whoever
     /// is not.
-    pub fn challenge(
+    pub async fn challenge(
         &self,
         credential: &Credential,
         scene: &Scene<'_>,
+        now: UnixTime,
     ) -> Result<Challenge, Refused> {
         match credential.mechanism {
             Mechanism::PublicKey => self.public_keys.challenge(&credential.secret, scene),
+            Mechanism::ScramSha256 => {
+                self.scram.challenge(&self.users, &credential.secret, scene.peer, now).await
+            }
             Mechanism::Bearer | Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {
                 let reason = "a token proves itself";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))
@@ -43,11 +55,22 @@ impl Identities {
         (door, peer): (&Door<'_>, IpAddr),
         now: UnixTime,
     ) -> Result<Finding, Refused> {
-        let pending = exchange.into_state::<public_keys::Pending>();
+        let pending = exchange.into_state();
         let pending = pending
             .ok_or_else(|| Refused::new(Rejection::Internal, "an exchange of somebody else"))?;
-        let verified = self.public_keys.check(pending, response, (door, peer), now).await?;
+        let (verified, proof) = match pending {
+            Pending::PublicKey(pending) => {
+                let checked = self.public_keys.check(pending, response, (door, peer), now);
+                (checked.await?, None)
+            }
+            Pending::Scram(pending) => {
+                let issuer = &self.tokens.policy().issuer;
+                let checked = self.scram.check(&self.users, pending, response, (door, issuer), now);
+                let (verified, proof) = checked.await?;
+                (verified, Some(proof))
+            }
+        };
         self.unless_revoked(verified.principal())?;
-        Ok(Finding::from(verified))
+        Ok(Finding::Genuine(verified, proof))
     }
 }

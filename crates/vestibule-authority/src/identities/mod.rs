@@ -15,7 +15,7 @@
 //! [`Identities::tend`] must run beside.
 
 mod ending;
-mod exchange;
+pub(crate) mod exchange;
 mod people;
 
 use std::{sync::Arc, time::Duration};
@@ -41,7 +41,7 @@ use crate::{
     store::{Store, StoreError},
     tickets::{TicketPolicy, Tickets},
     tokens::{AccessToken, AccessTokens, MintError, TokenPolicy},
-    users::{PasswordHasher, Users},
+    users::{PasswordHasher, Scram, Users},
 };
 
 /// How all of them last, and who they are of.
@@ -72,6 +72,8 @@ pub struct Identities {
     pub api_keys: ApiKeys,
     /// Public keys of users.
     pub public_keys: PublicKeys,
+    /// Passwords that do not travel.
+    scram: Scram,
     /// Access tokens of our own.
     pub tokens: Arc<AccessTokens>,
     /// Users, and how they log in.
@@ -105,10 +107,10 @@ impl Identities {
         let issuer = Arc::clone(&tokens.issuer);
         let shared = || Arc::clone(&store);
         let users = Arc::new(Users::with(shared(), hasher, attempts));
+        let login_lifetime = sessions.login_lifetime;
         let holders: Arc<Users> = Arc::clone(&users);
         let signers: Arc<Users> = Arc::clone(&users);
-        let public_keys =
-            PublicKeys::new(shared(), signers, Arc::clone(&issuer), sessions.login_lifetime);
+        let public_keys = PublicKeys::new(shared(), signers, Arc::clone(&issuer), login_lifetime);
         Ok(Arc::new(Self {
             revocations: Revocations::open(shared(), now).await?,
             tickets: Tickets::new(shared(), tickets),
@@ -116,6 +118,7 @@ impl Identities {
             public_keys,
             api_keys: ApiKeys::new(shared(), holders, issuer),
             tokens: AccessTokens::open(shared(), tokens, now).await?,
+            scram: Scram::open(&*store, login_lifetime, now).await?,
             users,
             lives,
             store,
@@ -138,7 +141,7 @@ impl Identities {
             Mechanism::Ticket => self.tickets.redeem(secret, door, now).await,
             Mechanism::Session => self.sessions.check(secret, door, now).await,
             Mechanism::ApiKey => self.api_keys.check(secret, door, now).await,
-            Mechanism::PublicKey => {
+            Mechanism::PublicKey | Mechanism::ScramSha256 => {
                 let reason = "a mechanism that asks back";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))
             }

@@ -7,11 +7,11 @@ use vestibule_core::{
     rejection::Rejection,
     time::UnixTime,
 };
-use vestibule_verify::Refused;
+use vestibule_verify::{Refused, password::Password};
 
 use super::{Identities, ending::because, unavailable};
 use crate::{
-    revocation::{Named, RevocationError},
+    revocation::{Named, NewRevocation, RevocationError},
     sessions::{Cookie, Login, RefreshError, Refreshed},
     store::StoreError,
     tokens::AccessToken,
@@ -156,13 +156,36 @@ impl Identities {
         by: &str,
         now: UnixTime,
     ) -> Result<User, PersonError> {
-        let user = self.users.set_password(name, password, now).await?;
+        // What cannot be a password changes nothing.
+        Password::prepare(password).map_err(UserError::BadPassword)?;
+        // First, as with a public key: nobody can come by the old one any more, and this can be done
+        // again. What somebody else set meanwhile is replaced as well, and revoked behind.
+        let before = self.users.password_id(name, now).await?;
+        self.revoke_password(before.clone(), by, now).await?;
+        let (user, replaced) = self.users.replace_password(name, password, now).await?;
+        if replaced != before {
+            self.revoke_password(replaced, by, now).await?;
+        }
         let issuer = &self.tokens.policy().issuer;
         for session in self.sessions.of_subject(issuer, name, now).await? {
             let new = because(Named::Session(session), by, "the password was replaced");
             self.revoke(new, now).await?;
         }
         Ok(user)
+    }
+
+    async fn revoke_password(
+        &self,
+        id: Option<Box<str>>,
+        by: &str,
+        now: UnixTime,
+    ) -> Result<(), PersonError> {
+        let Some(id) = id else { return Ok(()) };
+        let issuer = Box::from(&*self.tokens.policy().issuer);
+        let new = because(Named::Token { issuer, id }, by, "the password was replaced");
+        let until = Some(now.after(self.lives.token));
+        self.revoke(NewRevocation { until, ..new }, now).await?;
+        Ok(())
     }
 
     fn subject(&self, name: &str) -> Named {

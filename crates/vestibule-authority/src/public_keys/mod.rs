@@ -29,6 +29,7 @@ use self::record::Record;
 use crate::{
     api_keys::{Holder, Holders},
     door::{Door, Scene},
+    identities::exchange,
     limits, opaque,
     store::{Action, Change, Committed, Entry, Expect, Page, Store, StoreError, Table},
 };
@@ -82,7 +83,7 @@ pub struct PublicKeys {
 }
 
 /// A challenge that is out. It belongs to one connection, and is spent by the response.
-pub struct Pending {
+pub(crate) struct Pending {
     fingerprint: Fingerprint,
     challenge: Challenge,
 }
@@ -199,14 +200,20 @@ impl PublicKeys {
             Refused::new(Rejection::Internal, "a handshake that cannot be signed over")
         })?;
         let demand = Demand::Nonce(challenge.nonce().into());
-        Ok(authn::Challenge { demand, exchange: Exchange::new(Pending { fingerprint, challenge }) })
+        Ok(authn::Challenge {
+            demand,
+            exchange: Exchange::new(exchange::Pending::PublicKey(Pending {
+                fingerprint,
+                challenge,
+            })),
+        })
     }
 
     /// Whose signature it is. Does not ask about revocations.
     ///
     /// An unknown key, a wrong signature, a key that must not be used here or now, and a user who may
     /// not come in are one refusal. A wrong yes lets a stranger in.
-    pub async fn check(
+    pub(crate) async fn check(
         &self,
         pending: Pending,
         response: &Response,

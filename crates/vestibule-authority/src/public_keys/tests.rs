@@ -71,7 +71,8 @@ impl Rig {
     fn ask(&self, fingerprint: &str, scene: &Scene<'_>) -> (Pending, String) {
         let asked = self.keys.challenge(&Secret::new(fingerprint), scene).unwrap();
         let Asked { demand: Demand::Nonce(nonce), exchange } = asked else { panic!() };
-        (exchange.into_state().unwrap(), nonce.into())
+        let Some(exchange::Pending::PublicKey(pending)) = exchange.into_state() else { panic!() };
+        (pending, nonce.into())
     }
 
     async fn check_at(

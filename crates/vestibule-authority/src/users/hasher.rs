@@ -17,9 +17,16 @@ use std::{
 
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use vestibule_core::authn::Secret;
-use vestibule_verify::password::{Cost, HashFault, Password, PasswordHash};
+use vestibule_verify::{
+    password::{Cost, HashFault, Password, PasswordHash},
+    scram::{Iterations, StoredKeys},
+};
+use zeroize::Zeroizing;
 
-use crate::limits;
+use crate::{limits, opaque};
+
+/// Keys of SCRAM, and the name of the password that they are of.
+pub(crate) type NamedKeys = (Box<str>, Zeroizing<String>);
 
 /// Hashes passwords, a few at a time.
 pub struct PasswordHasher {
@@ -119,6 +126,26 @@ impl PasswordHasher {
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HasherError> {
         let cost = self.cost;
         self.run(move || password.hash(cost)).await
+    }
+
+    /// The same, and derives the keys for those who do not send it (RFC 7677), with a name; none for a
+    /// password that RFC 4013 has no form for.
+    pub(crate) async fn hash_and_derive(
+        &self,
+        password: Password,
+        secret: Secret,
+    ) -> Result<(PasswordHash, Option<NamedKeys>), HasherError> {
+        let cost = self.cost;
+        self.run(move || {
+            let hash = password.hash(cost)?;
+            let id = opaque::random::<{ opaque::ID_BYTES }>().map_err(|_| HashFault::Random)?;
+            let salt = opaque::random::<16>().map_err(|_| HashFault::Random)?;
+            let text = str::from_utf8(secret.expose()).unwrap_or_default();
+            let keys = StoredKeys::derive(text, *salt, Iterations::DEFAULT).ok();
+            let named = |keys: StoredKeys| (opaque::encode(id.as_slice()).into(), keys.to_text());
+            Ok((hash, keys.map(named)))
+        })
+        .await
     }
 
     /// Whether a password is that of a hash, or of nobody. Every "wrong" costs the same: for nobody,

@@ -49,13 +49,13 @@ impl Users {
             Spent::Wait(span) => return Err(LoginError::Wait(span)),
         }
         // Says something about what was typed, and nothing about any user.
-        let password = Password::prepare(password).map_err(|_| refused())?;
+        let prepared = Password::prepare(password).map_err(|_| refused())?;
         let before = self.read(name, now).await?;
         let hash = match &before {
             Some((record, _)) if record.state == UserState::Enabled => Some(record.hash()?),
             Some(_) | None => None,
         };
-        let found = self.hasher.verify(hash.clone(), password.clone()).await?;
+        let found = self.hasher.verify(hash.clone(), prepared.clone()).await?;
         // Hashing takes a while, and an operator may have disabled the user meanwhile, or changed
         // the password. Asked whoever it is.
         let after = self.read(name, now).await?;
@@ -64,7 +64,8 @@ impl Users {
                 if record.state == UserState::Enabled
                     && record.hash()?.as_str() == hash.as_str() =>
             {
-                let record = self.strengthen(name, &hash, password, (record, version), now).await;
+                let said = (prepared, password);
+                let record = self.strengthen(name, &hash, said, (record, version), now).await;
                 Ok(record.user(name))
             }
             (Found::Right | Found::Wrong, _, _) => Err(refused()),
@@ -77,15 +78,15 @@ impl Users {
         &self,
         name: &str,
         hash: &PasswordHash,
-        password: Password,
+        (prepared, password): (Password, &Secret),
         (mut record, version): (Record, u64),
         now: UnixTime,
     ) -> Record {
         if !hash.cost().is_weaker_than(self.hasher.cost()) {
             return record;
         }
-        match self.hasher.hash(password).await {
-            Ok(hash) => record.set_password(&hash),
+        match self.keep(prepared, password).await {
+            Ok(kept) => record.set_password(&kept),
             Err(error) => {
                 debug!(%error, "a weak hash stays");
                 return record;

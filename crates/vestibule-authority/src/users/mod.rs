@@ -12,6 +12,7 @@ mod cost;
 mod hasher;
 mod login;
 mod record;
+mod scram;
 
 use std::{fmt, sync::Arc};
 
@@ -22,7 +23,8 @@ use vestibule_core::{
 };
 use vestibule_verify::password::{Password, PasswordFault};
 
-use self::record::Record;
+use self::record::{KeptPassword, Record};
+pub(crate) use self::scram::{Pending as PendingScram, Scram};
 pub use self::{
     cost::kept_cost,
     hasher::{HasherError, PasswordHasher},
@@ -182,9 +184,9 @@ impl Users {
         if self.store.read(Table::Users, &user.name, now).await?.is_some() {
             return Err(UserError::Exists);
         }
-        let hash = self.hasher.hash(password).await?;
+        let kept = self.keep(password, &user.password).await?;
         let name = user.name.clone();
-        let record = Record::new(user, &hash, now);
+        let record = Record::new(user, &kept, now);
         match self.write(&name, Expect::Absent, &record, now).await? {
             Committed::Done => Ok(record.user(&name)),
             Committed::Conflict => Err(UserError::Exists),
@@ -219,12 +221,44 @@ impl Users {
         password: &Secret,
         now: UnixTime,
     ) -> Result<User, UserError> {
-        let password = Password::prepare(password).map_err(UserError::BadPassword)?;
+        Ok(self.replace_password(name, password, now).await?.0)
+    }
+
+    /// The same, and tells the name of the password that was replaced: whoever came by it is still in.
+    pub async fn replace_password(
+        &self,
+        name: &str,
+        secret: &Secret,
+        now: UnixTime,
+    ) -> Result<(User, Option<Box<str>>), UserError> {
+        let new = Password::prepare(secret).map_err(UserError::BadPassword)?;
         if self.read(name, now).await?.is_none() {
             return Err(UserError::NotFound);
         }
-        let hash = self.hasher.hash(password).await?;
-        self.change(name, now, |record| record.set_password(&hash)).await
+        let kept = self.keep(new, secret).await?;
+        let mut replaced = None;
+        let change = |record: &mut Record| {
+            replaced = record.password_id().map(Box::from);
+            record.set_password(&kept);
+        };
+        let user = self.change(name, now, change).await?;
+        Ok((user, replaced))
+    }
+
+    /// What is kept of a password: for those who send it, and for those who do not.
+    async fn keep(&self, password: Password, secret: &Secret) -> Result<KeptPassword, HasherError> {
+        let (hash, keys) = self.hasher.hash_and_derive(password, secret.clone()).await?;
+        Ok(KeptPassword { hash, keys })
+    }
+
+    /// The name of a user's password, which principals that came by it have as token id.
+    pub async fn password_id(
+        &self,
+        name: &str,
+        now: UnixTime,
+    ) -> Result<Option<Box<str>>, StoreError> {
+        let read = self.read(name, now).await?;
+        Ok(read.and_then(|(record, _)| record.password_id().map(Box::from)))
     }
 
     /// Lets the user log in, or not any more.
@@ -264,7 +298,7 @@ impl Users {
         &self,
         name: &str,
         now: UnixTime,
-        change: impl Fn(&mut Record),
+        mut change: impl FnMut(&mut Record),
     ) -> Result<User, UserError> {
         for _ in 0..limits::CONFLICTS {
             let (mut record, version) = self.read(name, now).await?.ok_or(UserError::NotFound)?;

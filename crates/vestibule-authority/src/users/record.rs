@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use vestibule_core::time::UnixTime;
-use vestibule_verify::password::PasswordHash;
+use vestibule_verify::{password::PasswordHash, scram::StoredKeys};
 
-use super::{NewUser, User, UserError, UserState};
+use super::{NewUser, User, UserError, UserState, hasher::NamedKeys};
 use crate::{
     limits,
     records::{HiddenText, date},
@@ -15,6 +15,10 @@ use crate::{
 pub(super) struct Record {
     /// As a PHC string.
     password: HiddenText,
+    /// Absent for passwords that were set before there were any, and for those that RFC 4013 has no
+    /// form for.
+    #[serde(default)]
+    scram: Option<ScramKeys>,
     #[serde(default)]
     pub(super) scopes: Box<[Box<str>]>,
     #[serde(default)]
@@ -30,11 +34,35 @@ pub(super) struct Record {
     pub(super) changed: UnixTime,
 }
 
+/// What is kept for those who do not send their password.
+#[derive(Clone, Serialize, Deserialize)]
+struct ScramKeys {
+    /// The name of this password.
+    id: Box<str>,
+    /// As RFC 5803 writes them.
+    keys: HiddenText,
+}
+
+/// What is to be kept of a password. Both are written together: else the old password would go on
+/// working in one way.
+pub(super) struct KeptPassword {
+    pub(super) hash: PasswordHash,
+    pub(super) keys: Option<NamedKeys>,
+}
+
+impl KeptPassword {
+    fn scram(&self) -> Option<ScramKeys> {
+        let (id, keys) = self.keys.as_ref()?;
+        Some(ScramKeys { id: id.clone(), keys: HiddenText::new(keys) })
+    }
+}
+
 impl Record {
-    pub(super) fn new(user: NewUser, hash: &PasswordHash, now: UnixTime) -> Self {
+    pub(super) fn new(user: NewUser, kept: &KeptPassword, now: UnixTime) -> Self {
         let NewUser { name: _, password: _, scopes, groups, email, display_name } = user;
         Self {
-            password: HiddenText::new(hash.as_str()),
+            password: HiddenText::new(kept.hash.as_str()),
+            scram: kept.scram(),
             scopes,
             groups,
             email,
@@ -45,8 +73,25 @@ impl Record {
         }
     }
 
-    pub(super) fn set_password(&mut self, hash: &PasswordHash) {
-        self.password = HiddenText::new(hash.as_str());
+    pub(super) fn set_password(&mut self, kept: &KeptPassword) {
+        self.password = HiddenText::new(kept.hash.as_str());
+        self.scram = kept.scram();
+    }
+
+    /// The name of the password, where there is one.
+    pub(super) fn password_id(&self) -> Option<&str> {
+        self.scram.as_ref().map(|scram| &*scram.id)
+    }
+
+    /// The keys of whoever may come in.
+    pub(super) fn scram_keys(&self) -> Result<Option<StoredKeys>, StoreError> {
+        match (&self.scram, self.state) {
+            (Some(ScramKeys { id: _, keys }), UserState::Enabled) => {
+                let keys = StoredKeys::from_text(keys.expose());
+                keys.map(Some).map_err(|fault| StoreError(fault.to_string().into()))
+            }
+            (Some(_) | None, UserState::Enabled | UserState::Disabled) => Ok(None),
+        }
     }
 
     pub(super) fn hash(&self) -> Result<PasswordHash, StoreError> {
@@ -55,8 +100,17 @@ impl Record {
     }
 
     pub(super) fn user(self, name: &str) -> User {
-        let Self { password: _, scopes, groups, email, display_name, state, created, changed } =
-            self;
+        let Self {
+            password: _,
+            scram: _,
+            scopes,
+            groups,
+            email,
+            display_name,
+            state,
+            created,
+            changed,
+        } = self;
         User { name: name.into(), scopes, groups, email, display_name, state, created, changed }
     }
 }

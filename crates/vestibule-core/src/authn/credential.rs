@@ -17,6 +17,8 @@ pub enum Mechanism {
     ApiKey,
     /// A key that never leaves its owner, who signs a challenge with it.
     PublicKey,
+    /// A password that never travels: both sides show the other that they know it (RFC 7677).
+    ScramSha256,
 }
 
 /// What a client proves itself by.
@@ -30,8 +32,14 @@ pub enum Proof {
 
 impl Mechanism {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::Bearer, Self::Ticket, Self::Session, Self::ApiKey, Self::PublicKey];
+    pub const ALL: &'static [Self] = &[
+        Self::Bearer,
+        Self::Ticket,
+        Self::Session,
+        Self::ApiKey,
+        Self::PublicKey,
+        Self::ScramSha256,
+    ];
 
     /// The name on the wire, in configuration and in metrics.
     pub const fn name(self) -> &'static str {
@@ -41,6 +49,7 @@ impl Mechanism {
             Self::Session => "session",
             Self::ApiKey => "api-key",
             Self::PublicKey => "public-key",
+            Self::ScramSha256 => "scram-sha-256",
         }
     }
 
@@ -48,7 +57,7 @@ impl Mechanism {
     pub const fn proof(self) -> Proof {
         match self {
             Self::Bearer | Self::Ticket | Self::Session | Self::ApiKey => Proof::Token,
-            Self::PublicKey => Proof::Response,
+            Self::PublicKey | Self::ScramSha256 => Proof::Response,
         }
     }
 
@@ -56,7 +65,7 @@ impl Mechanism {
     /// is, and a header says which mechanism it is for. `None` where the issuer chooses the form.
     pub const fn prefix(self) -> Option<&'static str> {
         match self {
-            Self::Bearer | Self::PublicKey => None,
+            Self::Bearer | Self::PublicKey | Self::ScramSha256 => None,
             Self::Ticket => Some("vst_"),
             Self::Session => Some("vss_"),
             Self::ApiKey => Some("vsk_"),

@@ -185,6 +185,7 @@ fn credential(mechanism: &str, member: Member, text: &Hidden) -> Result<Credenti
             Member::Token
         }
         Mechanism::PublicKey => Member::Key,
+        Mechanism::ScramSha256 => Member::Message,
     };
     if member != begins_with {
         return Err(Rejection::MalformedMessage);

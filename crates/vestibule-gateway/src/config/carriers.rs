@@ -32,8 +32,8 @@ pub(super) fn carriers(
         }
     });
     let mechanisms = reader.some("mechanisms", |text| match text {
-        "scram-sha-256" | "webauthn" | "external" | "anonymous" => Err(Complaint::new(later(text))),
-        "ticket" | "session" | "api-key" | "public-key" if auth.is_none() => {
+        "webauthn" | "external" | "anonymous" => Err(Complaint::new(later(text))),
+        "ticket" | "session" | "api-key" | "public-key" | "scram-sha-256" if auth.is_none() => {
             let complaint = Complaint::new(format!("{text:?} is of the gateway's own making"));
             Err(complaint.help("write `[auth]`, the section that turns its own identities on"))
         }

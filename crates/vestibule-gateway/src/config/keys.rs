@@ -306,7 +306,8 @@ keys! {
     "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\", \"ticket\", \"session\"]",
         "How identity may be proven: `bearer`, an access token; with `[auth]` also `ticket`, which \
          was bought with another credential and is good once; `session`, a session token; `api-key`; \
-         `public-key`, whose client signs a challenge.";
+         `public-key`, whose client signs a challenge; `scram-sha-256`, \
+         a password that does not travel.";
     "sessions" Text, Value("\"off\""), "\"issue\"",
         "Whether `accepted` hands out a session token, which authenticates a reconnect to this route: \
          `issue`; `rotate` replaces it each time it is used; `off`. `mechanisms` must have `session`.";

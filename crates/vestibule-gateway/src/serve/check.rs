@@ -61,9 +61,11 @@ impl Worker {
     ) -> Option<Result<Verified, Refused>> {
         match credential.mechanism {
             Mechanism::Bearer => self.shared.authority.check_now(credential, &route.issuers, wall),
-            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey => {
-                None
-            }
+            Mechanism::Ticket
+            | Mechanism::Session
+            | Mechanism::ApiKey
+            | Mechanism::PublicKey
+            | Mechanism::ScramSha256 => None,
         }
     }
 
@@ -125,7 +127,8 @@ impl Worker {
         };
         match (credential.mechanism.proof(), &self.shared.kept.identities, &scene) {
             (Proof::Response, Some(identities), Some(scene)) => {
-                let challenge = identities.challenge(&credential, scene)?;
+                let now = self.shared.clock.now().wall;
+                let challenge = identities.challenge(&credential, scene, now).await?;
                 Ok((Finding::Challenged(challenge), None))
             }
             (Proof::Token | Proof::Response, _, _) => {
@@ -206,7 +209,11 @@ impl Worker {
                 rotated.map(|(verified, granted)| (verified, Some(granted)))
             }
             (
-                Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey,
+                Mechanism::Ticket
+                | Mechanism::Session
+                | Mechanism::ApiKey
+                | Mechanism::PublicKey
+                | Mechanism::ScramSha256,
                 _,
                 _,
             ) => Ok((identities.check(credential, &door, now).await?, None)),

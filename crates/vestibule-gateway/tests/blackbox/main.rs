@@ -66,6 +66,8 @@ mod relay;
 #[cfg(test)]
 mod revocation;
 #[cfg(test)]
+mod scram;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod sessions;

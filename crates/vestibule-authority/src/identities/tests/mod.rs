@@ -95,9 +95,11 @@ impl Rig {
         let door = Door { route: "chat", origin: None, issuers: &issuers };
         let verified = match credential.mechanism {
             Mechanism::Bearer => self.authority.check(credential, &[0], || now).await,
-            Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey | Mechanism::PublicKey => {
-                self.identities.check(credential, &door, now).await
-            }
+            Mechanism::Ticket
+            | Mechanism::Session
+            | Mechanism::ApiKey
+            | Mechanism::PublicKey
+            | Mechanism::ScramSha256 => self.identities.check(credential, &door, now).await,
         };
         let who = verified.map(|verified| Principal::clone(verified.principal()));
         who.map_err(|refused| refused.rejection)
