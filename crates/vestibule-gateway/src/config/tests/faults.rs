@@ -310,6 +310,11 @@ fn carriers() {
         ("accept = ['per-message']", "4:11 \"per-message\" is not available yet"),
         ("mechanisms = ['ticket']", "4:15 \"ticket\" is of the gateway's own making"),
         ("mechanisms = ['public-key']", "4:15 \"public-key\" is of the gateway's own making"),
+        ("mechanisms = ['scram-sha-256']", "4:15 \"scram-sha-256\" is of the gateway's own making"),
+        (
+            "accept = ['header']\nmechanisms = ['public-key']\n[auth]",
+            "5:14 \"public-key\" asks back, and `accept` does not have `message`",
+        ),
         (
             "sessions = 'issue'",
             "4:12 session tokens are of the gateway's own making: they need the section `[auth]`",
