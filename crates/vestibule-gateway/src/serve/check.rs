@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::time::{timeout, timeout_at};
 use vestibule_authority::{Door, Scene, sessions::Granted};
 use vestibule_core::{
-    authn::{Asked, Credential, Finding, Mechanism, Proof, Question, Verdict, Verified},
+    authn::{Asked, Credential, Finding, Mechanism, Proof, Question, Response, Verdict, Verified},
     limits,
     rejection::Rejection,
     time::{Mono, Now, UnixTime},
@@ -80,8 +80,10 @@ impl Worker {
             Asked::Credential(credential) => {
                 (self.known(credential, route, wall), credential.mechanism)
             }
-            // Nothing else asks back.
-            Asked::Response(_, _) => (None, Mechanism::PublicKey),
+            Asked::Response(_, Response::Message(_)) => (None, Mechanism::ScramSha256),
+            Asked::Response(_, Response::Signature(_) | Response::SshSig(_)) => {
+                (None, Mechanism::PublicKey)
+            }
         };
         let found: Found = if let Some(known) = known {
             known.map(|verified| (Finding::from(verified), None))
@@ -233,9 +235,10 @@ fn different(routes: &[Arc<Route>], mechanism: Mechanism) -> Vec<&Route> {
     for route in routes {
         let is_known = different.iter().any(|known| match mechanism {
             Mechanism::Bearer | Mechanism::ApiKey => known.issuers == route.issuers,
-            Mechanism::Ticket | Mechanism::Session | Mechanism::PublicKey => {
-                known.binding == route.binding
-            }
+            Mechanism::Ticket
+            | Mechanism::Session
+            | Mechanism::PublicKey
+            | Mechanism::ScramSha256 => known.binding == route.binding,
         });
         if !is_known {
             different.push(route);

@@ -437,14 +437,6 @@ fn a_variable_is_named() {
 }
 
 #[test]
-fn all_faults_are_told_at_once() {
-    let text =
-        "x = 1\n[server]\nworkers = 0\ndrain = 1\n[[issuers]]\nname = 3\n[[routes]]\npath = 'x'\n";
-    let report = parse(text, &[("VESTIBULE_LOG__LEVEL", "loud")]).unwrap_err();
-    assert_eq!(report.count(Severity::Fault), 8, "{report}");
-}
-
-#[test]
 fn a_long_file_is_not_read() {
     let report = parse(&"#".repeat(FILE_BYTES + 1), &[]).unwrap_err();
     assert!(said(&report)[0].contains("is longer than"), "{report}");

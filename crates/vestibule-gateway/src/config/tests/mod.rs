@@ -396,3 +396,11 @@ fn a_variable_is_text() {
         .unwrap_err();
     assert_eq!(said(&report), ["VESTIBULE_LOG__LEVEL the value of the variable is not UTF-8"]);
 }
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let text =
+        "x = 1\n[server]\nworkers = 0\ndrain = 1\n[[issuers]]\nname = 3\n[[routes]]\npath = 'x'\n";
+    let report = parse(text, &[("VESTIBULE_LOG__LEVEL", "loud")]).unwrap_err();
+    assert_eq!(report.count(Severity::Fault), 8, "{report}");
+}
