@@ -64,6 +64,21 @@ fn log_in_by_cookie(rig: &Rig) -> anyhow::Result<String> {
 }
 
 #[test]
+fn the_key_of_an_access_token_is_published_beside_that_of_assertions() -> Outcome {
+    let rig = rig()?;
+    let (access, _) = log_in(&rig)?;
+    let keys = Ask::get("/.well-known/jwks.json").of(&rig.gateway)?.body;
+    let jwks = rig.setup.file("published.jwks", keys.to_string())?.display().to_string();
+    let args = ["token", "verify", "--jwks", &jwks, "--issuer", "vestibule", &access];
+    let ran = std::process::Command::new(binary()).args(args).output()?;
+    ensure!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let published = keys["keys"].as_array().map_or(0, Vec::len);
+    ensure!(published >= 2, "{keys}");
+    ensure!(!keys.to_string().contains("\"d\""), "a private key");
+    Ok(())
+}
+
+#[test]
 fn a_wrong_password_an_unknown_user_and_a_disabled_one_are_told_the_same() -> Outcome {
     let rig = rig()?;
     add(&rig, "carol")?;
