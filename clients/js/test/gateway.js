@@ -86,7 +86,7 @@ clock_skew = "0s"
 [[routes]]
 path = "/chat"
 accept = ["message", "subprotocol", "cookie"]
-expiry_warning = "598s"
+expiry_warning = "10m"
 ${ROUTE(this.#behind.url)}
 [[routes]]
 path = "/handshake"
