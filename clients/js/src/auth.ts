@@ -3,7 +3,7 @@
 
 import { VestibuleError } from "./errors.js";
 import type { Data } from "./queue.js";
-import type { AskReason, Carrier } from "./vocabulary.js";
+import type { AskReason, Carrier, Input } from "./vocabulary.js";
 import { control } from "./wire.js";
 
 /** What a provider is told. */
@@ -36,11 +36,25 @@ export interface Source {
   readonly carrier: Carrier;
   /** Gives a credential, or nothing where none is sent. `address`: where it will be presented. */
   readonly provide: (request: CredentialRequest, address: string) => Promise<Credential | undefined>;
+  /** Has a challenge answered; where it is missing, none is. It does not throw. */
+  readonly respond?: (challenge: Challenge, address: string, answer: Answer) => void;
   /** Hears what the gateway said when it accepted. */
   readonly accepted?: (text: string) => void;
   /** Puts a message and the token together, where each message carries it. Throws for what cannot be sent so. */
   readonly seal?: (data: Data, token: string) => Data;
 }
+
+/** What the gateway demands (docs/protocol.md, section 6.5). */
+export interface Challenge {
+  readonly nonce?: string;
+  readonly message?: string;
+}
+
+/** The members of a control message. */
+export type Members = Readonly<Record<string, string>>;
+
+/** Takes what there is to say of a challenge, and the members of `respond`. */
+export type Answer = (input: Input, members?: Members) => void;
 
 /** One credential, in the forms in which it can travel. */
 export interface Credential {

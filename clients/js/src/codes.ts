@@ -25,6 +25,8 @@ export type StopReason =
   | "refused"
   /** Revoked or logged out (4410). */
   | "revoked"
+  /** The gateway's challenge could not be answered, or it did not prove what it has to. */
+  | "challenge_failed"
   /** One side does not understand the other (1002, 4400, or nonsense of the server's). */
   | "protocol"
   /** `reconnect.attempts` failed in a row. */

@@ -1,6 +1,6 @@
 // Does what the machine says, and tells it what happened. It decides nothing.
 
-import { type Credential, type Handshake, source } from "./auth.js";
+import { type Answer, type Credential, type Handshake, type Members, source } from "./auth.js";
 import { environment } from "./environment.js";
 import { VestibuleError } from "./errors.js";
 import type { SocketCloseEvent } from "./events.js";
@@ -37,7 +37,7 @@ export function driver(
   dispatch: (event: Event) => void,
 ): Driver {
   const { auth, signal, queue: queueing = {} } = options;
-  const { carrier, provide, accepted, seal } = auth[source]();
+  const { carrier, provide, respond, accepted, seal } = auth[source]();
   const { now, random, setTimeout, clearTimeout, watch } = { ...environment(), ...options.environment };
   const Implementation = webSocketOf(options);
   const { handle, state, deadline } = machine(settingsOf(options));
@@ -48,6 +48,8 @@ export function driver(
   let question: AbortController | undefined;
   /** What it answered, until it is presented. */
   let credential: Credential | undefined;
+  /** What it answered to a challenge. */
+  let response: Members | undefined;
   let handshake: Handshake = [address, protocols];
   /** The ids of the credential that was presented last, and of the one that was refused last. */
   let presented: string | undefined;
@@ -99,6 +101,10 @@ export function driver(
         }
         use();
         return waiting.flush();
+      case "challenge":
+        return respond?.(effect, address, answer(socket));
+      case "respond":
+        return hand(control("respond", response));
       case "logout":
         return hand(control("logout"));
       case "close":
@@ -182,6 +188,16 @@ export function driver(
           happened(input);
         }
       });
+  }
+
+  /** Takes the response of that connection. */
+  function answer(asked: SocketLike | undefined): Answer {
+    return (input, members) => {
+      if (socket === asked) {
+        response = members;
+        happened(input);
+      }
+    };
   }
 
   // The socket.

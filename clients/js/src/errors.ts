@@ -13,6 +13,7 @@ export type ErrorCode =
   | "refused"
   | "revoked"
   | "protocol"
+  | "challenge_failed"
   | "attempts_exhausted"
   /** An open connection ended. */
   | "connection_lost"

@@ -16,9 +16,11 @@ const MOST_CONTROLS = 30;
 const MINUTE = 60_000;
 
 export function machine(settings: Settings): Machine {
-  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes } = settings;
+  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes, respond } = settings;
   /** Whether each message carries the token: then each is refused by itself, and nothing ends with that. */
   const sealed = carrier === "per-message";
+  /** Whether a newer credential can be presented on an open connection. */
+  const renews = carrier !== "cookie" && respond === "off";
   let state: State = { name: "stopped", step: "none", until: Infinity };
   /** Failures in a row: the exponent of the back-off. */
   let failures = 0;
@@ -75,6 +77,10 @@ export function machine(settings: Settings): Machine {
         return provided();
       case "no_credential":
         return notProvided(input.failure);
+      case "response":
+        return responded(input.proof);
+      case "no_response":
+        return state.step === "responding" ? leave("challenge_failed", LOST) : undefined;
       case "socket_open":
         return connected();
       case "text":
@@ -153,7 +159,7 @@ export function machine(settings: Settings): Machine {
   }
 
   function renewEarly(): void {
-    if (state.name === "open" && state.step === "none" && carrier !== "cookie" && (sealed || speaks())) {
+    if (state.name === "open" && state.step === "none" && renews && (sealed || speaks())) {
       renew(state);
     }
   }
@@ -214,8 +220,10 @@ export function machine(settings: Settings): Machine {
       case "required":
         // Who presented a credential in the handshake is asked for one only if it did not count.
         return name === "authenticating" ? undefined : refuse("credential_required");
+      case "challenge":
+        return challenged(message.message, message.nonce);
       case "accepted":
-        return accepted(message.subject, message.expires_in);
+        return accepted(message.subject, message.expires_in, message.message);
       case "expiring":
         return expiring(message.expires_in);
       case "rejected":
@@ -224,10 +232,29 @@ export function machine(settings: Settings): Machine {
     }
   }
 
-  function accepted(subject: string, expires_in: number): void {
+  function challenged(message: string, nonce?: string): void {
+    if (state.name !== "authenticating" || state.step !== "presented" || respond === "off") {
+      return nonsense();
+    }
+    state = { ...state, step: "responding" };
+    effects.push(nonce === undefined ? { type: "challenge", message } : { type: "challenge", nonce });
+  }
+
+  function responded(proof: string | undefined): void {
+    if (state.step === "responding") {
+      state = { ...state, step: "responded", proof };
+      effects.push({ type: "respond" });
+    }
+  }
+
+  function accepted(subject: string, expires_in: number, message: unknown): void {
+    // Who skips the challenge has proved nothing.
+    if (state.name === "authenticating" && respond === "on" && (state.step !== "responded" || message !== (state.proof ?? message))) {
+      return leave("challenge_failed", LOST);
+    }
     const known = state.name === "open" && (state.step === "presented" || state.lease === "known");
     effects.push({ type: "auth", state: known ? "refreshed" : "authenticated", subject, expires_in });
-    const until = carrier === "cookie" ? Infinity : now + renewalOf(expires_in, jitter);
+    const until = renews ? now + renewalOf(expires_in, jitter) : Infinity;
     if (state.name !== "open") {
       open("known", until);
     } else if (state.step === "asking") {
@@ -250,7 +277,7 @@ export function machine(settings: Settings): Machine {
   }
 
   function rejected(error: string, retry: boolean): void {
-    if (sealed ? state.name !== "open" : state.step !== "presented") {
+    if (sealed ? state.name !== "open" : state.step !== "presented" && state.step !== "responded") {
       return;
     }
     effects.push({ type: "auth", state: "rejected", error, retry });

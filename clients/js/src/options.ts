@@ -121,8 +121,8 @@ export function settingsOf(options: Options): Settings {
   if (!Object.values(numbers).every((number) => number >= 0)) {
     throw new RangeError("negative option");
   }
-  const { carrier } = options.auth[source]();
-  return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
+  const { carrier, respond } = options.auth[source]();
+  return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on", respond: respond ? "on" : "off" };
 }
 
 /** The implementation to use. */

@@ -5,11 +5,15 @@ import type { Effect, Input, StateName } from "./vocabulary.js";
 /** A credential is waited for, or the answer to one, or neither. */
 export type Step = "asking" | "presented" | "none";
 
+/** While it authenticates, also: the response to a challenge is waited for, or the answer to that. */
+type Round = "asking" | "presented" | "responding" | "responded";
+
 /** `until`: when something happens by itself. */
 export type State =
   | { readonly name: "stopped" | "connecting" | "settling" | "closing"; readonly step: "none"; readonly until: number }
   | { readonly name: "asking"; readonly step: "asking"; readonly until: number }
-  | { readonly name: "authenticating"; readonly step: "asking" | "presented"; readonly until: number }
+  /** `proof`: what the gateway must say when it accepts, where it has to prove something. */
+  | { readonly name: "authenticating"; readonly step: Round; readonly until: number; readonly proof?: string | undefined }
   /** `floor`: before that time the server wants nobody back. */
   | { readonly name: "waiting"; readonly step: "none"; readonly until: number; readonly floor: number }
   /** With step `none`, the next refresh is due at `until`. `failed`: how many refreshes did, in a row. */

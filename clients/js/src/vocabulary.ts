@@ -23,6 +23,8 @@ export interface Settings {
   readonly connectTimeout: number;
   /** For the provider, and for the server's answer to what it provided. */
   readonly authTimeout: number;
+  /** Whether a credential counts only after a challenge that was answered. There is no refresh in band then. */
+  readonly respond: "on" | "off";
   /** How long a refusal may follow a handshake that carried the credential. */
   readonly settle: number;
   readonly reconnect: "on" | "off";
@@ -51,6 +53,10 @@ export type Input =
   | { readonly type: "credential" }
   /** `repeated`: it is the one that was spent. `denied`: there will be none. */
   | { readonly type: "no_credential"; readonly failure: "failed" | "repeated" | "denied" }
+  /** To the challenge. `proof`: the `message` without which `accepted` is not believed. */
+  | { readonly type: "response"; readonly proof?: string | undefined }
+  /** The challenge must not be answered, or cannot be. */
+  | { readonly type: "no_response" }
   | { readonly type: "socket_open" }
   | { readonly type: "text"; readonly text: string }
   | { readonly type: "binary" }
@@ -73,6 +79,11 @@ export type Effect =
   | { readonly type: "spend" }
   | { readonly type: "connect" }
   | { readonly type: "present"; readonly as: "authenticate" | "refresh" }
+  /** Ask the provider for the response to what the gateway demands: its `nonce`, or its `message`. */
+  | { readonly type: "challenge"; readonly nonce: string }
+  | { readonly type: "challenge"; readonly message: string }
+  /** Send the response. */
+  | { readonly type: "respond" }
   | { readonly type: "logout" }
   /** Close the socket, and hear it until it has closed. */
   | { readonly type: "close"; readonly code: number; readonly reason: string }

@@ -8,7 +8,9 @@ const LONGEST = 16_384;
 /** What the gateway says. */
 export type ServerMessage =
   | { readonly type: "required" }
-  | { readonly type: "accepted"; readonly subject: string; readonly expires_in: number }
+  /** One of `nonce` and `message` is a string. */
+  | { readonly type: "challenge"; readonly nonce?: string; readonly message: string }
+  | { readonly type: "accepted"; readonly subject: string; readonly expires_in: number; readonly message?: unknown }
   | { readonly type: "expiring"; readonly expires_in: number }
   | { readonly type: "rejected"; readonly error: string; readonly retry: boolean }
   /** Of a type that a later version may define. */
@@ -28,16 +30,17 @@ export function parse(text: string): ServerMessage {
   if (typeof auth?.type !== "string") {
     return GARBAGE;
   }
-  const { type, subject, expires_in, error, retry } = auth;
+  const { type, subject, expires_in, error, retry, nonce, message } = auth;
   const timed = Number.isSafeInteger(expires_in) && (expires_in as number) >= 0;
   const valid: Readonly<Record<string, boolean>> = {
+    challenge: timed && (typeof nonce === "string") !== (typeof message === "string"),
     accepted: timed && typeof subject === "string",
     expiring: timed,
     rejected: typeof error === "string" && typeof retry === "boolean",
   };
   // What is said by others is not repeated unless it is a name as the protocol has them.
   const name = /^[a-z_]{1,40}$/.test(error as string) ? error : "";
-  return (valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry }) as ServerMessage;
+  return (valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry, nonce, message }) as ServerMessage;
 }
 
 /** A client's control message. */

@@ -55,6 +55,12 @@ const INPUTS = [
   control({ type: "expiring", expires_in: 5 }),
   control({ type: "rejected", error: "invalid_token", retry: true }),
   control({ type: "rejected", error: "insufficient_scope", retry: false }),
+  control({ type: "challenge", nonce: "abc", expires_in: 5 }),
+  control({ type: "challenge", message: "abc", expires_in: 5 }),
+  { type: "response" },
+  { type: "response", proof: "v=abc" },
+  { type: "no_response" },
+  control({ type: "accepted", subject: "alice", expires_in: 5, message: "v=abc" }),
   { type: "text", text: '{"auth":' },
 ];
 
@@ -62,7 +68,7 @@ const INPUTS = [
 function holds(seed) {
   const random = chance(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
-  const settings = { ...vectors.defaults, carrier: pick(["message", "subprotocol", "query", "cookie", "per-message"]), reconnect: pick(["on", "off"]) };
+  const settings = { ...vectors.defaults, carrier: pick(["message", "subprotocol", "query", "cookie", "per-message"]), reconnect: pick(["on", "off"]), respond: pick(["on", "off"]) };
   const { handle, state, deadline } = machine(settings);
   let [now, socket, shown] = [0, "none", "stopped"];
   for (let step = 0; step < 300; step += 1) {
@@ -87,6 +93,8 @@ function holds(seed) {
           socket = "connecting";
           break;
         case "present":
+        case "challenge":
+        case "respond":
         case "logout":
         case "close":
         case "open":
