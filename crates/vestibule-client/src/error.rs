@@ -5,6 +5,7 @@ use core::fmt;
 use std::{error, sync::Arc};
 
 use crate::{
+    auth::Unanswered,
     handshake::{BadAddress, BadCertificates, OpenError, Refusal, SocketError},
     machine::{Cause, End, StopReason, read_reason},
 };
@@ -55,6 +56,7 @@ impl From<BadCertificates> for Error {
 pub(crate) enum Detail {
     Open(OpenError),
     Socket(SocketError),
+    Challenge(Unanswered),
 }
 
 /// How it ended, for good. Only names of the protocol are printed; the rest of what the server said
@@ -115,7 +117,8 @@ impl Ended {
                     | OpenError::Uncarried(_)
                     | OpenError::Unaskable(_),
                 )
-                | Detail::Socket(_),
+                | Detail::Socket(_)
+                | Detail::Challenge(_),
             )
             | None => None,
         }
@@ -138,6 +141,7 @@ impl error::Error for Ended {
         match self.detail.as_deref()? {
             Detail::Open(error) => Some(error),
             Detail::Socket(error) => Some(error),
+            Detail::Challenge(error) => Some(error),
         }
     }
 }

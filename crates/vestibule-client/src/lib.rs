@@ -10,8 +10,8 @@ pub mod machine;
 
 pub use self::{
     auth::{
-        AskReason, Carrier, Credential, Provider, Request, Unavailable, api_key, bearer, cookie,
-        session, ticket,
+        AskReason, Carrier, Credential, Provider, Request, Signature, Unavailable, api_key, bearer,
+        cookie, public_key, scram, session, ticket,
     },
     connection::{Builder, Connection, Controller, Event, Message, Phase, Resend, Resume, connect},
     error::{Ended, Error},

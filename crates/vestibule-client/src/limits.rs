@@ -46,3 +46,6 @@ pub const SOCKET_BUFFER: usize = 16 * 1024;
 
 /// Longest body of an HTTP refusal that is read, in bytes.
 pub const BODY_BYTES: usize = 16 * 1024;
+
+/// What a nonce to sign is long, in characters: 32 bytes in base64url. Nothing else is signed.
+pub const NONCE_CHARS: usize = 43;

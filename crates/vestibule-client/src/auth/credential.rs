@@ -1,13 +1,21 @@
 //! What is presented. Never printable, wiped when dropped.
 
-use core::fmt;
+use core::{fmt, future::Future};
 
 use data_encoding::BASE64URL_NOPAD;
 use subtle::ConstantTimeEq;
 use vestibule_core::authn::Mechanism;
 use zeroize::Zeroizing;
 
-use crate::{limits, machine::Presentation};
+use super::{
+    Unavailable,
+    answer::{Answerer, Answering, Signature, member},
+};
+use crate::{
+    handshake::Handshake,
+    limits,
+    machine::{Demand, Presentation},
+};
 
 /// Where the credential travels (`docs/protocol.md`, section 4).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,11 +48,12 @@ pub enum Carrier {
 )]
 pub struct Malformed;
 
-/// A token, and the mechanism it is meant for.
+/// A token, and the mechanism it is meant for; or what begins an exchange, and who answers in it.
 #[derive(Clone)]
 pub struct Credential {
     mechanism: Mechanism,
     token: Zeroizing<String>,
+    answerer: Answerer,
 }
 
 impl Credential {
@@ -68,6 +77,39 @@ impl Credential {
         Self::new(Mechanism::ApiKey, token)
     }
 
+    /// A key that stays where it is: `sign` makes a signature of the bytes that it is given, raw or
+    /// as SSH does. `fingerprint` names the key as OpenSSH shows it, `SHA256:` and Base64. It travels
+    /// in a message, by no other carrier.
+    pub fn public_key<F, Fut>(fingerprint: impl Into<String>, sign: F) -> Result<Self, Malformed>
+    where
+        F: Fn(Vec<u8>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+    {
+        let named = Self::opaque(Mechanism::PublicKey, fingerprint)?;
+        Ok(Self { answerer: Answerer::key(sign), ..named })
+    }
+
+    /// A password that does not travel: SCRAM-SHA-256, for one exchange. It travels in a message,
+    /// by no other carrier.
+    pub fn scram(user: &str, password: &str) -> Result<Self, Malformed> {
+        let (answerer, first) = Answerer::password(user, password)?;
+        if first.len() > limits::CREDENTIAL_BYTES {
+            return Err(Malformed);
+        }
+        Ok(Self { mechanism: Mechanism::ScramSha256, token: Zeroizing::new(first), answerer })
+    }
+
+    /// The control message that answers a challenge on a connection of this handshake. Must be
+    /// awaited in a runtime of tokio's.
+    pub fn respond(&self, demand: Demand, handshake: &Handshake) -> Answering {
+        self.answerer.respond(demand, handshake)
+    }
+
+    /// Whether it can travel in a message alone, because it answers.
+    pub(crate) fn answers(&self) -> bool {
+        !matches!(self.answerer, Answerer::Nobody)
+    }
+
     /// A credential as the gateway takes it: of the form of RFC 6750 section 2.1, and not longer
     /// than [`limits::CREDENTIAL_BYTES`].
     pub fn new(mechanism: Mechanism, token: impl Into<String>) -> Result<Self, Malformed> {
@@ -78,7 +120,7 @@ impl Credential {
         if !fits || !body.bytes().all(legal) {
             return Err(Malformed);
         }
-        Ok(Self { mechanism, token })
+        Ok(Self { mechanism, token, answerer: Answerer::Nobody })
     }
 
     /// Any text of visible ASCII, for a server that takes others than the gateway does, or to see
@@ -89,7 +131,7 @@ impl Credential {
         if !fits || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Malformed);
         }
-        Ok(Self { mechanism, token })
+        Ok(Self { mechanism, token, answerer: Answerer::Nobody })
     }
 
     /// How it is to be checked.
@@ -112,9 +154,10 @@ impl Credential {
         &self.token
     }
 
-    /// Whether it is the same one.
+    /// Whether it is the same one. Two exchanges are never the same.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        self.mechanism == other.mechanism
+        !self.answers()
+            && self.mechanism == other.mechanism
             && bool::from(self.token.as_bytes().ct_eq(other.token.as_bytes()))
     }
 
@@ -127,8 +170,8 @@ impl Credential {
         let name = self.mechanism.name();
         // By hand and at once, so that no copies are left behind in buffers that grew.
         let mut text = Zeroizing::new(String::with_capacity(self.token.len().saturating_add(80)));
-        for part in ["{\"auth\":{\"type\":\"", kind, "\",\"mechanism\":\"", name, "\",\"token\":\""]
-        {
+        let begin = ["{\"auth\":{\"type\":\"", kind, "\",\"mechanism\":\"", name, "\",\""];
+        for part in begin.into_iter().chain([member(self.mechanism), "\":\""]) {
             text.push_str(part);
         }
         self.quote(&mut text);
@@ -183,7 +226,7 @@ impl Credential {
 
 impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { mechanism, token: _ } = self;
+        let Self { mechanism, token: _, answerer: _ } = self;
         write!(f, "Credential({})", mechanism.name())
     }
 }

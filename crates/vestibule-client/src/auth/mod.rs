@@ -1,15 +1,18 @@
 //! Where credentials come from, and where they travel.
 
+mod answer;
 mod credential;
 mod provider;
 
 pub use self::{
+    answer::{Answer, Answering, Signature, Unanswered},
     credential::{Carrier, Credential, Malformed},
     provider::{
-        Cookies, Provider, Request, Tokens, Unavailable, api_key, bearer, cookie, session, ticket,
+        Cookies, Keys, Passwords, Provider, Request, Tokens, Unavailable, api_key, bearer, cookie,
+        public_key, scram, session, ticket,
     },
 };
-pub use vestibule_core::authn::Mechanism;
+pub use vestibule_core::authn::{Mechanism, Proof};
 
 pub use crate::machine::AskReason;
 

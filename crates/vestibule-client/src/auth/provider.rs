@@ -2,7 +2,9 @@
 
 use core::{error::Error, fmt, future::Future, marker::PhantomData};
 
-use super::{Carrier, Credential, Mechanism};
+use zeroize::Zeroizing;
+
+use super::{Carrier, Credential, Mechanism, Proof, Signature};
 use crate::machine::AskReason;
 
 /// What a provider is told.
@@ -41,6 +43,12 @@ pub trait Provider: Send + Sync + 'static {
     /// Where its credentials travel, unless the builder says otherwise.
     fn carrier(&self) -> Carrier {
         Carrier::Message
+    }
+
+    /// Whether its credentials answer challenges. An `accepted` without one is not believed then, and
+    /// no session takes the place of the provider.
+    fn proof(&self) -> Proof {
+        Proof::Token
     }
 
     /// Gives a credential. The future is dropped when nobody waits for it any more.
@@ -168,5 +176,83 @@ impl<P: Provider> Provider for Cookies<P> {
 
     async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
         self.values.provide(request).await
+    }
+}
+
+/// A provider of signatures: see [`public_key`].
+pub struct Keys<F> {
+    fingerprint: String,
+    sign: F,
+}
+
+impl<F> fmt::Debug for Keys<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fingerprint, sign: _ } = self;
+        f.debug_struct("Keys").field("fingerprint", fingerprint).finish_non_exhaustive()
+    }
+}
+
+/// A private key, which stays where it is: the closure signs the bytes that it is given. It must
+/// not sign others that look like these by the same way. `fingerprint` is that of the public key, as
+/// OpenSSH shows it.
+pub fn public_key<F, Fut>(fingerprint: impl Into<String>, sign: F) -> Keys<F>
+where
+    F: Fn(Vec<u8>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+{
+    Keys { fingerprint: fingerprint.into(), sign }
+}
+
+impl<F, Fut> Provider for Keys<F>
+where
+    F: Fn(Vec<u8>) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+{
+    fn proof(&self) -> Proof {
+        Proof::Response
+    }
+
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        beginning(request)?;
+        Ok(Credential::public_key(self.fingerprint.as_str(), self.sign.clone())?)
+    }
+}
+
+/// A provider of exchanges by password: see [`scram`].
+pub struct Passwords {
+    user: String,
+    password: Zeroizing<String>,
+}
+
+impl fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user: _, password: _ } = self;
+        f.debug_struct("Passwords").finish_non_exhaustive()
+    }
+}
+
+/// A password, which does not travel (SCRAM-SHA-256). The connection counts only once the server
+/// has shown that it knows the password too.
+pub fn scram(user: impl Into<String>, password: impl Into<String>) -> Passwords {
+    Passwords { user: user.into(), password: Zeroizing::new(password.into()) }
+}
+
+impl Provider for Passwords {
+    fn proof(&self) -> Proof {
+        Proof::Response
+    }
+
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        beginning(request)?;
+        // What cannot be a name or a password is none the next time either.
+        Credential::scram(&self.user, &self.password).map_err(|_| Unavailable::ForGood)
+    }
+}
+
+/// An open connection is not asked back: it is replaced when its lease ends.
+fn beginning(request: Request) -> Result<(), Unavailable> {
+    match request.reason {
+        AskReason::Connect | AskReason::Reconnect | AskReason::Refused => Ok(()),
+        AskReason::Refresh => Err(Unavailable::ForGood),
     }
 }

@@ -12,7 +12,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    auth::{Carrier, Provider, is_tchar},
+    auth::{Carrier, Proof, Provider, is_tchar},
     error::Error,
     handshake::{Address, Connector, Handshake, Security, Tls},
     limits, machine,
@@ -51,13 +51,14 @@ impl Builder {
     /// To this URL, with credentials of this provider, and everything else as in
     /// [`limits`](crate::limits).
     pub fn new(url: &str, provider: impl Provider) -> Result<Self, Error> {
+        let settings = Settings { proof: provider.proof(), ..Settings::default() };
         Ok(Self {
             handshake: Handshake::to(Address::parse(url)?),
             tls: None,
             subprotocols: Vec::new(),
             carrier: provider.carrier(),
             provider: Arc::new(provider),
-            settings: Settings::default(),
+            settings,
             queue_bytes: limits::QUEUE_BYTES,
             resend: Resend::Unsent,
             resume: Resume::BySession,
@@ -262,6 +263,11 @@ impl Builder {
             | Carrier::Subprotocol
             | Carrier::Query { .. }
             | Carrier::Cookie { .. } => Takes::Anything,
+        };
+        let resume = match settings.proof {
+            Proof::Token => resume,
+            // A session would be accepted without a challenge, by whoever is on the other side.
+            Proof::Response => Resume::ByProvider,
         };
         let shared = Arc::new(Shared::new(queue_bytes));
         let (sender, phase) = watch::channel(Phase::Connecting);

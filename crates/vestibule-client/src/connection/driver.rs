@@ -11,6 +11,7 @@ use tokio::{
     sync::watch,
     time::{Instant, Sleep, sleep_until},
 };
+use zeroize::Zeroizing;
 
 use super::{
     Message, Observer, Phase, Resend, Resume,
@@ -20,7 +21,7 @@ use super::{
     shared::{Order, Shared},
 };
 use crate::{
-    auth::{Carrier, Credential, Provider, Request, Unavailable},
+    auth::{Answer, Answering, Carrier, Credential, Provider, Request, Unanswered, Unavailable},
     error::{Detail, Ended},
     handshake::{Frame, Handshake, OpenError, SocketError},
     machine::{Cause, End, Failure, Input, Machine, StateName, StopReason},
@@ -79,6 +80,10 @@ pub(super) struct Driver {
     pub(super) parts: Parts,
     pub(super) link: Link,
     pub(super) question: Option<Question>,
+    /// The response to a challenge, until it is there.
+    pub(super) answering: Option<Answering>,
+    /// The response, until it is sent.
+    pub(super) response: Option<Zeroizing<String>>,
     pub(super) purse: Purse,
     clock: Clock,
     chance: Chance,
@@ -103,6 +108,7 @@ pub(super) struct Ending {
 enum Happening {
     Order(Order),
     Answer(Result<Credential, Unavailable>),
+    Response(Result<Answer, Unanswered>),
     Heard(Heard),
     Tick,
 }
@@ -113,6 +119,8 @@ impl Driver {
             parts,
             link: Link::None,
             question: None,
+            answering: None,
+            response: None,
             purse: Purse::default(),
             clock: Clock::start(),
             chance: Chance::new(),
@@ -142,6 +150,12 @@ impl Driver {
         {
             self.question = None;
             return Poll::Ready(Happening::Answer(answer));
+        }
+        if let Some(answering) = &mut self.answering
+            && let Poll::Ready(answer) = answering.as_mut().poll(cx)
+        {
+            self.answering = None;
+            return Poll::Ready(Happening::Response(answer));
         }
         let traffic = match self.parts.machine.state() {
             StateName::Open | StateName::Closing => match self.parts.carrier {
@@ -201,6 +215,15 @@ impl Driver {
             }
             Happening::Answer(Err(Unavailable::ForGood)) => {
                 self.step(Input::NoCredential(Failure::Denied));
+            }
+            Happening::Response(Ok(answer)) => {
+                let (message, expected) = answer.into_parts();
+                self.response = Some(message);
+                self.step(Input::Response(expected));
+            }
+            Happening::Response(Err(unanswered)) => {
+                self.detail = Some(Arc::new(Detail::Challenge(unanswered)));
+                self.step(Input::NoResponse);
             }
             Happening::Heard(heard) => self.heard(heard),
             Happening::Tick => self.step(Input::Tick),

@@ -302,6 +302,7 @@ impl Sink<Message> for Connection {
                 | StopReason::CredentialRefused
                 | StopReason::Refused
                 | StopReason::Revoked
+                | StopReason::ChallengeFailed
                 | StopReason::Protocol
                 | StopReason::AttemptsExhausted => Err(Error::Ended(ended)),
             }),

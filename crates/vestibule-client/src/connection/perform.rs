@@ -9,7 +9,7 @@ use super::{Event, Message, Phase, Resend, Resume, driver::Driver, link::Link};
 use crate::{
     auth::{Carrier, Credential, Mechanism, Request},
     error::Ended,
-    machine::{AskReason, Auth, Effect, End, Opened, Presentation, StopReason, content},
+    machine::{AskReason, Auth, Demand, Effect, End, Opened, Presentation, StopReason, content},
 };
 
 const LOGOUT: &str = r#"{"auth":{"type":"logout"}}"#;
@@ -22,9 +22,16 @@ impl Driver {
             Effect::Spend => self.spend(),
             Effect::Connect => self.connect(),
             Effect::Present(presentation) => self.present(presentation),
+            Effect::Challenge(demand) => self.challenged(demand),
+            Effect::Respond => {
+                if let Some(response) = self.response.take() {
+                    self.link.say(response);
+                }
+            }
             Effect::Logout => self.link.say_last(Zeroizing::new(LOGOUT.to_owned())),
             Effect::Close { code, reason } => self.link.close(code, reason),
             Effect::Drop { code } => {
+                self.answering = None;
                 self.link.drop_with(code);
                 self.parts.shared.flushed();
             }
@@ -99,7 +106,15 @@ impl Driver {
         }
     }
 
+    /// What presented itself answers.
+    fn challenged(&mut self, demand: Demand) {
+        if let Some(credential) = &self.purse.presented {
+            self.answering = Some(credential.respond(demand, &self.parts.handshake));
+        }
+    }
+
     fn connect(&mut self) {
+        self.answering = None;
         let handshake = Arc::clone(&self.parts.handshake);
         let given = match self.parts.carrier {
             Carrier::Message => None,

@@ -174,6 +174,13 @@ impl Handshake {
         }
     }
 
+    /// The bytes to sign for a challenge on a connection of this handshake (`docs/protocol.md`,
+    /// section 6.5); `None` where there can be no such handshake. The nonce is a stranger's: what is
+    /// no nonce is not signed.
+    pub fn signed(&self, nonce: &str) -> Option<Vec<u8>> {
+        request::signed(self, nonce)
+    }
+
     async fn connect(&self) -> Result<Box<dyn Duplex>, OpenError> {
         let stream = self.connector.connect(&self.address).await.map_err(|source| {
             let (host, port) = (self.address.host().to_owned(), self.address.port());

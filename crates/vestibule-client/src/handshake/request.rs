@@ -5,7 +5,13 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use zeroize::Zeroizing;
 
 use super::{Handshake, OpenError};
-use crate::auth::{Carrier, Credential};
+use crate::{
+    auth::{Carrier, Credential},
+    limits,
+};
+
+/// What makes the signed bytes unlike any others that a key may sign.
+const DOMAIN: &str = "vestibule-public-key-v1";
 
 /// The opening handshake, with the credential where its carrier is part of it.
 pub(super) fn request(
@@ -48,6 +54,27 @@ pub(super) fn request(
     Ok(request)
 }
 
+/// What a private key signs, which is about this handshake and no other.
+pub(super) fn signed(handshake: &Handshake, nonce: &str) -> Option<Vec<u8>> {
+    let is_nonce = nonce.len() == limits::NONCE_CHARS
+        && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if !is_nonce {
+        return None;
+    }
+    let request = request(handshake, None).ok()?;
+    let host = request.headers().get(header::HOST)?.to_str().ok()?.to_ascii_lowercase();
+    let (name, port) = match host.rsplit_once(':') {
+        // A literal IPv6 address has colons of its own, and brackets around them.
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, Some(port)),
+        Some(_) | None => (host.as_str(), None),
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let host = port.map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
+    let origin = request.headers().get(header::ORIGIN).map(HeaderValue::to_str).transpose().ok()?;
+    let parts = [DOMAIN, nonce, &host, request.uri().path(), origin.unwrap_or_default()];
+    Some(parts.join("\0").into_bytes())
+}
+
 /// Puts the credential into the fields, or returns the offer that holds it.
 fn carry(
     carrier: &Carrier,
@@ -55,6 +82,9 @@ fn carry(
     handshake: &Handshake,
     fields: &mut HeaderMap,
 ) -> Result<Option<Zeroizing<String>>, OpenError> {
+    if credential.answers() && *carrier != Carrier::Message {
+        return Err(OpenError::Uncarried("what answers a challenge travels in a message"));
+    }
     let token = credential.expose();
     match carrier {
         Carrier::Message | Carrier::Query { .. } | Carrier::PerMessage => Ok(None),

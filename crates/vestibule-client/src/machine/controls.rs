@@ -3,7 +3,7 @@
 use serde_json::Value;
 use vestibule_core::{authn::message::PREFIX, limits};
 
-use super::ends::is_error_name;
+use super::{Demand, ends::is_error_name};
 
 /// Largest integer that every reader of JSON reads exactly.
 const MOST_SECONDS: u64 = (1 << 53) - 1;
@@ -12,9 +12,11 @@ const MOST_SECONDS: u64 = (1 << 53) - 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said {
     Required,
+    Challenge(Demand),
     Accepted {
         subject: String,
         expires_in: u64,
+        message: Option<String>,
     },
     Expiring {
         expires_in: u64,
@@ -59,7 +61,16 @@ fn said(auth: &Value) -> Option<Said> {
         "accepted" => Said::Accepted {
             subject: string("subject")?.to_owned(),
             expires_in: seconds(auth.get("expires_in")?)?,
+            message: string("message").map(str::to_owned),
         },
+        "challenge" => {
+            seconds(auth.get("expires_in")?)?;
+            match (string("nonce"), string("message")) {
+                (Some(nonce), None) => Said::Challenge(Demand::Nonce(nonce.to_owned())),
+                (None, Some(message)) => Said::Challenge(Demand::Message(message.to_owned())),
+                (Some(_), Some(_)) | (None, None) => return None,
+            }
+        }
         "expiring" => Said::Expiring { expires_in: seconds(auth.get("expires_in")?)? },
         "rejected" => {
             let error = string("error")?;
@@ -125,6 +136,7 @@ mod tests {
             let said = expected.map_or(Said::Garbage, |expires_in| Said::Accepted {
                 subject: "a".to_owned(),
                 expires_in,
+                message: None,
             });
             assert_eq!(read(&accepted("a", text)), said, "{text}");
         }

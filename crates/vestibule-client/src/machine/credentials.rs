@@ -3,10 +3,12 @@
 use core::time::Duration;
 
 use super::{
-    AskReason, Auth, Carrier, Cause, Effect, End, Failure, Machine, Presentation, StopReason,
-    delays,
+    AskReason, Auth, Cause, Demand, Effect, End, Expected, Failure, Machine, Presentation,
+    StopReason, delays,
     state::{Authenticating, Open, Renewal, State},
 };
+use vestibule_core::authn::Proof;
+
 use crate::limits;
 
 impl Machine {
@@ -42,7 +44,11 @@ impl Machine {
             State::Stopped
             | State::Connecting { .. }
             | State::Settling { .. }
-            | State::Authenticating(Authenticating::Presented { .. })
+            | State::Authenticating(
+                Authenticating::Presented { .. }
+                | Authenticating::Responding { .. }
+                | Authenticating::Responded { .. },
+            )
             | State::Waiting { .. }
             | State::Closing { .. } => {}
         }
@@ -52,6 +58,36 @@ impl Machine {
         let until = self.after(self.settings.auth_timeout);
         self.state = State::Authenticating(Authenticating::Presented { until });
         self.effects.push(Effect::Present(Presentation::Authenticate));
+    }
+
+    /// One challenge is answered for each credential, and only by who has said that it answers.
+    pub(super) fn challenged(&mut self, demand: Demand) {
+        match (self.state, self.settings.proof) {
+            (State::Authenticating(Authenticating::Presented { until }), Proof::Response) => {
+                self.state = State::Authenticating(Authenticating::Responding { until });
+                self.effects.push(Effect::Challenge(demand));
+            }
+            (_, Proof::Response | Proof::Token) => self.nonsense(),
+        }
+    }
+
+    pub(super) fn responded(&mut self, expected: Option<Expected>) {
+        if let State::Authenticating(Authenticating::Responding { until }) = self.state {
+            self.state = State::Authenticating(Authenticating::Responded { until });
+            self.expected = expected;
+            self.effects.push(Effect::Respond);
+        }
+    }
+
+    pub(super) fn not_responded(&mut self) {
+        if let State::Authenticating(Authenticating::Responding { .. }) = self.state {
+            self.unproven();
+        }
+    }
+
+    /// What is on the other side is not what it has to be.
+    pub(super) fn unproven(&mut self) {
+        self.leave(StopReason::ChallengeFailed, End::lost(), 1000);
     }
 
     pub(super) fn not_provided(&mut self, failure: Failure) {
@@ -70,7 +106,11 @@ impl Machine {
             State::Stopped
             | State::Connecting { .. }
             | State::Settling { .. }
-            | State::Authenticating(Authenticating::Presented { .. })
+            | State::Authenticating(
+                Authenticating::Presented { .. }
+                | Authenticating::Responding { .. }
+                | Authenticating::Responded { .. },
+            )
             | State::Waiting { .. }
             | State::Closing { .. } => {}
         }
@@ -98,7 +138,7 @@ impl Machine {
         let hears = self.is_sealed() || self.speaks();
         if let State::Open(from @ Open { renewal: Renewal::Due(_), .. }) = self.state
             && hears
-            && self.settings.carrier != Carrier::Cookie
+            && self.renews()
         {
             self.renew(from);
         }
@@ -119,11 +159,6 @@ impl Machine {
 
     /// When a credential of that many seconds is to be refreshed.
     pub(super) fn renewal(&self, expires_in: u64) -> Option<Duration> {
-        match self.settings.carrier {
-            Carrier::Cookie => None,
-            Carrier::Message | Carrier::Handshake | Carrier::PerMessage => {
-                Some(self.after(delays::renewal(expires_in, self.jitter)))
-            }
-        }
+        self.renews().then(|| self.after(delays::renewal(expires_in, self.jitter)))
     }
 }

@@ -53,7 +53,11 @@ impl Machine {
             State::Stopped
             | State::Connecting { .. }
             | State::Settling { .. }
-            | State::Authenticating(Authenticating::Presented { .. })
+            | State::Authenticating(
+                Authenticating::Presented { .. }
+                | Authenticating::Responding { .. }
+                | Authenticating::Responded { .. },
+            )
             | State::Open(_)
             | State::Waiting { .. }
             | State::Closing { .. } => AskReason::Reconnect,

@@ -32,6 +32,8 @@ pub enum StopReason {
     Refused,
     /// Revoked or logged out (4410).
     Revoked,
+    /// The server's challenge could not be answered, or it did not prove what it has to.
+    ChallengeFailed,
     /// One side does not understand the other (1002, 4400, or nonsense of the server's).
     Protocol,
     /// As many connections as are allowed failed in a row.
@@ -49,6 +51,7 @@ impl StopReason {
             Self::CredentialRefused => "credential_refused",
             Self::Refused => "refused",
             Self::Revoked => "revoked",
+            Self::ChallengeFailed => "challenge_failed",
             Self::Protocol => "protocol",
             Self::AttemptsExhausted => "attempts_exhausted",
         }
@@ -61,6 +64,7 @@ impl StopReason {
             Self::CredentialRefused => Some(Cause::CredentialRefused),
             Self::Refused => Some(Cause::Refused),
             Self::Revoked => Some(Cause::Revoked),
+            Self::ChallengeFailed => Some(Cause::ChallengeFailed),
             Self::Protocol => Some(Cause::Protocol),
             Self::AttemptsExhausted => Some(Cause::AttemptsExhausted),
         }
@@ -92,6 +96,8 @@ pub enum Cause {
     Refused,
     /// See [`StopReason::Revoked`].
     Revoked,
+    /// See [`StopReason::ChallengeFailed`].
+    ChallengeFailed,
     /// See [`StopReason::Protocol`].
     Protocol,
     /// See [`StopReason::AttemptsExhausted`].
@@ -110,6 +116,7 @@ impl Cause {
             Self::CredentialRefused => "credential_refused",
             Self::Refused => "refused",
             Self::Revoked => "revoked",
+            Self::ChallengeFailed => "challenge_failed",
             Self::Protocol => "protocol",
             Self::AttemptsExhausted => "attempts_exhausted",
         }

@@ -36,10 +36,12 @@ pub use self::{
     ends::{Cause, End, StopReason, Verdict, is_error_name, read_reason},
     state::StateName,
     vocabulary::{
-        AskReason, Auth, Carrier, Effect, Failure, Input, Opened, Presentation, Replacing,
-        Settings, Told,
+        AskReason, Auth, Carrier, Demand, Effect, Expected, Failure, Input, Opened, Presentation,
+        Replacing, Settings, Told,
     },
 };
+use vestibule_core::authn::Proof;
+
 use crate::limits;
 
 /// The machine.
@@ -56,6 +58,8 @@ pub struct Machine {
     /// Why a credential was asked for last, or is to be asked for next.
     reason: AskReason,
     controls: Controls,
+    /// What the server must say when it accepts the response that was sent.
+    expected: Option<Expected>,
     effects: Vec<Effect>,
     now: Duration,
     jitter: f64,
@@ -82,6 +86,7 @@ impl Default for Settings {
             carrier: Carrier::Message,
             connect_timeout: limits::CONNECT_TIMEOUT,
             auth_timeout: limits::AUTH_TIMEOUT,
+            proof: Proof::Token,
             settle: limits::SETTLE,
             replacing: Replacing::On,
             base: limits::BACKOFF_BASE,
@@ -105,6 +110,7 @@ impl Machine {
             opened: Opened::First,
             reason: AskReason::Connect,
             controls: Controls { count: 0, since: Duration::ZERO },
+            expected: None,
             effects: Vec::new(),
             now: Duration::ZERO,
             jitter: 0.0,
@@ -155,9 +161,11 @@ impl Machine {
                 self.abandon(Cause::CredentialUnavailable);
             }
             State::Connecting { .. } => self.abandon(Cause::ConnectTimeout),
-            State::Authenticating(Authenticating::Presented { .. }) => {
-                self.abandon(Cause::AuthTimeout);
-            }
+            State::Authenticating(
+                Authenticating::Presented { .. }
+                | Authenticating::Responding { .. }
+                | Authenticating::Responded { .. },
+            ) => self.abandon(Cause::AuthTimeout),
             State::Settling { .. } => self.open(None, None),
             State::Waiting { .. } => self.ask(self.reason),
             State::Closing { .. } => self.leave(StopReason::Closed, End::lost(), 1000),
@@ -182,6 +190,8 @@ impl Machine {
             }
             Input::Credential => self.provided(),
             Input::NoCredential(failure) => self.not_provided(failure),
+            Input::Response(expected) => self.responded(expected),
+            Input::NoResponse => self.not_responded(),
             Input::SocketOpen => self.connected(),
             Input::Text(text) if is_control(text) => self.heard(controls::read(text)),
             Input::Text(_) | Input::Binary => self.application(),
@@ -243,6 +253,11 @@ impl Machine {
     /// Whether each message carries the token.
     fn is_sealed(&self) -> bool {
         self.settings.carrier == Carrier::PerMessage
+    }
+
+    /// Whether a newer credential can be presented on an open connection.
+    fn renews(&self) -> bool {
+        self.settings.carrier != Carrier::Cookie && self.settings.proof == Proof::Token
     }
 
     fn after(&self, span: Duration) -> Duration {

@@ -8,6 +8,8 @@ use super::{
     endings::Spent,
     state::{Authenticating, Known, Open, Renewal, State},
 };
+use vestibule_core::authn::Proof;
+
 use crate::limits;
 
 impl Machine {
@@ -70,7 +72,10 @@ impl Machine {
                 | State::Waiting { .. }
                 | State::Closing { .. } => self.refuse("credential_required"),
             },
-            Said::Accepted { subject, expires_in } => self.accepted(Told { subject, expires_in }),
+            Said::Challenge(demand) => self.challenged(demand),
+            Said::Accepted { subject, expires_in, message } => {
+                self.accepted(Told { subject, expires_in }, message.as_deref());
+            }
             Said::Expiring { expires_in } => self.expiring(expires_in),
             Said::Rejected { error, retry } => {
                 self.rejected(&error, if retry { Retry::Allowed } else { Retry::Refused });
@@ -79,7 +84,10 @@ impl Machine {
         }
     }
 
-    fn accepted(&mut self, told: Told) {
+    fn accepted(&mut self, told: Told, message: Option<&str>) {
+        if !self.is_proven(message) {
+            return self.unproven();
+        }
         let until = self.renewal(told.expires_in);
         let State::Open(from) = self.state else {
             return self.open(Some(told), until);
@@ -93,6 +101,17 @@ impl Machine {
                 Open { lease: Known::Yes, renewal: Renewal::Due(until), failed: 0, ..from }
             }
         });
+    }
+
+    /// Who skips the challenge, or does not say what only the right server can, has proved nothing.
+    fn is_proven(&self, message: Option<&str>) -> bool {
+        match (self.state, self.settings.proof) {
+            (State::Authenticating(Authenticating::Responded { .. }), Proof::Response) => {
+                self.expected.as_ref().is_none_or(|expected| expected.is(message))
+            }
+            (State::Authenticating(_), Proof::Response) => false,
+            (_, Proof::Response | Proof::Token) => true,
+        }
     }
 
     fn expiring(&mut self, expires_in: u64) {
@@ -117,7 +136,12 @@ impl Machine {
                 self.spend(error);
                 self.renew_later(from);
             }
-            (State::Authenticating(Authenticating::Presented { .. }), Retry::Allowed) => {
+            (
+                State::Authenticating(
+                    Authenticating::Presented { .. } | Authenticating::Responded { .. },
+                ),
+                Retry::Allowed,
+            ) => {
                 self.tell(told);
                 if self.fresh == Fresh::Tried {
                     return self.refuse(error);
@@ -129,14 +153,21 @@ impl Machine {
                 self.state = State::Authenticating(Authenticating::Asking { until });
             }
             // Its Close follows.
-            (State::Authenticating(Authenticating::Presented { .. }), Retry::Refused) => {
+            (
+                State::Authenticating(
+                    Authenticating::Presented { .. } | Authenticating::Responded { .. },
+                ),
+                Retry::Refused,
+            ) => {
                 self.tell(told);
                 self.spend(error);
             }
             // Nobody asked.
             (
                 State::Open(_)
-                | State::Authenticating(Authenticating::Asking { .. })
+                | State::Authenticating(
+                    Authenticating::Asking { .. } | Authenticating::Responding { .. },
+                )
                 | State::Stopped
                 | State::Asking { .. }
                 | State::Connecting { .. }

@@ -38,6 +38,10 @@ pub(super) enum Authenticating {
     Asking { until: Duration },
     /// The server's answer is waited for.
     Presented { until: Duration },
+    /// The response to a challenge is waited for.
+    Responding { until: Duration },
+    /// The server's answer to that is waited for.
+    Responded { until: Duration },
 }
 
 /// Messages flow.
@@ -129,7 +133,10 @@ impl State {
             | Self::Waiting { until, .. }
             | Self::Closing { until }
             | Self::Authenticating(
-                Authenticating::Asking { until } | Authenticating::Presented { until },
+                Authenticating::Asking { until }
+                | Authenticating::Presented { until }
+                | Authenticating::Responding { until }
+                | Authenticating::Responded { until },
             ) => Some(*until),
             Self::Open(Open { renewal, .. }) => match renewal {
                 Renewal::Due(until) => *until,

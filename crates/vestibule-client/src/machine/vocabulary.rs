@@ -1,7 +1,11 @@
 //! What goes into the machine and what comes out of it. The names are those of
 //! `vectors/client-machine.json`.
 
-use core::time::Duration;
+use core::{fmt, time::Duration};
+
+use subtle::ConstantTimeEq;
+use vestibule_core::authn::Proof;
+use zeroize::Zeroizing;
 
 use super::ends::{Cause, End, StopReason, Verdict};
 
@@ -62,6 +66,9 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// For the provider, and again for the server's answer to what it provided.
     pub auth_timeout: Duration,
+    /// With [`Proof::Response`] a credential counts only after a challenge that was answered, and
+    /// nothing is refreshed over the connection.
+    pub proof: Proof,
     /// How long a refusal may follow a handshake that carried the credential.
     pub settle: Duration,
     /// Whether a connection that ended is replaced.
@@ -89,6 +96,38 @@ pub enum Failure {
     Denied,
 }
 
+/// What a server demands in a `challenge`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// To sign this, together with where the handshake went.
+    Nonce(String),
+    /// The answer to this message of SCRAM.
+    Message(String),
+}
+
+/// The `message` without which an `accepted` is not believed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Expected(Zeroizing<String>);
+
+impl Expected {
+    /// This one, and no other.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(Zeroizing::new(message.into()))
+    }
+
+    /// Whether the server said it.
+    pub fn is(&self, message: Option<&str>) -> bool {
+        message.is_some_and(|message| self.0.as_bytes().ct_eq(message.as_bytes()).into())
+    }
+}
+
+impl fmt::Debug for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("Expected")
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input<'a> {
@@ -98,6 +137,11 @@ pub enum Input<'a> {
     Credential,
     /// The provider gave none.
     NoCredential(Failure),
+    /// There is a response to the challenge, and what `accepted` must say for it, where the server
+    /// has something to prove.
+    Response(Option<Expected>),
+    /// The challenge must not be answered, or cannot be.
+    NoResponse,
     /// The handshake is done.
     SocketOpen,
     /// A text message came.
@@ -163,6 +207,10 @@ pub enum Effect {
     Connect,
     /// Send the credential.
     Present(Presentation),
+    /// Find the response to this.
+    Challenge(Demand),
+    /// Send the response.
+    Respond,
     /// Send the logout.
     Logout,
     /// Close the socket, and hear it until it has closed.

@@ -108,6 +108,12 @@ pub struct AwaitingServerFinal {
 }
 
 impl AwaitingServerFinal {
+    /// The `server-final-message` of a server that knows the password, for those who judge elsewhere.
+    /// Any other says that it does not, however alike it is.
+    pub fn expected(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("v={}", BASE64.encode(&*self.expected)))
+    }
+
     /// Judges `server-final-message`. Until then the server may be anybody, whatever else it says.
     pub fn finish(self, message: &[u8]) -> Result<ServerProven, ClientFault> {
         let Self { expected } = self;

@@ -99,8 +99,7 @@ async fn a_server_that_chooses_the_entry_with_the_token() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_the_credential_or_answers_something_else() {
-    let challenge = r#"{"auth":{"type":"challenge","nonce":"AAAA","expires_in":5}}"#;
-    for word in [None, Some(challenge), Some(r#"{"auth":{"type":"dance"}}"#)] {
+    for word in [None, Some(r#"{"auth":{"type":"dance"}}"#)] {
         let (builder, mut server, ..) = pair();
         let serving = async {
             let mut peer = server.accept().await;
@@ -126,6 +125,8 @@ async fn garbage_for_a_control_message_ends_it_whenever_it_comes() {
         r#"{"auth":{"type":"accepted","subject":"alice","expires_in":-1}}"#,
         r#"{"auth":{"type":"expiring","expires_in":1.5}}"#,
         r#"{"auth":{"type":"rejected","error":"x"}}"#,
+        // A token has no answer.
+        r#"{"auth":{"type":"challenge","nonce":"AAAA","expires_in":5}}"#,
         "hello, before anything was accepted",
     ] {
         let (builder, mut server, ..) = pair();

@@ -45,6 +45,12 @@ fn inputs() -> Vec<Input<'static>> {
         Input::Text(r#"{"auth":{"type":"expiring","expires_in":5}}"#),
         Input::Text(r#"{"auth":{"type":"rejected","error":"invalid_token","retry":true}}"#),
         Input::Text(r#"{"auth":{"type":"rejected","error":"insufficient_scope","retry":false}}"#),
+        Input::Text(r#"{"auth":{"type":"challenge","nonce":"abc","expires_in":5}}"#),
+        Input::Text(r#"{"auth":{"type":"challenge","message":"abc","expires_in":5}}"#),
+        Input::Text(r#"{"auth":{"type":"accepted","subject":"a","expires_in":5,"message":"v=a"}}"#),
+        Input::Response(None),
+        Input::Response(Some(Expected::new("v=a"))),
+        Input::NoResponse,
         Input::Text(r#"{"auth":"#),
     ];
     inputs.extend([1000, 1001, 1006, 4400, 4401, 4410, 4429].map(closed));
@@ -59,6 +65,8 @@ fn possible(input: &Input<'_>, socket: Socket) -> bool {
         Input::Start
         | Input::Credential
         | Input::NoCredential(_)
+        | Input::Response(_)
+        | Input::NoResponse
         | Input::Close { .. }
         | Input::Abort
         | Input::Logout
@@ -74,7 +82,12 @@ fn apply(effect: &Effect, socket: &mut Socket, carrier: Carrier, running: &mut u
             assert_eq!(*socket, Socket::None, "never two sockets");
             *socket = Socket::Connecting;
         }
-        Effect::Present(_) | Effect::Logout | Effect::Close { .. } | Effect::Open(_) => {
+        Effect::Present(_)
+        | Effect::Challenge(_)
+        | Effect::Respond
+        | Effect::Logout
+        | Effect::Close { .. }
+        | Effect::Open(_) => {
             assert_eq!(*socket, Socket::Open, "{effect:?} needs a socket");
         }
         Effect::Drop { .. } => *socket = Socket::None,
@@ -101,11 +114,12 @@ proptest! {
     #[test]
     fn no_order_of_events_leaves_two_sockets_or_one_without_an_owner_or_a_wait_without_an_end(
         carrier in prop::sample::select(vec![Carrier::Message, Carrier::Handshake, Carrier::Cookie, Carrier::PerMessage]),
+        proof in prop::sample::select(vec![Proof::Token, Proof::Response]),
         replacing in prop::sample::select(vec![Replacing::On, Replacing::Off]),
         steps in prop::collection::vec(
             (prop::sample::select(inputs()), 0_u8..4, 0.0_f64..1.0), 1..300),
     ) {
-        let mut machine = Machine::new(Settings { carrier, replacing, ..Settings::default() });
+        let mut machine = Machine::new(Settings { carrier, proof, replacing, ..Settings::default() });
         let (mut now, mut socket, mut running) = (Duration::ZERO, Socket::None, 0);
         for (input, passes, jitter) in steps {
             now = match passes {

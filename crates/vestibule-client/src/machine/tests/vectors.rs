@@ -31,6 +31,11 @@ fn settings(defaults: &Value, own: &Value) -> Settings {
         },
         connect_timeout: millis(get("connectTimeout")),
         auth_timeout: millis(get("authTimeout")),
+        proof: match get("respond").as_str().unwrap() {
+            "on" => Proof::Response,
+            "off" => Proof::Token,
+            other => panic!("{other}"),
+        },
         settle: millis(get("settle")),
         replacing: match get("reconnect").as_str().unwrap() {
             "on" => Replacing::On,
@@ -65,6 +70,8 @@ fn input(value: &Value) -> Input<'_> {
             "denied" => Failure::Denied,
             other => panic!("{other}"),
         }),
+        "response" => Input::Response(value["proof"].as_str().map(Expected::new)),
+        "no_response" => Input::NoResponse,
         "socket_open" => Input::SocketOpen,
         "text" => Input::Text(value["text"].as_str().unwrap()),
         "binary" => Input::Binary,
@@ -96,6 +103,11 @@ fn shown(effect: &Effect) -> Value {
             json!({"type": "present", "as": "authenticate"})
         }
         Effect::Present(Presentation::Refresh) => json!({"type": "present", "as": "refresh"}),
+        Effect::Challenge(Demand::Nonce(nonce)) => json!({"type": "challenge", "nonce": nonce}),
+        Effect::Challenge(Demand::Message(message)) => {
+            json!({"type": "challenge", "message": message})
+        }
+        Effect::Respond => json!({"type": "respond"}),
         Effect::Logout => json!({"type": "logout"}),
         Effect::Close { code, reason } => json!({"type": "close", "code": code, "reason": reason}),
         Effect::Drop { code } => json!({"type": "drop", "code": code}),

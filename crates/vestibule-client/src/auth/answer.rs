@@ -1,0 +1,165 @@
+//! What answers a challenge (`docs/protocol.md`, section 6.5).
+
+use core::{fmt, future::Future, pin::Pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use data_encoding::BASE64URL_NOPAD;
+use serde_json::json;
+use tokio::task::spawn_blocking;
+use vestibule_core::authn::Mechanism;
+use vestibule_verify::scram::{Client, ClientBinding, ClientFault, Nonce};
+use zeroize::Zeroizing;
+
+use super::{Malformed, Unavailable};
+use crate::{
+    handshake::Handshake,
+    machine::{Demand, Expected},
+};
+
+type Signing = Pin<Box<dyn Future<Output = Result<Signature, Unavailable>> + Send>>;
+
+/// An answer, when it is there.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send>>;
+
+/// The answer to a challenge.
+pub struct Answer {
+    message: Zeroizing<String>,
+    expected: Option<Expected>,
+}
+
+impl Answer {
+    /// The control message to send, and what `accepted` must say then, where the server has to prove
+    /// something.
+    pub fn into_parts(self) -> (Zeroizing<String>, Option<Expected>) {
+        (self.message, self.expected)
+    }
+}
+
+/// What a private key made of the bytes that it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// Ed25519, or r and s of ECDSA on P-256 with SHA-256, 32 bytes each.
+    Raw([u8; 64]),
+    /// What `ssh-keygen -Y sign -n vestibule` writes, armored.
+    Ssh(String),
+}
+
+/// Why a challenge is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unanswered {
+    /// The server asks back where the credential is a token, or asks twice.
+    #[error("the server asks back, and nothing here has an answer")]
+    OutOfTurn,
+    /// The server asks for something else than the mechanism has.
+    #[error("the server asks for something else than the mechanism has")]
+    Mismatch,
+    /// The private key signed nothing.
+    #[error("the private key signed nothing")]
+    Unsigned,
+    /// The server breaks the exchange, or cannot be trusted with the password.
+    #[error("{0}")]
+    Server(ClientFault),
+}
+
+/// Who answers for a credential.
+#[derive(Clone)]
+pub(super) enum Answerer {
+    /// Nobody: it is a token.
+    Nobody,
+    Key(Arc<dyn Fn(Vec<u8>) -> Signing + Send + Sync>),
+    Password(Arc<Mutex<Option<Client>>>),
+}
+
+impl Answerer {
+    pub(super) fn key<F, Fut>(sign: F) -> Self
+    where
+        F: Fn(Vec<u8>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+    {
+        Self::Key(Arc::new(move |bytes| Box::pin(sign(bytes))))
+    }
+
+    /// Begins an exchange by password; what is sent first.
+    pub(super) fn password(user: &str, password: &str) -> Result<(Self, String), Malformed> {
+        let mut random = [0; 18];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| Malformed)?;
+        let (client, message) =
+            Client::begin(user, password, ClientBinding::Unsupported, &Nonce::new(random))
+                .map_err(|_| Malformed)?;
+        Ok((Self::Password(Arc::new(Mutex::new(Some(client)))), message))
+    }
+
+    pub(super) fn respond(&self, demand: Demand, handshake: &Handshake) -> Answering {
+        match (self, demand) {
+            (Self::Nobody, _) => Box::pin(async { Err(Unanswered::OutOfTurn) }),
+            (Self::Key(sign), Demand::Nonce(nonce)) => {
+                let signing = handshake.signed(&nonce).map(|bytes| sign(bytes));
+                Box::pin(async {
+                    let signature = signing.ok_or(Unanswered::Mismatch)?.await;
+                    Ok(signed(&signature.map_err(|_| Unanswered::Unsigned)?))
+                })
+            }
+            (Self::Password(client), Demand::Message(message)) => {
+                Box::pin(proven(Arc::clone(client), message))
+            }
+            (Self::Key(_), Demand::Message(_)) | (Self::Password(_), Demand::Nonce(_)) => {
+                Box::pin(async { Err(Unanswered::Mismatch) })
+            }
+        }
+    }
+}
+
+/// Nothing panics while it is held.
+fn lock(client: &Mutex<Option<Client>>) -> MutexGuard<'_, Option<Client>> {
+    client.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn signed(signature: &Signature) -> Answer {
+    let response = match signature {
+        Signature::Raw(bytes) => {
+            json!({ "type": "respond", "signature": BASE64URL_NOPAD.encode(bytes) })
+        }
+        Signature::Ssh(text) => json!({ "type": "respond", "sshsig": text }),
+    };
+    let message = Zeroizing::new(json!({ "auth": response }).to_string());
+    Answer { message, expected: None }
+}
+
+async fn proven(client: Arc<Mutex<Option<Client>>>, message: String) -> Result<Answer, Unanswered> {
+    let client = lock(&client).take().ok_or(Unanswered::OutOfTurn)?;
+    // As many iterations as the server wants: not for a thread that drives connections.
+    let responded = spawn_blocking(move || client.respond(message.as_bytes())).await;
+    let (awaiting, message) =
+        responded.map_err(|_| Unanswered::OutOfTurn)?.map_err(Unanswered::Server)?;
+    let response = json!({ "auth": { "type": "respond", "message": message } });
+    Ok(Answer {
+        message: Zeroizing::new(response.to_string()),
+        expected: Some(Expected::new(awaiting.expected().as_str())),
+    })
+}
+
+/// The member of `authenticate` that names who, or holds the token.
+pub(super) const fn member(mechanism: Mechanism) -> &'static str {
+    match mechanism {
+        Mechanism::Bearer | Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => "token",
+        Mechanism::PublicKey => "key",
+        Mechanism::ScramSha256 => "message",
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message: _, expected } = self;
+        f.debug_struct("Answer").field("expected", expected).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Answerer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nobody => "Nobody",
+            Self::Key(_) => "Key",
+            Self::Password(_) => "Password",
+        })
+    }
+}
