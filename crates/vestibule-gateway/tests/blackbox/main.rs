@@ -42,6 +42,8 @@ mod handshake;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod keyring;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod limits;

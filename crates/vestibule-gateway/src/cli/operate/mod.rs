@@ -4,10 +4,11 @@ mod accounts;
 mod api;
 mod connections;
 mod key;
-mod password;
+pub(super) mod password;
 mod revoke;
 mod table;
 mod user;
+mod user_key;
 
 use std::{
     net::SocketAddr,

@@ -10,7 +10,7 @@ use super::{
     Form, Reach, Stop,
     accounts::Accounts,
     api::{DONE, encode},
-    exit, object, password, print, table, when,
+    exit, object, password, print, table, user_key, when,
 };
 use crate::cli::{CommandError, Exit, World};
 
@@ -50,6 +50,11 @@ enum Action {
     Remove {
         /// Whom
         name: String,
+    },
+    /// Register, list and remove the public keys that users sign challenges by
+    Key {
+        #[command(subcommand)]
+        action: user_key::Action,
     },
 }
 
@@ -109,11 +114,17 @@ pub(super) fn run(
             way.ask(&Method::DELETE, &format!("/api/v1/users/{}", encode(&name)), None)?;
             told(&json!({ "removed": name }), &format!("removed {name}"), form, world)
         }
+        Action::Key { action } => user_key::run(action, &way, form, world),
     });
     exit(outcome)
 }
 
-fn told(value: &Value, words: &str, form: Form, world: &mut World<'_>) -> Result<Exit, Stop> {
+pub(super) fn told(
+    value: &Value,
+    words: &str,
+    form: Form,
+    world: &mut World<'_>,
+) -> Result<Exit, Stop> {
     match form {
         Form::Json => print(value, world)?,
         Form::Table => writeln!(world.output, "{words}")?,
@@ -171,11 +182,16 @@ fn list(way: &Accounts, form: Form, world: &mut World<'_>) -> Result<Exit, Stop>
 
 /// All pages of a list.
 pub(super) fn all(way: &Accounts, what: &str) -> Result<Vec<Value>, CommandError> {
+    pages(way, what, what)
+}
+
+/// All pages of a list whose entries are in that member.
+pub(super) fn pages(way: &Accounts, what: &str, inside: &str) -> Result<Vec<Value>, CommandError> {
     let (mut found, mut after) = (Vec::new(), String::new());
     loop {
         let path = format!("/api/v1/{what}?limit=100{after}");
         let page = way.ask(&Method::GET, &path, None)?;
-        if let Some(Value::Array(entries)) = page.get(what) {
+        if let Some(Value::Array(entries)) = page.get(inside) {
             found.extend(entries.iter().cloned());
         }
         match page.get("next").and_then(Value::as_str) {
