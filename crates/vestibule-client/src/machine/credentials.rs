@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 
+use vestibule_core::authn::Proof;
+
 use super::{
     AskReason, Auth, Cause, Demand, Effect, End, Expected, Failure, Machine, Presentation,
     StopReason, delays,
     state::{Authenticating, Open, Renewal, State},
 };
-use vestibule_core::authn::Proof;
-
 use crate::limits;
 
 impl Machine {

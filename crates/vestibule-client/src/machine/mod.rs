@@ -29,6 +29,8 @@ mod tests;
 
 use core::{mem, time::Duration};
 
+use vestibule_core::authn::Proof;
+
 pub(crate) use self::controls::content;
 use self::state::{Authenticating, Known, Open, Renewal, State};
 pub use self::{
@@ -40,8 +42,6 @@ pub use self::{
         Replacing, Settings, Told,
     },
 };
-use vestibule_core::authn::Proof;
-
 use crate::limits;
 
 /// The machine.

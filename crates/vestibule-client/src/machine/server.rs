@@ -2,14 +2,14 @@
 
 use core::time::Duration;
 
+use vestibule_core::authn::Proof;
+
 use super::{
     AskReason, Auth, Carrier, Cause, Controls, Effect, End, Fresh, Machine, Opened, Told,
     controls::Said,
     endings::Spent,
     state::{Authenticating, Known, Open, Renewal, State},
 };
-use vestibule_core::authn::Proof;
-
 use crate::limits;
 
 impl Machine {

@@ -160,7 +160,7 @@ enum Command {
     #[command(subcommand)]
     Token(Box<token::Command>),
     /// Connect to a WebSocket server and authenticate
-    Connect(connect::Arguments),
+    Connect(Box<connect::Arguments>),
     #[command(flatten)]
     Operate(operate::Command),
 }
@@ -214,7 +214,7 @@ impl Command {
             Self::Init(options) => init::run(&options, world),
             Self::Demo(options) => start::demo(&options, world),
             Self::Token(command) => token::run(*command, world),
-            Self::Connect(arguments) => start::connect(arguments),
+            Self::Connect(arguments) => start::connect(*arguments),
             Self::Operate(command) => operate::run(command, config, world),
         }
     }

@@ -8,7 +8,7 @@ use vestibule_testkit::{Output, run};
 
 use crate::{
     accounts::{PASSWORD, add, fine, operate},
-    rig::{Outcome, Rig, binary, converse},
+    rig::{Outcome, Rig, binary},
 };
 
 const ROUTE: &str = "accept = [\"message\"]\n\
@@ -65,6 +65,8 @@ fn a_public_key_is_added_from_a_file_or_standard_input_listed_and_removed() -> O
     let id = keys(&rig)?[0]["id"].as_str().context("no id")?.to_owned();
     fine(operate(&rig, &["user", "key", "remove", &id], "")?)?;
     assert_eq!(operate(&rig, &["user", "key", "remove", &id], "")?.code, 2);
+    assert_eq!(operate(&rig, &["user", "key", "remove", "-oops", "--json"], "")?.code, 2);
+    assert_eq!(operate(&rig, &["user", "key", "remove", "--json", "-oops"], "")?.code, 2);
     let left = keys(&rig)?[0]["fingerprint"].as_str().context("no fingerprint")?.to_owned();
     fine(operate(&rig, &["user", "key", "remove", &left], "")?)?;
     assert!(keys(&rig)?.is_empty());
@@ -91,4 +93,99 @@ fn what_is_no_public_key_is_not_registered_and_a_private_one_not_even_sent() -> 
     assert!(missing.code != 0 && missing.stderr.contains("no-such-file"), "{missing:?}");
     ensure!(keys(&rig)?.is_empty());
     Ok(())
+}
+
+/// `vestibule connect` with these arguments.
+fn command(rig: &Rig, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    let url = format!("ws://{}/ws", rig.gateway.address());
+    command.arg("connect").arg(url).args(["--once", "hello"]).args(arguments);
+    command.env_remove("SSH_AUTH_SOCK");
+    command
+}
+
+/// The same, to its end.
+fn connect(rig: &Rig, arguments: &[&str], input: &str) -> anyhow::Result<Output> {
+    run(command(rig, arguments), input)
+}
+
+/// The same, where it is let in: the upstream answers.
+fn let_in(rig: &Rig, arguments: &[&str], input: &str) -> anyhow::Result<Output> {
+    let command = command(rig, arguments);
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| run(command, input));
+        let (mut upstream, head) = rig.upstream.switch("")?;
+        ensure!(head.one("x-vestibule-subject") == Some("alice"), "{head:?}");
+        upstream.expect_text("hello")?;
+        upstream.send_text("welcome")?;
+        upstream.expect_close(1000)?;
+        let output = running.join().map_err(|_| anyhow::anyhow!("the command panicked"))??;
+        ensure!(output.stdout == "welcome", "{output:?}");
+        fine(output)
+    })
+}
+
+#[test]
+fn a_person_connects_by_the_key_that_was_registered_until_it_is_removed() -> Outcome {
+    let rig = rig()?;
+    for kind in ["ed25519", "ecdsa"] {
+        let (file, fingerprint) = pair(&rig, kind, kind)?;
+        let stranger = connect(&rig, &["--key", text(&file)?], "")?;
+        assert_eq!(stranger.code, 2, "{stranger:?}");
+        assert!(stranger.stderr.contains("invalid_credentials"), "{stranger:?}");
+        let public = file.with_extension("pub");
+        fine(operate(&rig, &["user", "key", "add", "alice", text(&public)?], "")?)?;
+        let output = let_in(&rig, &["--key", text(&file)?], "")?;
+        assert!(output.stderr.contains("accepted as alice by public-key"), "{output:?}");
+        fine(operate(&rig, &["user", "key", "remove", &fingerprint], "")?)?;
+        assert_eq!(connect(&rig, &["--key", text(&file)?], "")?.code, 2);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_key_or_is_to_travel_elsewhere_is_told_before_anything_is_sent() -> Outcome {
+    let rig = rig()?;
+    let (file, _) = pair(&rig, "key", "ed25519")?;
+    let key = text(&file)?;
+    for (arguments, code) in [
+        (&["--key", "no-such-file"][..], 1),
+        (&["--key", key, "--carrier", "header"], 64),
+        (&["--user", "alice", "--password-stdin", "--carrier", "cookie", "--cookie-name", "c"], 64),
+        (&["--key", key, "--user", "alice"], 64),
+        (&["--password-stdin"], 64),
+    ] {
+        let output = connect(&rig, arguments, "x\n")?;
+        assert_eq!(output.code, code, "{arguments:?} {output:?}");
+    }
+    // Without its private half, a public key signs nothing.
+    let public = file.with_extension("pub");
+    fine(operate(&rig, &["user", "key", "add", "alice", text(&public)?], "")?)?;
+    fs::remove_file(&file)?;
+    let unsigned = connect(&rig, &["--key", text(&public)?], "")?;
+    assert_eq!(unsigned.code, 1, "{unsigned:?}");
+    assert!(unsigned.stderr.contains("signed nothing"), "{unsigned:?}");
+    rig.expect_undialled()
+}
+
+#[test]
+fn a_person_connects_by_a_password_that_does_not_travel() -> Outcome {
+    let rig = rig()?;
+    let arguments = ["--user", "alice", "--password-stdin"];
+    let output = let_in(&rig, &arguments, &format!("{PASSWORD}\n"))?;
+    assert!(output.stderr.contains("accepted as alice by scram-sha-256"), "{output:?}");
+    assert!(!output.stderr.contains(PASSWORD), "{output:?}");
+    Ok(())
+}
+
+#[test]
+fn a_wrong_password_and_an_unknown_name_are_refused_alike() -> Outcome {
+    let rig = rig()?;
+    for (user, password) in [("alice", "a guess"), ("nobody", PASSWORD)] {
+        let arguments = ["--user", user, "--password-stdin"];
+        let refused = connect(&rig, &arguments, &format!("{password}\n"))?;
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.stderr.contains("invalid_credentials"), "{refused:?}");
+    }
+    rig.expect_undialled()
 }

@@ -45,9 +45,11 @@ pub struct Arguments {
     /// The first line of standard input is the token; the lines after it are sent
     #[arg(long, group = "credential")]
     token_stdin: bool,
-    /// Where the token travels
-    #[arg(long, value_enum, default_value_t = CarrierChoice::Header)]
-    carrier: CarrierChoice,
+    #[command(flatten)]
+    prover: Prover,
+    /// Where the token travels; header if absent. Keys and passwords need messages
+    #[arg(long, value_enum)]
+    carrier: Option<CarrierChoice>,
     /// The cookie that holds the token
     #[arg(long, value_name = "NAME", required_if_eq("carrier", "cookie"))]
     cookie_name: Option<String>,
@@ -69,6 +71,34 @@ pub struct Arguments {
     /// With --once: let this many messages pass before the answer, where a server greets first
     #[arg(long, value_name = "N", default_value_t = 0, requires = "once")]
     skip: u32,
+}
+
+/// What answers a challenge, instead of a token.
+#[derive(Debug, Args)]
+struct Prover {
+    /// Sign with this SSH key by ssh-keygen: a private key, or a public one whose private key is
+    /// with an agent
+    #[arg(long, value_name = "FILE", group = "credential")]
+    key: Option<PathBuf>,
+    /// Prove the password of this user, which does not travel; it is asked for
+    #[arg(long, value_name = "NAME", group = "credential")]
+    user: Option<String>,
+    /// With --user: the first line of standard input is the password; the lines after it are sent
+    #[arg(long, requires = "user")]
+    password_stdin: bool,
+}
+
+impl Prover {
+    fn source(self) -> Option<TokenSource> {
+        let Self { key, user, password_stdin } = self;
+        let from =
+            if password_stdin { PasswordSource::FirstLine } else { PasswordSource::Terminal };
+        match (key, user) {
+            (Some(file), _) => Some(TokenSource::Key(file)),
+            (None, Some(user)) => Some(TokenSource::Password { user, from }),
+            (None, None) => None,
+        }
+    }
 }
 
 /// Where the token travels.
@@ -131,6 +161,15 @@ pub(super) enum TokenSource {
     Given(Credential),
     File(PathBuf),
     FirstLine,
+    Key(PathBuf),
+    Password { user: String, from: PasswordSource },
+}
+
+/// Where the password comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PasswordSource {
+    FirstLine,
+    Terminal,
 }
 
 impl Arguments {
@@ -141,6 +180,7 @@ impl Arguments {
             token,
             token_file,
             token_stdin,
+            prover,
             carrier,
             cookie_name,
             origin,
@@ -150,11 +190,20 @@ impl Arguments {
             once,
             skip,
         } = self;
+        let proof = prover.source();
+        let carrier = match (&proof, carrier) {
+            (None, carrier) => carrier.unwrap_or(CarrierChoice::Header),
+            (Some(_), None | Some(CarrierChoice::Message)) => CarrierChoice::Message,
+            (Some(_), Some(_)) => {
+                let words = "--key and --user need --carrier message, which is their default";
+                return Err(ConnectError::Usage(words.to_owned()));
+            }
+        };
         let token = match (token, token_file, token_stdin) {
             (Some(token), _, _) => TokenSource::Given(token_of(token.0.as_bytes())?),
             (None, Some(file), _) => TokenSource::File(file),
             (None, None, true) => TokenSource::FirstLine,
-            (None, None, false) => TokenSource::None,
+            (None, None, false) => proof.unwrap_or(TokenSource::None),
         };
         let origin = origin
             .map(|origin| HeaderValue::from_str(&origin))

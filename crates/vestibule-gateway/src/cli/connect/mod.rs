@@ -1,7 +1,9 @@
 //! `vestibule connect`: a small WebSocket client that authenticates, for trying a gateway out.
 
 mod args;
+mod proving;
 mod screen;
+mod ssh;
 mod talk;
 mod words;
 
@@ -22,12 +24,14 @@ use vestibule_client::{
 };
 use vestibule_core::limits;
 
+use super::{CommandError, operate::password};
+
 pub use self::{
     args::{Arguments, CarrierChoice},
     screen::Style,
 };
 use self::{
-    args::{Plan, TokenSource},
+    args::{PasswordSource, Plan, TokenSource},
     screen::Screen,
     talk::Talk,
 };
@@ -78,6 +82,12 @@ pub(crate) enum ConnectError {
     Token(&'static str),
     #[error("cannot read the token in {}", path.display())]
     TokenFile { path: PathBuf, source: io::Error },
+    #[error("cannot use the key in {}", path.display())]
+    Key { path: PathBuf, source: io::Error },
+    #[error("the password cannot be asked for")]
+    Terminal(#[source] CommandError),
+    #[error("this cannot be a user name and a password")]
+    Password,
     #[error("cannot use the certificates in {}", path.display())]
     Ca { path: PathBuf, source: io::Error },
     #[error("cannot reach {host} at port {port}")]
@@ -102,6 +112,9 @@ impl ConnectError {
             Self::Usage(_) => Outcome::Usage,
             Self::Token(_)
             | Self::TokenFile { .. }
+            | Self::Key { .. }
+            | Self::Terminal(_)
+            | Self::Password
             | Self::Ca { .. }
             | Self::Unreachable { .. }
             | Self::Tls(_)
@@ -196,7 +209,8 @@ async fn attempt<Out: Write, Notes: Write>(
         | Carrier::Cookie { .. }
         | Carrier::PerMessage => None,
     };
-    let talk = Talk::new(&mut screen, *commands, plan.once, first)?;
+    let mut talk = Talk::new(&mut screen, *commands, plan.once, &handshake);
+    talk.begin(first)?;
     Ok(talk.run(socket, lines, interrupt).await?)
 }
 
@@ -227,6 +241,16 @@ async fn token(
         TokenSource::FirstLine => {
             let line = zeroize::Zeroizing::new(lines.recv().await.unwrap_or_default());
             args::token_of(line.as_bytes()).map(Some)
+        }
+        TokenSource::Key(file) => ssh::key(file).map(Some),
+        TokenSource::Password { user, from } => {
+            let password = match from {
+                PasswordSource::FirstLine => {
+                    zeroize::Zeroizing::new(lines.recv().await.unwrap_or_default())
+                }
+                PasswordSource::Terminal => password::ask().map_err(ConnectError::Terminal)?,
+            };
+            Credential::scram(user, &password).map(Some).map_err(|_| ConnectError::Password)
         }
     }
 }

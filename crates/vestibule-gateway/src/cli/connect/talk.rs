@@ -21,14 +21,16 @@ use tokio::{
 };
 use vestibule_client::{
     Credential,
-    handshake::{Frame, Socket, SocketError},
-    machine::Presentation,
+    auth::{Answer, Answering, Proof, Unanswered},
+    handshake::{Frame, Handshake, Socket, SocketError},
+    machine::{Demand, Presentation},
 };
 use vestibule_core::limits;
 
 use super::{
     Commands, Outcome,
     args::{Once, token_in},
+    proving::{Proving, answered},
     screen::Screen,
     words::{self, InBand, Retry},
 };
@@ -58,6 +60,7 @@ enum Event {
     Over,
     Line(Option<String>),
     Interrupted,
+    Answered(Result<Answer, Unanswered>),
     GaveUp,
 }
 
@@ -67,6 +70,10 @@ pub(super) struct Talk<'a, Out, Notes> {
     commands: Commands,
     once: Option<Once>,
     phase: Phase,
+    proving: Proving,
+    /// The answer to a challenge, until it is there.
+    answering: Option<Answering>,
+    handshake: &'a Handshake,
     outbox: VecDeque<Frame>,
     pinged: Option<Instant>,
     verdict: Verdict,
@@ -83,34 +90,40 @@ enum Verdict {
     LoggingOut,
     /// The token was rejected, and this side gave up.
     Rejected,
+    /// The server asked for what there is no answer to, or did not prove what it has to.
+    Unproven,
 }
 
 impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
-    /// `first`: the token, where its carrier is the first message.
     pub(super) fn new(
         screen: &'a mut Screen<'a, Out, Notes>,
         commands: Commands,
         once: Option<Once>,
-        first: Option<&Credential>,
-    ) -> io::Result<Self> {
-        let mut talk = Self {
+        handshake: &'a Handshake,
+    ) -> Self {
+        Self {
             screen,
             commands,
             once,
             phase: Phase::Open,
+            proving: Proving::Nothing,
+            answering: None,
+            handshake,
             outbox: VecDeque::new(),
             pinged: None,
             verdict: Verdict::ByCode,
             end: None,
-        };
-        match first {
-            Some(token) => {
-                talk.phase = Phase::Authenticating;
-                talk.present(Presentation::Authenticate, token)?;
-            }
-            None => talk.opened(),
         }
-        Ok(talk)
+    }
+
+    /// `first`: the credential, where its carrier is the first message.
+    pub(super) fn begin(&mut self, first: Option<&Credential>) -> io::Result<()> {
+        let Some(credential) = first else {
+            self.opened();
+            return Ok(());
+        };
+        self.phase = Phase::Authenticating;
+        self.present(Presentation::Authenticate, credential)
     }
 
     /// Talks until the end.
@@ -129,9 +142,10 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
                 Phase::Open => (None, self.once.is_none() && self.outbox.is_empty()),
             };
             let patience = closing.unwrap_or_else(Instant::now);
-            let outbox = &mut self.outbox;
+            let (outbox, answering) = (&mut self.outbox, &mut self.answering);
             let event = tokio::select! {
                 event = poll_fn(|cx| exchange(&mut socket, outbox, cx)) => event,
+                answer = answered(answering), if closing.is_none() => Event::Answered(answer),
                 line = lines.recv(), if listening => Event::Line(line),
                 () = &mut interrupt, if closing.is_none() => Event::Interrupted,
                 () = sleep_until(patience), if closing.is_some() => Event::GaveUp,
@@ -152,6 +166,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
             Event::Received(Err(error)) => return self.broke(&error).map(ControlFlow::Break),
             Event::Line(Some(line)) => self.line(line)?,
             Event::Line(None) | Event::Interrupted => self.close(),
+            Event::Answered(answer) => self.respond(answer)?,
             Event::GaveUp => {
                 let words = match &self.end {
                     Some(_) => return self.over().map(ControlFlow::Break),
@@ -203,7 +218,13 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
     fn in_band(&mut self, said: &InBand) -> io::Result<()> {
         self.screen.said(&said.words())?;
         match (said, self.phase) {
-            (InBand::Accepted { .. }, Phase::Authenticating) => self.opened(),
+            (InBand::Challenge(demand), _) => return self.challenged(demand),
+            (InBand::Accepted { message, .. }, Phase::Authenticating) => {
+                if !self.proving.is_done(message.as_deref()) {
+                    return self.distrust("the server did not prove what it has to");
+                }
+                self.opened();
+            }
             (InBand::Rejected { retry: Retry::Yes, .. }, Phase::Authenticating) => {
                 if self.commands == Commands::Taken && self.once.is_none() {
                     self.phase = Phase::Rejected;
@@ -222,6 +243,33 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
             ) => {}
         }
         Ok(())
+    }
+
+    fn challenged(&mut self, demand: &Demand) -> io::Result<()> {
+        match self.proving.challenged(demand, self.handshake) {
+            Some(answering) => self.answering = Some(answering),
+            None => self.distrust("nobody has an answer to that")?,
+        }
+        Ok(())
+    }
+
+    fn respond(&mut self, answer: Result<Answer, Unanswered>) -> io::Result<()> {
+        self.answering = None;
+        match answer {
+            Ok(answer) => {
+                let (message, expected) = answer.into_parts();
+                self.proving = Proving::Answered(expected);
+                self.outbox.push_back(Frame::Text(message.as_str().into()));
+                self.screen.told("respond: a proof, not shown")
+            }
+            Err(unanswered) => self.distrust(&unanswered.to_string()),
+        }
+    }
+
+    fn distrust(&mut self, words: &str) -> io::Result<()> {
+        self.verdict = Verdict::Unproven;
+        self.close();
+        self.screen.note(words)
     }
 
     /// What was to be sent may be sent.
@@ -296,6 +344,14 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
             Presentation::Refresh => "refresh",
         };
         self.outbox.push_back(Frame::Text(token.message(how).as_str().into()));
+        match (how, token.mechanism().proof()) {
+            (Presentation::Refresh, Proof::Token | Proof::Response) => {}
+            (Presentation::Authenticate, Proof::Token) => self.proving = Proving::Nothing,
+            (Presentation::Authenticate, Proof::Response) => {
+                self.proving = Proving::Begun(token.clone());
+                return self.screen.told(&format!("{kind}: by {}", token.mechanism().name()));
+            }
+        }
         self.screen.told(&format!("{kind}: a token of {} bytes, not shown", token.len()))
     }
 
@@ -318,6 +374,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         match (self.verdict, code) {
             (Verdict::LoggingOut, 4410) => Ok(Outcome::Fine),
             (Verdict::Rejected, _) => Ok(Outcome::Refused),
+            (Verdict::Unproven, _) => Ok(Outcome::Failed),
             (Verdict::LoggingOut | Verdict::ByCode, _) => Ok(words::outcome(code)),
         }
     }

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, StatusCode, header};
 use serde_json::Value;
-use vestibule_client::handshake::Refusal;
+use vestibule_client::{handshake::Refusal, machine::Demand};
 use vestibule_core::{authn::message::PREFIX, wire::close};
 
 use super::Outcome;
@@ -11,7 +11,8 @@ use super::Outcome;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum InBand {
     Required { mechanisms: String, timeout: u64 },
-    Accepted { subject: String, mechanism: String, expires_in: u64 },
+    Challenge(Demand),
+    Accepted { subject: String, mechanism: String, expires_in: u64, message: Option<String> },
     Expiring { expires_in: u64 },
     Rejected { error: String, retry: Retry },
 }
@@ -43,7 +44,13 @@ impl InBand {
                 subject: string("subject")?,
                 mechanism: string("mechanism")?,
                 expires_in: number("expires_in")?,
+                message: string("message"),
             }),
+            "challenge" => match (string("nonce"), string("message")) {
+                (Some(nonce), None) => Some(Self::Challenge(Demand::Nonce(nonce))),
+                (None, Some(message)) => Some(Self::Challenge(Demand::Message(message))),
+                (Some(_), Some(_)) | (None, None) => None,
+            },
             "expiring" => Some(Self::Expiring { expires_in: number("expires_in")? }),
             "rejected" => Some(Self::Rejected {
                 error: string("error")?,
@@ -62,7 +69,8 @@ impl InBand {
             Self::Required { mechanisms, timeout } => {
                 format!("the server wants a credential ({mechanisms}) within {timeout} s")
             }
-            Self::Accepted { subject, mechanism, expires_in } => {
+            Self::Challenge(_) => "the server asks back".to_owned(),
+            Self::Accepted { subject, mechanism, expires_in, message: _ } => {
                 format!("accepted as {subject} by {mechanism}, for {expires_in} s")
             }
             Self::Expiring { expires_in } => {

@@ -41,6 +41,11 @@ pub(super) fn read(from: From, world: &mut World<'_>) -> Result<Zeroizing<String
     }
 }
 
+/// Asks the terminal, once: whoever mistypes it is refused.
+pub(in crate::cli) fn ask() -> Result<Zeroizing<String>, CommandError> {
+    Ok(Terminal::open()?.ask("Password: ")?)
+}
+
 fn without_end(line: &str) -> Zeroizing<String> {
     let line = line.strip_suffix('\n').unwrap_or(line);
     Zeroizing::new(line.strip_suffix('\r').unwrap_or(line).to_owned())

@@ -36,6 +36,8 @@ pub(super) enum Action {
     /// Remove a public key, and revoke what came by it
     Remove {
         /// Its name as `list` shows it, or its fingerprint as OpenSSH does
+        // One name in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
         id: String,
     },
 }
