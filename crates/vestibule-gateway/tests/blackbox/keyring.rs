@@ -1,10 +1,13 @@
 //! A person with an SSH key or a password, from the operator's command to a connection.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf, process::Command, sync::Arc};
 
 use anyhow::{Context as _, ensure};
-use serde_json::Value;
-use vestibule_testkit::{Output, run};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use futures_util::SinkExt as _;
+use serde_json::{Value, json};
+use vestibule_client::{Builder, Provider, Signature, public_key, scram};
+use vestibule_testkit::{Output, base64url, run};
 
 use crate::{
     accounts::{PASSWORD, add, fine, operate},
@@ -188,4 +191,36 @@ fn a_wrong_password_and_an_unknown_name_are_refused_alike() -> Outcome {
         assert!(refused.stderr.contains("invalid_credentials"), "{refused:?}");
     }
     rig.expect_undialled()
+}
+
+/// The library, let in by this provider as Alice.
+fn enters(rig: &Rig, provider: impl Provider) -> Outcome {
+    let url = format!("ws://{}/ws", rig.gateway.address());
+    let builder = Builder::new(&url, provider)?.plain();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(move || -> Outcome {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async { Ok(builder.connect().await?.close().await?) })
+        });
+        let (mut upstream, head) = rig.upstream.switch("")?;
+        ensure!(head.one("x-vestibule-subject") == Some("alice"), "{head:?}");
+        upstream.expect_close(1000)?;
+        running.join().map_err(|_| anyhow::anyhow!("the client panicked"))?
+    })
+}
+
+#[test]
+fn a_program_enters_by_a_raw_signature_or_a_password() -> Outcome {
+    let rig = rig()?;
+    let pair = Arc::new(Ed25519KeyPair::generate()?);
+    let x = base64url(pair.public_key().as_ref());
+    let key = json!({ "kty": "OKP", "crv": "Ed25519", "x": x }).to_string();
+    fine(operate(&rig, &["user", "key", "add", "alice", "-"], &key)?)?;
+    let shown = keys(&rig)?[0]["fingerprint"].as_str().context("no fingerprint")?.to_owned();
+    let sign = move |bytes: Vec<u8>| {
+        let signature = pair.sign(&bytes);
+        async move { Ok(Signature::Raw(signature.as_ref().try_into()?)) }
+    };
+    enters(&rig, public_key(shown, sign))?;
+    enters(&rig, scram("alice", PASSWORD))
 }
