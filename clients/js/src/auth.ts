@@ -3,7 +3,8 @@
 
 import { VestibuleError } from "./errors.js";
 import type { Data } from "./queue.js";
-import type { AskReason, Carrier, Input } from "./vocabulary.js";
+import type { Exchange } from "./states.js";
+import type { AskReason, Carrier, Effect, Input } from "./vocabulary.js";
 import { control } from "./wire.js";
 
 /** What a provider is told. */
@@ -36,25 +37,21 @@ export interface Source {
   readonly carrier: Carrier;
   /** Gives a credential, or nothing where none is sent. `address`: where it will be presented. */
   readonly provide: (request: CredentialRequest, address: string) => Promise<Credential | undefined>;
-  /** Has a challenge answered; where it is missing, none is. It does not throw. */
-  readonly respond?: (challenge: Challenge, address: string, answer: Answer) => void;
+  /** Where challenges are answered. */
+  readonly exchange?: Exchange;
+  /** Has one answered, and sends the response. It does not throw, and does not answer one when there is another. */
+  readonly respond?: (effect: Demand, address: string, send: (text: string) => void, answer: Answer) => void;
   /** Hears what the gateway said when it accepted. */
   readonly accepted?: (text: string) => void;
   /** Puts a message and the token together, where each message carries it. Throws for what cannot be sent so. */
   readonly seal?: (data: Data, token: string) => Data;
 }
 
-/** What the gateway demands (docs/protocol.md, section 6.5). */
-export interface Challenge {
-  readonly nonce?: string;
-  readonly message?: string;
-}
+/** What the machine wants of who answers challenges. */
+export type Demand = Extract<Effect, { type: "challenge" | "respond" }>;
 
-/** The members of a control message. */
-export type Members = Readonly<Record<string, string>>;
-
-/** Takes what there is to say of a challenge, and the members of `respond`. */
-export type Answer = (input: Input, members?: Members) => void;
+/** Takes what there is to say of a challenge. */
+export type Answer = (input: Input) => void;
 
 /** One credential, in the forms in which it can travel. */
 export interface Credential {

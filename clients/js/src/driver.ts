@@ -1,6 +1,6 @@
 // Does what the machine says, and tells it what happened. It decides nothing.
 
-import { type Answer, type Credential, type Handshake, type Members, source } from "./auth.js";
+import { type Credential, type Handshake, source } from "./auth.js";
 import { environment } from "./environment.js";
 import { VestibuleError } from "./errors.js";
 import type { SocketCloseEvent } from "./events.js";
@@ -37,10 +37,10 @@ export function driver(
   dispatch: (event: Event) => void,
 ): Driver {
   const { auth, signal, queue: queueing = {} } = options;
-  const { carrier, provide, respond, accepted, seal } = auth[source]();
+  const { carrier, provide, exchange, respond, accepted, seal } = auth[source]();
   const { now, random, setTimeout, clearTimeout, watch } = { ...environment(), ...options.environment };
   const Implementation = webSocketOf(options);
-  const { handle, state, deadline } = machine(settingsOf(options));
+  const { handle, state, deadline } = machine(settingsOf(options), exchange);
   const waiting = queue(queueing, flows, pass);
 
   let socket: SocketLike | undefined;
@@ -48,8 +48,6 @@ export function driver(
   let question: AbortController | undefined;
   /** What it answered, until it is presented. */
   let credential: Credential | undefined;
-  /** What it answered to a challenge. */
-  let response: Members | undefined;
   let handshake: Handshake = [address, protocols];
   /** The ids of the credential that was presented last, and of the one that was refused last. */
   let presented: string | undefined;
@@ -57,11 +55,12 @@ export function driver(
 
   let timer: unknown;
   let armed = Infinity;
-  let unwatch: (() => void) | undefined;
+  let unwatch: (() => undefined) | undefined;
   /** The message that came in. */
   let incoming: { readonly data: unknown; readonly origin: string } = { data: undefined, origin: "" };
   const events: Event[] = [];
-  let telling: "idle" | "telling" = "idle";
+  /** The event that is told at the moment. */
+  let telling: Event | undefined;
 
   /** Something that happened. */
   function happened(input: Input): void {
@@ -74,11 +73,10 @@ export function driver(
       perform(effect);
     }
     arm();
-    if (state() === "stopped") {
-      unwatch?.();
-      unwatch = undefined;
-    } else if (!unwatch) {
-      watchAll();
+    if (state() !== "stopped") {
+      unwatch ??= watched();
+    } else {
+      unwatch = unwatch?.();
     }
   }
 
@@ -102,9 +100,8 @@ export function driver(
         use();
         return waiting.flush();
       case "challenge":
-        return respond?.(effect, address, answer(socket));
       case "respond":
-        return hand(control("respond", response));
+        return respond?.(effect, address, hand, happened);
       case "logout":
         return hand(control("logout"));
       case "close":
@@ -135,15 +132,12 @@ export function driver(
         return new Event("open");
       case "deliver":
         return new MessageEvent("message", incoming);
-      case "auth": {
-        const { type, expires_in, ...told } = effect as { type: "auth"; expires_in?: number } & AuthTold;
+      case "auth":
+      case "reconnecting": {
+        const { type, expires_in, ...told } = effect as { type: string; expires_in?: number } & Partial<AuthTold>;
         const lease = expires_in === undefined ? {} : { expiresIn: expires_in };
         const rest = told.state === "stopped" ? { unsent: waiting.clear() } : {};
         return new CustomEvent(type, { detail: { ...told, ...lease, ...rest } });
-      }
-      case "reconnecting": {
-        const { type, ...detail } = effect;
-        return new CustomEvent(type, { detail });
       }
       case "error":
         return Object.assign(new Event("error"), {
@@ -188,16 +182,6 @@ export function driver(
           happened(input);
         }
       });
-  }
-
-  /** Takes the response of that connection. */
-  function answer(asked: SocketLike | undefined): Answer {
-    return (input, members) => {
-      if (socket === asked) {
-        response = members;
-        happened(input);
-      }
-    };
   }
 
   // The socket.
@@ -277,25 +261,22 @@ export function driver(
   }
 
   /** Listens for what wakes it up, while there is something to wake up for. */
-  function watchAll(): void {
+  function watched(): () => undefined {
     const end = watch((type) => happened({ type }));
     // `order` looks at the signal.
     const abort = (): void => face.order({ type: "tick" });
     signal?.addEventListener("abort", abort);
-    unwatch = () => {
+    return () => {
       end();
       signal?.removeEventListener("abort", abort);
+      return undefined;
     };
   }
 
   /** One after the other: what a listener does is done at once, and told after what was before it. */
   function tell(): void {
-    if (telling === "idle") {
-      telling = "telling";
-      for (let event = events.shift(); event; event = events.shift()) {
-        dispatch(event);
-      }
-      telling = "idle";
+    for (; !telling && (telling = events.shift()); telling = undefined) {
+      dispatch(telling);
     }
   }
 

@@ -5,7 +5,7 @@
 import { type End, LOST, type Quiet, readReason, type StopReason, verdictOf } from "./codes.js";
 import { backoffOf, delayOf, REFRESH_FLOOR, renewalOf } from "./delays.js";
 import type { ErrorCode } from "./errors.js";
-import type { Machine, Open, State } from "./states.js";
+import type { Exchange, Machine, Open, State } from "./states.js";
 import type { AskReason, Effect, Input, Settings } from "./vocabulary.js";
 import { parse, PREFIX, type ServerMessage } from "./wire.js";
 
@@ -15,12 +15,13 @@ const CLOSING = 3_000;
 const MOST_CONTROLS = 30;
 const MINUTE = 60_000;
 
-export function machine(settings: Settings): Machine {
-  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes, respond } = settings;
+/** `exchange`: where a credential counts only after a challenge that was answered. */
+export function machine(settings: Settings, exchange?: Exchange): Machine {
+  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes } = settings;
   /** Whether each message carries the token: then each is refused by itself, and nothing ends with that. */
   const sealed = carrier === "per-message";
   /** Whether a newer credential can be presented on an open connection. */
-  const renews = carrier !== "cookie" && respond === "off";
+  const renews = carrier !== "cookie" && !exchange;
   let state: State = { name: "stopped", step: "none", until: Infinity };
   /** Failures in a row: the exponent of the back-off. */
   let failures = 0;
@@ -61,12 +62,19 @@ export function machine(settings: Settings): Machine {
           return abandon("auth_timeout");
         }
         state = { ...state, step: "none", until: Infinity };
-        return;
-      case "stopped":
+      // `stopped` has no deadline.
     }
   }
 
   function take(input: Input): void {
+    const turn = exchange?.(state, input, effects);
+    if (typeof turn === "string") {
+      return leave(turn, LOST);
+    }
+    if (turn) {
+      state = turn;
+      return;
+    }
     switch (input.type) {
       case "start":
         drop(1000);
@@ -77,10 +85,6 @@ export function machine(settings: Settings): Machine {
         return provided();
       case "no_credential":
         return notProvided(input.failure);
-      case "response":
-        return responded(input.proof);
-      case "no_response":
-        return state.step === "responding" ? leave("challenge_failed", LOST) : undefined;
       case "socket_open":
         return connected();
       case "text":
@@ -109,7 +113,7 @@ export function machine(settings: Settings): Machine {
         return renewEarly();
       case "online":
         return state.name === "waiting" && state.floor <= now ? ask(reason) : undefined;
-      case "tick":
+      // `tick` was to have the clock looked at.
     }
   }
 
@@ -220,38 +224,17 @@ export function machine(settings: Settings): Machine {
       case "required":
         // Who presented a credential in the handshake is asked for one only if it did not count.
         return name === "authenticating" ? undefined : refuse("credential_required");
-      case "challenge":
-        return challenged(message.message, message.nonce);
       case "accepted":
-        return accepted(message.subject, message.expires_in, message.message);
+        return accepted(message.subject, message.expires_in);
       case "expiring":
         return expiring(message.expires_in);
       case "rejected":
         return rejected(message.error, message.retry);
-      case "unknown":
+      // `unknown` is nothing.
     }
   }
 
-  function challenged(message: string, nonce?: string): void {
-    if (state.name !== "authenticating" || state.step !== "presented" || respond === "off") {
-      return nonsense();
-    }
-    state = { ...state, step: "responding" };
-    effects.push(nonce === undefined ? { type: "challenge", message } : { type: "challenge", nonce });
-  }
-
-  function responded(proof: string | undefined): void {
-    if (state.step === "responding") {
-      state = { ...state, step: "responded", proof };
-      effects.push({ type: "respond" });
-    }
-  }
-
-  function accepted(subject: string, expires_in: number, message: unknown): void {
-    // Who skips the challenge has proved nothing.
-    if (state.name === "authenticating" && respond === "on" && (state.step !== "responded" || message !== (state.proof ?? message))) {
-      return leave("challenge_failed", LOST);
-    }
+  function accepted(subject: string, expires_in: number): void {
     const known = state.name === "open" && (state.step === "presented" || state.lease === "known");
     effects.push({ type: "auth", state: known ? "refreshed" : "authenticated", subject, expires_in });
     const until = renews ? now + renewalOf(expires_in, jitter) : Infinity;
@@ -277,7 +260,7 @@ export function machine(settings: Settings): Machine {
   }
 
   function rejected(error: string, retry: boolean): void {
-    if (sealed ? state.name !== "open" : state.step !== "presented" && state.step !== "responded") {
+    if (sealed ? state.name !== "open" : state.step !== "presented") {
       return;
     }
     effects.push({ type: "auth", state: "rejected", error, retry });
@@ -385,12 +368,12 @@ export function machine(settings: Settings): Machine {
   function stop(why: StopReason, end: End, fault?: ErrorCode): void {
     state = { name: "stopped", step: "none", until: Infinity };
     effects.push({ type: "cancel" }, { type: "auth", state: "stopped", reason: why });
-    const { code, reason, clean } = end;
     const wrong = /^(closed|aborted|completed|ended)$/.test(why) ? fault : (why as Exclude<StopReason, Quiet>);
     if (wrong) {
-      effects.push({ type: "error", cause: wrong, code, error: readReason(reason).error });
+      effects.push({ type: "error", cause: wrong, code: end.code, error: readReason(end.reason).error });
     }
-    effects.push({ type: "closed", code, reason, clean });
+    // An input can be the end: its type goes.
+    effects.push({ ...end, type: "closed" });
   }
 
   // Helpers.

@@ -5,15 +5,11 @@ import type { Effect, Input, StateName } from "./vocabulary.js";
 /** A credential is waited for, or the answer to one, or neither. */
 export type Step = "asking" | "presented" | "none";
 
-/** While it authenticates, also: the response to a challenge is waited for, or the answer to that. */
-type Round = "asking" | "presented" | "responding" | "responded";
-
 /** `until`: when something happens by itself. */
 export type State =
   | { readonly name: "stopped" | "connecting" | "settling" | "closing"; readonly step: "none"; readonly until: number }
   | { readonly name: "asking"; readonly step: "asking"; readonly until: number }
-  /** `proof`: what the gateway must say when it accepts, where it has to prove something. */
-  | { readonly name: "authenticating"; readonly step: Round; readonly until: number; readonly proof?: string | undefined }
+  | Authenticating
   /** `floor`: before that time the server wants nobody back. */
   | { readonly name: "waiting"; readonly step: "none"; readonly until: number; readonly floor: number }
   /** With step `none`, the next refresh is due at `until`. `failed`: how many refreshes did, in a row. */
@@ -26,6 +22,15 @@ export type State =
       readonly lease: "unknown" | "known";
     };
 
+export interface Authenticating {
+  readonly name: "authenticating";
+  /** With `responding`, the provider's response to a challenge is waited for. */
+  readonly step: "asking" | "presented" | "responding";
+  readonly until: number;
+  /** The response that was sent: `proof` is what the gateway must say when it accepts, where it has to prove something. */
+  readonly response?: { readonly proof?: string | undefined };
+}
+
 export type Open = Extract<State, { name: "open" }>;
 
 export interface Machine {
@@ -35,3 +40,9 @@ export interface Machine {
   /** When `handle` must be called at the latest; Infinity: never. */
   deadline(): number;
 }
+
+/** What a challenge, or the response to one, leads to: the end, or another state. */
+export type Turn = "challenge_failed" | Authenticating;
+
+/** Looks at each input first, and adds its effects. Nothing: it is like any other. */
+export type Exchange = (state: State, input: Input, effects: Effect[]) => Turn | undefined;

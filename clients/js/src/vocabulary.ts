@@ -23,8 +23,6 @@ export interface Settings {
   readonly connectTimeout: number;
   /** For the provider, and for the server's answer to what it provided. */
   readonly authTimeout: number;
-  /** Whether a credential counts only after a challenge that was answered. There is no refresh in band then. */
-  readonly respond: "on" | "off";
   /** How long a refusal may follow a handshake that carried the credential. */
   readonly settle: number;
   readonly reconnect: "on" | "off";

@@ -3,14 +3,12 @@
 /** With exactly these bytes a control message begins, in both directions. */
 export const PREFIX = '{"auth":';
 /** Longest control message, in UTF-16 units. A longer one is garbage, and is not parsed. */
-const LONGEST = 16_384;
+export const LONGEST = 16_384;
 
 /** What the gateway says. */
 export type ServerMessage =
   | { readonly type: "required" }
-  /** One of `nonce` and `message` is a string. */
-  | { readonly type: "challenge"; readonly nonce?: string; readonly message: string }
-  | { readonly type: "accepted"; readonly subject: string; readonly expires_in: number; readonly message?: unknown }
+  | { readonly type: "accepted"; readonly subject: string; readonly expires_in: number }
   | { readonly type: "expiring"; readonly expires_in: number }
   | { readonly type: "rejected"; readonly error: string; readonly retry: boolean }
   /** Of a type that a later version may define. */
@@ -30,17 +28,18 @@ export function parse(text: string): ServerMessage {
   if (typeof auth?.type !== "string") {
     return GARBAGE;
   }
-  const { type, subject, expires_in, error, retry, nonce, message } = auth;
+  const { type, subject, expires_in, error, retry } = auth;
   const timed = Number.isSafeInteger(expires_in) && (expires_in as number) >= 0;
   const valid: Readonly<Record<string, boolean>> = {
-    challenge: timed && (typeof nonce === "string") !== (typeof message === "string"),
+    // It is read by `exchange`, where one can be answered.
+    challenge: false,
     accepted: timed && typeof subject === "string",
     expiring: timed,
     rejected: typeof error === "string" && typeof retry === "boolean",
   };
   // What is said by others is not repeated unless it is a name as the protocol has them.
   const name = /^[a-z_]{1,40}$/.test(error as string) ? error : "";
-  return (valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry, nonce, message }) as ServerMessage;
+  return (valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry }) as ServerMessage;
 }
 
 /** A client's control message. */

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { exchange } from "../build/exchange.js";
 import { machine } from "../build/machine.js";
 
+const made = ({ respond, ...settings }) => machine(settings, respond === "on" ? exchange : undefined);
 const vectors = JSON.parse(readFileSync(new URL("../../../vectors/client-machine.json", import.meta.url), "utf8"));
 
 test("the machine does what the vectors say", async (t) => {
   assert.equal(vectors.version, 1);
   for (const { name, settings, steps } of vectors.cases) {
     await t.test(name, () => {
-      const { handle, state, deadline } = machine({ ...vectors.defaults, ...settings });
+      const { handle, state, deadline } = made({ ...vectors.defaults, ...settings });
       for (const { at, jitter = vectors.jitter, input, effects, state: expected, deadline: until } of steps) {
         const seen = { effects: handle(input, at, jitter), state: state(), deadline: deadline() };
         assert.deepEqual(seen, { effects, state: expected, deadline: until ?? Infinity }, `at ${at}: ${JSON.stringify(input)}`);
@@ -69,7 +71,7 @@ function holds(seed) {
   const random = chance(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
   const settings = { ...vectors.defaults, carrier: pick(["message", "subprotocol", "query", "cookie", "per-message"]), reconnect: pick(["on", "off"]), respond: pick(["on", "off"]) };
-  const { handle, state, deadline } = machine(settings);
+  const { handle, state, deadline } = made(settings);
   let [now, socket, shown] = [0, "none", "stopped"];
   for (let step = 0; step < 300; step += 1) {
     const waits = deadline() - now;

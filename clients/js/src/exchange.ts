@@ -1,0 +1,56 @@
+// Challenge and response (docs/protocol.md, section 6.5): the part of the machine that only mechanisms that ask back need, and
+// only their bundles have. As pure as the rest of it.
+
+import type { Demand } from "./auth.js";
+import type { State, Turn } from "./states.js";
+import type { Effect, Input } from "./vocabulary.js";
+import { LONGEST, parse, PREFIX } from "./wire.js";
+
+/**
+ * A challenge is answered once for each credential. Whatever else comes with one is left to the machine, to which a
+ * challenge is nonsense.
+ */
+export function exchange(state: State, input: Input, effects: Effect[]): Turn | undefined {
+  if (state.name !== "authenticating") {
+    return undefined;
+  }
+  if (input.type === "no_response" || input.type === "response") {
+    if (state.step !== "responding") {
+      return undefined;
+    }
+    if (input.type === "no_response") {
+      return "challenge_failed";
+    }
+    effects.push({ type: "respond" });
+    return { ...state, step: "presented", response: { proof: input.proof } };
+  }
+  if (input.type !== "text" || !input.text.startsWith(PREFIX)) {
+    return undefined;
+  }
+  const answered = state.step === "presented" ? state.response : undefined;
+  if (parse(input.text).type === "accepted") {
+    // Who skips the challenge has proved nothing.
+    const { message } = JSON.parse(input.text).auth;
+    return answered && (answered.proof ?? message) === message ? undefined : "challenge_failed";
+  }
+  const demand = state.step === "presented" && !answered && demandOf(input.text);
+  if (!demand) {
+    return undefined;
+  }
+  effects.push(demand);
+  return { ...state, step: "responding" };
+}
+
+/** What a challenge demands; nothing where the text is none, or not as it should be. */
+function demandOf(text: string): Demand | undefined {
+  try {
+    const { type, nonce, message, expires_in } = text.length > LONGEST ? undefined : JSON.parse(text).auth;
+    const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
+    if (type !== "challenge" || !timed || (typeof nonce === "string") === (typeof message === "string")) {
+      return undefined;
+    }
+    return typeof nonce === "string" ? { type, nonce } : { type, message };
+  } catch {
+    return undefined;
+  }
+}
