@@ -47,7 +47,7 @@ export interface QueueOptions {
 }
 
 export interface Options {
-  /** `bearer(provider)`, `cookie()`, `ticket(url)`, `apiKey(key)`, `session(…)` or `perMessage(provider)`. */
+  /** `bearer(provider)`, `cookie()`, `ticket(url)`, `apiKey(key)`, `publicKey(keys)`, `scram(user, password)`, `session(…)` or `perMessage(provider)`. */
   readonly auth: Auth;
   /**
    * `false`: an open connection that ends is not replaced, for a protocol above that reconnects itself. A credential
@@ -121,8 +121,8 @@ export function settingsOf(options: Options): Settings {
   if (!Object.values(numbers).every((number) => number >= 0)) {
     throw new RangeError("negative option");
   }
-  const { carrier, respond } = options.auth[source]();
-  return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on", respond: respond ? "on" : "off" };
+  const { carrier } = options.auth[source]();
+  return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
 }
 
 /** The implementation to use. */

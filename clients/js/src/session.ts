@@ -11,8 +11,8 @@ export function session(primary: Auth): Auth {
   return {
     [source]: () => {
       const { provide, ...first } = primary[source]();
-      if (first.carrier !== "message") {
-        throw new TypeError("session() needs a provider whose carrier is message");
+      if (first.carrier !== "message" || first.exchange) {
+        throw new TypeError("session() needs a provider of tokens whose carrier is message");
       }
       let kept: Credential | undefined;
       return {
