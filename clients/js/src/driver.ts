@@ -57,7 +57,7 @@ export function driver(
   let armed = Infinity;
   let unwatch: (() => undefined) | undefined;
   /** The message that came in. */
-  let incoming: { readonly data: unknown; readonly origin: string } = { data: undefined, origin: "" };
+  let incoming!: { readonly data: unknown; readonly origin: string };
   const events: Event[] = [];
   /** The event that is told at the moment. */
   let telling: Event | undefined;
@@ -73,11 +73,7 @@ export function driver(
       perform(effect);
     }
     arm();
-    if (state() !== "stopped") {
-      unwatch ??= watched();
-    } else {
-      unwatch = unwatch?.();
-    }
+    unwatch = state() === "stopped" ? unwatch?.() : (unwatch ?? watched());
   }
 
   function perform(effect: Effect): void {
@@ -268,8 +264,7 @@ export function driver(
     signal?.addEventListener("abort", abort);
     return () => {
       end();
-      signal?.removeEventListener("abort", abort);
-      return undefined;
+      return signal?.removeEventListener("abort", abort) as undefined;
     };
   }
 

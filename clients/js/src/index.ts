@@ -20,7 +20,7 @@ export type {
 } from "./events.js";
 export type { Options, QueueOptions, ReconnectOptions, SocketLike, WebSocketConstructor } from "./options.js";
 export { perMessage } from "./per-message.js";
-export type { PublicKeyOptions, SigningKeys } from "./public-key.js";
+export type { PublicKeyOptions, SigningKey, SigningKeys } from "./public-key.js";
 export { publicKey } from "./public-key.js";
 export type { Data, Overflow } from "./queue.js";
 export { scram } from "./scram.js";

@@ -94,7 +94,7 @@ export function addressOf(url: string | URL, options: Options): string {
     throw new DOMException("bad URL", "SyntaxError");
   }
   if (options.auth[source]().carrier !== "cookie" && isExposed(address, options)) {
-    throw new DOMException("a credential needs wss:", "SecurityError");
+    throw new DOMException("use wss:", "SecurityError");
   }
   return address.href;
 }
@@ -129,7 +129,7 @@ export function settingsOf(options: Options): Settings {
 export function webSocketOf(options: Options): WebSocketConstructor {
   const found = options.webSocket ?? (globalThis.WebSocket as unknown as WebSocketConstructor | undefined);
   if (!found) {
-    throw new TypeError("webSocket is needed");
+    throw new TypeError("no webSocket");
   }
   return found;
 }
