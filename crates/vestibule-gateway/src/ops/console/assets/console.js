@@ -387,6 +387,8 @@ function parse(text) {
   const { type, subject, expires_in, error, retry } = auth;
   const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
   const valid = {
+    // It is read by `exchange`, where one can be answered.
+    challenge: false,
     accepted: timed && typeof subject === "string",
     expiring: timed,
     rejected: typeof error === "string" && typeof retry === "boolean"
@@ -490,9 +492,10 @@ function delayOf({ code, reason }, verdict, failures, settings, jitter) {
 var CLOSING = 3e3;
 var MOST_CONTROLS = 30;
 var MINUTE = 6e4;
-function machine(settings) {
+function machine(settings, exchange) {
   const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes } = settings;
   const sealed = carrier === "per-message";
+  const renews = carrier !== "cookie" && !exchange;
   let state = { name: "stopped", step: "none", until: Infinity };
   let failures = 0;
   let attempt = 0;
@@ -528,11 +531,17 @@ function machine(settings) {
           return abandon("auth_timeout");
         }
         state = { ...state, step: "none", until: Infinity };
-        return;
-      case "stopped":
     }
   }
   function take(input) {
+    const turn = exchange?.(state, input, effects);
+    if (typeof turn === "string") {
+      return leave(turn, LOST);
+    }
+    if (turn) {
+      state = turn;
+      return;
+    }
     switch (input.type) {
       case "start":
         drop(1e3);
@@ -571,7 +580,6 @@ function machine(settings) {
         return renewEarly();
       case "online":
         return state.name === "waiting" && state.floor <= now ? ask(reason) : void 0;
-      case "tick":
     }
   }
   function ask(why) {
@@ -612,7 +620,7 @@ function machine(settings) {
     effects.push({ type: "auth", state: "refreshing" }, { type: "ask", reason: "refresh", attempt: from.failed + 1 });
   }
   function renewEarly() {
-    if (state.name === "open" && state.step === "none" && carrier !== "cookie" && (sealed || speaks())) {
+    if (state.name === "open" && state.step === "none" && renews && (sealed || speaks())) {
       renew(state);
     }
   }
@@ -668,13 +676,12 @@ function machine(settings) {
         return expiring(message.expires_in);
       case "rejected":
         return rejected(message.error, message.retry);
-      case "unknown":
     }
   }
   function accepted(subject, expires_in) {
     const known = state.name === "open" && (state.step === "presented" || state.lease === "known");
     effects.push({ type: "auth", state: known ? "refreshed" : "authenticated", subject, expires_in });
-    const until = carrier === "cookie" ? Infinity : now + renewalOf(expires_in, jitter);
+    const until = renews ? now + renewalOf(expires_in, jitter) : Infinity;
     if (state.name !== "open") {
       open("known", until);
     } else if (state.step === "asking") {
@@ -786,12 +793,11 @@ function machine(settings) {
   function stop(why, end, fault) {
     state = { name: "stopped", step: "none", until: Infinity };
     effects.push({ type: "cancel" }, { type: "auth", state: "stopped", reason: why });
-    const { code, reason: reason2, clean } = end;
     const wrong = /^(closed|aborted|completed|ended)$/.test(why) ? fault : why;
     if (wrong) {
-      effects.push({ type: "error", cause: wrong, code, error: readReason(reason2).error });
+      effects.push({ type: "error", cause: wrong, code: end.code, error: readReason(end.reason).error });
     }
-    effects.push({ type: "closed", code, reason: reason2, clean });
+    effects.push({ ...end, type: "closed" });
   }
   function calm() {
     failures = 0;
@@ -844,7 +850,7 @@ function addressOf(url, options) {
     throw new DOMException("bad URL", "SyntaxError");
   }
   if (options.auth[source]().carrier !== "cookie" && isExposed(address, options)) {
-    throw new DOMException("a credential needs wss:", "SecurityError");
+    throw new DOMException("use wss:", "SecurityError");
   }
   return address.href;
 }
@@ -871,7 +877,7 @@ function settingsOf(options) {
 function webSocketOf(options) {
   const found = options.webSocket ?? globalThis.WebSocket;
   if (!found) {
-    throw new TypeError("webSocket is needed");
+    throw new TypeError("no webSocket");
   }
   return found;
 }
@@ -928,10 +934,10 @@ var OPEN = 1;
 var LONGEST_TIMER = 2 ** 31 - 1;
 function driver(address, protocols, options, dispatch) {
   const { auth, signal, queue: queueing = {} } = options;
-  const { carrier, provide, accepted, seal } = auth[source]();
+  const { carrier, provide, exchange, respond, accepted, seal } = auth[source]();
   const { now, random, setTimeout: setTimeout2, clearTimeout: clearTimeout2, watch } = { ...environment(), ...options.environment };
   const Implementation = webSocketOf(options);
-  const { handle, state, deadline } = machine(settingsOf(options));
+  const { handle, state, deadline } = machine(settingsOf(options), exchange);
   const waiting = queue(queueing, flows, pass);
   let socket;
   let question;
@@ -942,9 +948,9 @@ function driver(address, protocols, options, dispatch) {
   let timer;
   let armed = Infinity;
   let unwatch;
-  let incoming = { data: void 0, origin: "" };
+  let incoming;
   const events = [];
-  let telling = "idle";
+  let telling;
   function happened(input) {
     step(input);
     tell();
@@ -954,12 +960,7 @@ function driver(address, protocols, options, dispatch) {
       perform(effect);
     }
     arm();
-    if (state() === "stopped") {
-      unwatch?.();
-      unwatch = void 0;
-    } else if (!unwatch) {
-      watchAll();
-    }
+    unwatch = state() === "stopped" ? unwatch?.() : unwatch ?? watched();
   }
   function perform(effect) {
     switch (effect.type) {
@@ -980,6 +981,9 @@ function driver(address, protocols, options, dispatch) {
         }
         use();
         return waiting.flush();
+      case "challenge":
+      case "respond":
+        return respond?.(effect, address, hand, happened);
       case "logout":
         return hand(control("logout"));
       case "close":
@@ -1008,15 +1012,12 @@ function driver(address, protocols, options, dispatch) {
         return new Event("open");
       case "deliver":
         return new MessageEvent("message", incoming);
-      case "auth": {
+      case "auth":
+      case "reconnecting": {
         const { type, expires_in, ...told } = effect;
         const lease = expires_in === void 0 ? {} : { expiresIn: expires_in };
         const rest = told.state === "stopped" ? { unsent: waiting.clear() } : {};
         return new CustomEvent(type, { detail: { ...told, ...lease, ...rest } });
-      }
-      case "reconnecting": {
-        const { type, ...detail } = effect;
-        return new CustomEvent(type, { detail });
       }
       case "error":
         return Object.assign(new Event("error"), {
@@ -1113,22 +1114,18 @@ function driver(address, protocols, options, dispatch) {
       }
     }
   }
-  function watchAll() {
+  function watched() {
     const end = watch((type) => happened({ type }));
     const abort = () => face.order({ type: "tick" });
     signal?.addEventListener("abort", abort);
-    unwatch = () => {
+    return () => {
       end();
-      signal?.removeEventListener("abort", abort);
+      return signal?.removeEventListener("abort", abort);
     };
   }
   function tell() {
-    if (telling === "idle") {
-      telling = "telling";
-      for (let event = events.shift(); event; event = events.shift()) {
-        dispatch(event);
-      }
-      telling = "idle";
+    for (; !telling && (telling = events.shift()); telling = void 0) {
+      dispatch(telling);
     }
   }
   const face = {
