@@ -32,6 +32,8 @@ EXPECTED = [
     ("curl", "sh", {"good": [r"HTTP/1\.1 101 .*"], "forged": [r"HTTP/1\.1 401 .*"]}),
     ("websocat", "sh", {}),
     ("vestibule", "sh", {}),
+    # A key and a password: run by the black-box tests.
+    ("vestibule", "sh", {}),
 ]
 
 
