@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod cookie;
 mod cors;
+mod credential;
 mod jwks;
 mod login;
 mod logout;
@@ -21,8 +22,7 @@ use std::{net::IpAddr, str};
 use tracing::{debug, info};
 use vestibule_authority::identities::Identities;
 use vestibule_core::{
-    authn::Verified,
-    policy::{Carrier, carrier::of_request, forwarded::Forwarded},
+    policy::forwarded::Forwarded,
     rejection::Rejection,
     time::{Mono, Now},
     wire::{body::Body, head::RequestHead},
@@ -86,20 +86,6 @@ impl Visit<'_> {
     /// The endpoints are there because of them.
     fn identities(&self) -> Result<&Identities, Problem> {
         self.worker.shared.kept.identities.as_deref().ok_or_else(|| Rejection::Internal.into())
-    }
-
-    /// Whose credential this request has, in the header or in one of these cookies, where it does not
-    /// say for which route it is. A cookie counts with an allowed origin alone.
-    async fn known_anywhere(&self, cookies: &[&str]) -> Result<Verified, Problem> {
-        let allowed = cors::judge(self.routes(), self.head, self.forwarded)?;
-        let credential = match of_request(self.head, cookies)? {
-            None => return Err(Rejection::CredentialRequired.into()),
-            Some((Carrier::Cookie, _)) if !allowed.is_present() => {
-                return Err(Rejection::OriginNotAllowed.into());
-            }
-            Some((_, credential)) => credential,
-        };
-        Ok(self.worker.verify_anywhere(&credential, self.client).await?)
     }
 
     /// Tells the operator why something was refused.

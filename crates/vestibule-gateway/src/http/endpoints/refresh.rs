@@ -5,7 +5,6 @@ use serde::Deserialize;
 use vestibule_authority::identities::Continued;
 use vestibule_core::{
     authn::{Mechanism, Secret, Verified},
-    policy::{Carrier, carrier::of_request},
     rejection::Rejection,
 };
 
@@ -55,13 +54,8 @@ pub(super) async fn exchange(visit: &Visit<'_>, token: &Secret) -> Result<Contin
 
 /// An access token for whoever has the login cookie, or a session token in the header.
 async fn by_cookie(visit: &Visit<'_>) -> Result<Answer, Problem> {
-    let allowed = cors::judge(visit.routes(), visit.head, visit.forwarded)?;
-    let credential = match of_request(visit.head, &[LOGIN_COOKIE])? {
-        None => return Err(Problem::request("send `refresh_token`, or the cookie of a login")),
-        Some((Carrier::Cookie, _)) if !allowed.is_present() => {
-            return Err(Rejection::OriginNotAllowed.into());
-        }
-        Some((_, credential)) => credential,
+    let Some((_, credential)) = visit.brought(visit.routes(), &[LOGIN_COOKIE])? else {
+        return Err(Problem::request("send `refresh_token`, or the cookie of a login"));
     };
     if credential.mechanism != Mechanism::Session {
         return Err(Rejection::MechanismNotAllowed.into());
@@ -80,13 +74,14 @@ async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
     let connections = &visit.worker.shared.connections;
     let Some(details) = connections.show(name).await else {
         // Who has no good credential is told that first.
-        return visit.known_anywhere(&every_cookie(visit)).await.and(Err(unknown()));
+        visit.known_anywhere(&visit.every_cookie()).await?;
+        return Err(unknown());
     };
     let verified = match presented(visit, &details.route).await {
         Ok(verified) => verified,
         // What the rules of its route say would tell others that it is there.
         Err(problem) => {
-            let known = visit.known_anywhere(&every_cookie(visit)).await?;
+            let known = visit.known_anywhere(&visit.every_cookie()).await?;
             let is_own = known.principal().is_same_identity(&details.principal);
             return Err(if is_own { problem } else { unknown() });
         }
@@ -100,29 +95,9 @@ async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
     }
 }
 
-/// The names of all cookies that may hold a credential.
-fn every_cookie<'a>(visit: &'a Visit<'_>) -> Vec<&'a str> {
-    let mut names = vec![LOGIN_COOKIE];
-    for name in visit.routes().filter_map(|route| route.policy.cookie.as_deref()) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
 /// The credential of this request, by the rules of that route.
 async fn presented(visit: &Visit<'_>, route: &Route) -> Result<Verified, Problem> {
-    let allowed = cors::judge([route], visit.head, visit.forwarded)?;
-    let mut cookies = vec![LOGIN_COOKIE];
-    cookies.extend(route.policy.cookie.as_deref().filter(|name| *name != LOGIN_COOKIE));
-    let credential = match of_request(visit.head, &cookies)? {
-        None => return Err(Rejection::CredentialRequired.into()),
-        Some((Carrier::Cookie, _)) if !allowed.is_present() => {
-            return Err(Rejection::OriginNotAllowed.into());
-        }
-        Some((_, credential)) => credential,
-    };
+    let credential = visit.for_route(route)?;
     if !route.policy.mechanisms.contains(&credential.mechanism) {
         return Err(Rejection::MechanismNotAllowed.into());
     }

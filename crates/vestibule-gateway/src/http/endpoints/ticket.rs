@@ -7,15 +7,11 @@ use serde::Deserialize;
 use serde_json::json;
 use vestibule_authority::tickets::TicketError;
 use vestibule_core::{
-    authn::Mechanism,
-    handshake,
-    policy::{Carrier, carrier::of_request, route},
-    rejection::Rejection,
-    wire::head::RequestHead,
+    authn::Mechanism, handshake, policy::route, rejection::Rejection, wire::head::RequestHead,
 };
 
-use super::{Answer, Visit, answer::Problem, cors};
-use crate::config::{LOGIN_COOKIE, Route};
+use super::{Answer, Visit, answer::Problem};
+use crate::config::Route;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,20 +24,11 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     let identities = visit.identities()?;
     let wanted = if visit.body.is_empty() { Wanted::default() } else { visit.json::<Wanted>()? };
     let route = chosen(visit, wanted.path.as_deref())?;
-    let allowed = cors::judge([&*route], visit.head, visit.forwarded)?;
-    let mut cookies = vec![LOGIN_COOKIE];
-    cookies.extend(route.policy.cookie.as_deref().filter(|name| *name != LOGIN_COOKIE));
-    let credential = match of_request(visit.head, &cookies)? {
-        None => return Err(Rejection::CredentialRequired.into()),
-        Some((Carrier::Cookie, _)) if !allowed.is_present() => {
-            return Err(Rejection::OriginNotAllowed.into());
-        }
-        // A ticket that buys another would live for ever.
-        Some((_, credential)) if credential.mechanism == Mechanism::Ticket => {
-            return Err(Rejection::MechanismNotAllowed.into());
-        }
-        Some((_, credential)) => credential,
-    };
+    let credential = visit.for_route(&route)?;
+    // A ticket that buys another would live for ever.
+    if credential.mechanism == Mechanism::Ticket {
+        return Err(Rejection::MechanismNotAllowed.into());
+    }
     let verified = visit.worker.verify(&credential, &route, visit.origin(), visit.client).await?;
     handshake::check_scopes(verified.principal(), &route.policy)?;
     let now = visit.now().wall;

@@ -11,18 +11,12 @@ use std::{str, sync::Arc};
 use vestibule_core::{
     authn::Credential,
     handshake,
-    policy::{
-        Carrier,
-        carrier::{self, of_request},
-        forwarded::{Forwarded, Trust},
-        origin::OriginAllowed,
-        route,
-    },
+    policy::{Carrier, carrier, forwarded::Trust, route},
     rejection::Rejection,
     wire::head::RequestHead,
 };
 
-use super::{Answer, Visit, answer::Problem, cors};
+use super::{Answer, Visit, answer::Problem};
 use crate::{config::Route, http::identity};
 
 pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
@@ -36,7 +30,7 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     let (path, query) = asked_for(head)?;
     let routes = worker.shared.config.routes.iter().map(|route| (&route.policy, route));
     let route = Arc::clone(route::choose(routes, &forwarded.host, path)?);
-    let (carrier, credential) = credential(head, query, forwarded, &route)?;
+    let (carrier, credential) = credential(visit, query, &route)?;
     if !route.policy.accept.contains(&carrier)
         || !route.policy.mechanisms.contains(&credential.mechanism)
     {
@@ -93,27 +87,18 @@ fn before_query(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }
 
-/// What the client brought: in a field, in a ticket of the query, or in the route's cookie, which
-/// counts only with an allowed origin where a browser says one.
+/// What the client brought: in a field, in a ticket of the query, or in the route's cookie.
 fn credential(
-    head: &RequestHead,
+    visit: &Visit<'_>,
     query: Option<&str>,
-    forwarded: &Forwarded,
     route: &Route,
 ) -> Result<(Carrier, Credential), Rejection> {
-    let cookies: Vec<&str> = route.policy.cookie.as_deref().into_iter().collect();
-    let brought = of_request(head, &cookies)?;
-    let ticket = carrier::ticket(query, &route.policy)?;
-    let origin = cors::judge([route], head, forwarded);
-    match (brought, ticket) {
-        (Some((Carrier::Header, _)), Some(_)) => Err(Rejection::AmbiguousCredential),
-        (_, Some(ticket)) => origin.map(|_| (Carrier::Query, ticket)),
-        (Some((Carrier::Cookie, _)), None)
-            if !origin.as_ref().is_ok_and(OriginAllowed::is_present) =>
-        {
-            Err(Rejection::OriginNotAllowed)
-        }
-        (Some(found), None) => origin.map(|_| found),
-        (None, None) => Err(Rejection::CredentialRequired),
+    let Some(ticket) = carrier::ticket(query, &route.policy)? else {
+        let cookies: Vec<&str> = route.policy.cookie.as_deref().into_iter().collect();
+        return visit.brought([route], &cookies)?.ok_or(Rejection::CredentialRequired);
+    };
+    match visit.brought([route], &[])? {
+        Some(_) => Err(Rejection::AmbiguousCredential),
+        None => Ok((Carrier::Query, ticket)),
     }
 }
