@@ -83,8 +83,10 @@ rejections! {
     TokenExpired = "token_expired" => 401, 4401, "token_expired", FreshCredential;
     /// Genuine, and withdrawn.
     TokenRevoked = "token_revoked" => 401, 4410, "token_revoked", Stop;
-    /// A ticket that nobody was given, or that is over.
+    /// A ticket that nobody was given.
     TicketUnknown = "ticket_unknown" => 401, 4401, "invalid_token", FreshCredential;
+    /// A ticket that says itself that it is over; whether it was ever one is not known any more.
+    TicketExpired = "ticket_expired" => 401, 4401, "invalid_token", FreshCredential;
     /// A ticket that was presented before.
     TicketReplayed = "ticket_replayed" => 401, 4401, "invalid_token", FreshCredential;
     /// A ticket for another route or another page; it is burnt.
@@ -230,6 +232,7 @@ mod tests {
             Rejection::TokenAudience,
             Rejection::TokenNotYetValid,
             Rejection::TicketUnknown,
+            Rejection::TicketExpired,
             Rejection::TicketReplayed,
             Rejection::TicketMisplaced,
             Rejection::SessionUnknown,

@@ -121,7 +121,7 @@ impl Tickets {
             opaque::digest(&[b"buyer", principal.issuer.as_bytes(), principal.subject.as_bytes()]);
         let thing = Fleeting {
             space: Space::Ticket,
-            name: name(secret.as_slice()),
+            name: name(until_bytes(until), secret.as_slice()),
             owner,
             value: records::encode(&record)?,
             until,
@@ -136,7 +136,7 @@ impl Tickets {
                 return Err(StoreError("a new ticket is not new".into()).into());
             }
         }
-        let token = opaque::token(PREFIX, &[secret.as_slice()]);
+        let token = opaque::token(PREFIX, &[&until_bytes(until), secret.as_slice()]);
         Ok(Ticket { token, expires_in: now.until(until) })
     }
 
@@ -149,16 +149,22 @@ impl Tickets {
         door: &Door<'_>,
         now: UnixTime,
     ) -> Result<Verified, Refused> {
-        let secret = opaque::bytes_of::<{ opaque::SECRET_BYTES }>(PREFIX, presented)
-            .ok_or_else(|| unknown("not of the form of a ticket"))?;
-        let taken = self.store.take(Space::Ticket, name(secret.as_slice()), now).await;
+        let bytes = opaque::bytes_of::<BYTES>(PREFIX, presented);
+        let bytes = bytes.ok_or_else(|| unknown("not of the form of a ticket"))?;
+        let (until, secret) = bytes.split_first_chunk().ok_or_else(|| unknown("too short"))?;
+        let taken = self.store.take(Space::Ticket, name(*until, secret), now).await;
         let value = match taken.map_err(|error| unavailable(&error))? {
             Taken::Value(value) => value,
             Taken::Spent => {
                 let reason = "the ticket was presented before";
                 return Err(Refused::new(Rejection::TicketReplayed, reason));
             }
-            Taken::Nothing => return Err(unknown("no such ticket, or it is over")),
+            // What it says of its end is a part of its name: a ticket that was changed is another one,
+            // and nothing but what the operator is told depends on it.
+            Taken::Nothing if UnixTime::from_millis(i64::from_be_bytes(*until)) <= now => {
+                return Err(Refused::new(Rejection::TicketExpired, "the ticket is over"));
+            }
+            Taken::Nothing => return Err(unknown("no such ticket")),
         };
         let record: Record =
             records::decode("a ticket", &value).map_err(|error| unavailable(&error))?;
@@ -216,8 +222,13 @@ impl fmt::Debug for Record {
 }
 
 /// Under which a ticket is kept.
-fn name(secret: &[u8]) -> Digest {
-    opaque::digest(&[b"ticket", secret])
+fn name(until: [u8; UNTIL_BYTES], secret: &[u8]) -> Digest {
+    opaque::digest(&[b"ticket", &until, secret])
+}
+
+/// The end of a ticket, as it stands in it.
+fn until_bytes(until: UnixTime) -> [u8; UNTIL_BYTES] {
+    until.as_millis().to_be_bytes()
 }
 
 fn unknown(reason: &str) -> Refused {
@@ -232,6 +243,8 @@ fn unavailable(error: &StoreError) -> Refused {
     Refused::new(Rejection::Unavailable, error.to_string())
 }
 
+const UNTIL_BYTES: usize = 8;
+const BYTES: usize = UNTIL_BYTES + opaque::SECRET_BYTES;
 /// What a ticket begins with ([`Mechanism::prefix`]).
 const PREFIX: &str = "vst_";
 

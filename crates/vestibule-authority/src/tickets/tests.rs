@@ -84,8 +84,8 @@ async fn a_ticket_that_is_presented_again_is_refused_for_as_long_as_it_would_hav
     for (seconds, said) in [
         (0, Rejection::TicketReplayed),
         (19, Rejection::TicketReplayed),
-        (20, Rejection::TicketUnknown),
-        (9999, Rejection::TicketUnknown),
+        (20, Rejection::TicketExpired),
+        (9999, Rejection::TicketExpired),
     ] {
         assert_eq!(redeem(&rig.tickets, &token, HERE, at(seconds)).await, Err(said), "{seconds}");
     }
@@ -98,7 +98,7 @@ async fn a_ticket_is_over_after_its_time() {
         let token = rig.sell(None).await;
         let said = redeem(&rig.tickets, &token, HERE, at(seconds)).await;
         assert_eq!(said.is_ok(), good, "{seconds}");
-        assert!(good || said == Err(Rejection::TicketUnknown));
+        assert!(good || said == Err(Rejection::TicketExpired));
     }
 }
 
@@ -239,7 +239,9 @@ async fn one_that_is_a_bit_off_is_another_and_burns_nothing() {
         let mut bytes = token.expose().to_vec();
         bytes[bit / 8] ^= 1 << (bit % 8);
         let said = redeem(&rig.tickets, &Secret::new(bytes), HERE, NOW).await;
-        assert_eq!(said, Err(Rejection::TicketUnknown), "{bit}");
+        // A bit of its end may make it one that says that it is over.
+        let other = [Err(Rejection::TicketUnknown), Err(Rejection::TicketExpired)];
+        assert!(other.contains(&said), "{bit}: {said:?}");
     }
     assert!(redeem(&rig.tickets, &token, HERE, NOW).await.is_ok());
 }
@@ -282,10 +284,11 @@ async fn nothing_of_a_ticket_is_kept_or_printed() {
     let ticket = rig.tickets.sell(&principal("alice"), ROUTE, Some(PAGE), NOW).await.unwrap();
     let text = String::from_utf8(ticket.token.expose().to_vec()).unwrap();
     let body = text.strip_prefix("vst_").unwrap();
-    let secret = opaque::bytes_of::<32>("vst_", &ticket.token).unwrap();
+    let bytes = opaque::bytes_of::<BYTES>("vst_", &ticket.token).unwrap();
+    let secret = &bytes[UNTIL_BYTES..];
     let kept = rig.shelf.bytes();
     let has = |needle: &[u8]| kept.windows(needle.len()).any(|window| window == needle);
-    assert!(has(b"alice") && !has(body.as_bytes()) && !has(secret.as_slice()));
+    assert!(has(b"alice") && !has(body.as_bytes()) && !has(secret));
     let printed = format!("{ticket:?} {:?}", rig.tickets);
     assert!(!printed.contains(body) && !printed.contains("alice"), "{printed}");
 }

@@ -224,6 +224,7 @@ impl Metrics {
                 "accepted" => "redeemed",
                 "ticket_replayed" => "replayed",
                 "ticket_misplaced" => "misplaced",
+                "ticket_expired" => "expired",
                 "ticket_unknown" | "token_malformed" => "unknown",
                 _ => return,
             };

@@ -170,6 +170,24 @@ fn the_lease_is_that_of_the_credential_that_bought_the_ticket() -> Outcome {
 }
 
 #[test]
+fn a_ticket_that_comes_too_late_is_refused_and_counted_as_expired() -> Outcome {
+    let short = |setup: Setup| setup.table("[auth]\nticket = \"1s\"");
+    let rig = Rig::with(&format!("{ROUTE}expiry_grace = \"0s\"\n"), short)?;
+    let ticket = ticket(&rig.gateway, &rig.token()?)?;
+    // The connection of another credential ends when the ticket has.
+    let brief = rig.issuer.token_for("bob", 1.5)?;
+    let ask = Ask::post("/auth/ticket").bearer(&brief).json(&json!({ "path": "/ws" }));
+    let bobs = ask.of(&rig.gateway)?.text("ticket")?;
+    let (mut clock, _upstream) = rig.open(&with_ticket("/ws", &bobs))?;
+    clock.expect_close(4401)?;
+    let mut client = rig.send(&with_ticket("/ws", &ticket))?;
+    assert_eq!(no(&mut client)?, http(401, "invalid_token"));
+    rig.gateway.log().wait_for("ticket_expired")?;
+    assert_eq!(rig.gateway.metric("vestibule_tickets_total{event=\"expired\"}")?, 1);
+    Ok(())
+}
+
+#[test]
 fn who_brings_nothing_or_nonsense_buys_nothing() -> Outcome {
     let rig = rig()?;
     let token = rig.token()?;

@@ -123,6 +123,7 @@ pub const fn description(rejection: Rejection) -> &'static str {
         | Rejection::TokenAudience
         | Rejection::TokenNotYetValid
         | Rejection::TicketUnknown
+        | Rejection::TicketExpired
         | Rejection::TicketReplayed
         | Rejection::TicketMisplaced
         | Rejection::SessionUnknown
