@@ -18,12 +18,25 @@ fuzz_target!(|bytes: &[u8]| {
                 _ => "authenticate",
             };
             assert_eq!(auth["mechanism"], credential.mechanism.name());
-            assert_eq!(auth.len(), 3);
             let member = match credential.mechanism {
                 Mechanism::PublicKey => "key",
-                Mechanism::ScramSha256 => "message",
+                Mechanism::Webauthn => "user",
+                Mechanism::ScramSha256 | Mechanism::ScramSha256Plus | Mechanism::OauthBearer => {
+                    "message"
+                }
                 _ => "token",
             };
+            if auth.len() == 2 {
+                assert_eq!(auth["type"], kind);
+                assert!(credential.secret.expose().is_empty());
+                assert!(matches!(
+                    credential.mechanism,
+                    Mechanism::Webauthn | Mechanism::External
+                ));
+                return;
+            }
+            assert_eq!(auth.len(), 3);
+            assert_ne!(credential.mechanism, Mechanism::External);
             (kind, member, &credential.secret)
         }
         ClientMessage::Respond(response) => {

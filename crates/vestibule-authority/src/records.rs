@@ -151,6 +151,10 @@ pub(crate) struct KeptPrincipal {
     name: Option<Box<str>>,
     #[serde(default)]
     groups: Box<[Box<str>]>,
+    #[serde(default)]
+    amr: Box<[Box<str>]>,
+    #[serde(default)]
+    acr: Option<Box<str>>,
     /// Milliseconds since 1970.
     #[serde(default)]
     issued: Option<i64>,
@@ -171,6 +175,8 @@ impl KeptPrincipal {
             name,
             groups,
             mechanism: _,
+            methods,
+            context,
             issued,
             expires,
         } = principal;
@@ -183,6 +189,8 @@ impl KeptPrincipal {
             email: email.clone(),
             name: name.clone(),
             groups: groups.clone(),
+            amr: methods.clone(),
+            acr: context.clone(),
             issued: issued.map(UnixTime::as_millis),
             expires: expires.as_millis(),
         }
@@ -190,7 +198,8 @@ impl KeptPrincipal {
 
     /// The principal, proven by that mechanism.
     pub(crate) fn by(self, mechanism: Mechanism) -> Principal {
-        let Self { sub, iss, scopes, jti, sid, email, name, groups, issued, expires } = self;
+        let Self { sub, iss, scopes, jti, sid, email, name, groups, amr, acr, issued, expires } =
+            self;
         Principal {
             subject: sub,
             issuer: Arc::from(iss),
@@ -201,6 +210,8 @@ impl KeptPrincipal {
             name,
             groups,
             mechanism,
+            methods: amr,
+            context: acr,
             issued: issued.map(UnixTime::from_millis),
             expires: UnixTime::from_millis(expires),
         }

@@ -291,6 +291,8 @@ impl ApiKeys {
             name: None,
             groups: Box::default(),
             mechanism: Mechanism::ApiKey,
+            methods: Box::default(),
+            context: None,
             issued: Some(created),
             expires: expires.unwrap_or(NEVER),
         };

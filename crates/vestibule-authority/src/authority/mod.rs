@@ -190,11 +190,16 @@ impl Authority {
     fn look_up(&self, credential: &Credential, issuers: &[usize], wall: UnixTime) -> Look {
         match credential.mechanism {
             Mechanism::Bearer => {}
-            Mechanism::Ticket
+            Mechanism::Dpop
+            | Mechanism::OauthBearer
+            | Mechanism::Ticket
             | Mechanism::Session
             | Mechanism::ApiKey
             | Mechanism::PublicKey
-            | Mechanism::ScramSha256 => {
+            | Mechanism::ScramSha256
+            | Mechanism::ScramSha256Plus
+            | Mechanism::Webauthn
+            | Mechanism::External => {
                 let reason = format!("{} is not a token of an issuer", credential.mechanism.name());
                 return Look::Answer(Err(Refused::new(Rejection::MechanismNotAllowed, reason)));
             }

@@ -1,7 +1,7 @@
 //! What ends for good.
 
 use vestibule_core::{
-    authn::{Mechanism, Principal},
+    authn::{Judge, Principal},
     time::UnixTime,
 };
 
@@ -70,14 +70,10 @@ impl Identities {
             let new = because(named, &principal.subject, "logged out");
             made.push(self.revoke(NewRevocation { until, ..new }, now).await?);
         }
-        let is_token_of_its_own = match principal.mechanism {
-            Mechanism::Bearer => !is_local || principal.session.is_none(),
+        let is_token_of_its_own = match principal.mechanism.judge() {
+            Judge::Issuer => !is_local || principal.session.is_none(),
             // Of our own, it is the API key's, the public key's, or that of a password.
-            Mechanism::Ticket
-            | Mechanism::Session
-            | Mechanism::ApiKey
-            | Mechanism::PublicKey
-            | Mechanism::ScramSha256 => !is_local,
+            Judge::Store | Judge::Transport => !is_local,
         };
         if let Some(id) = &principal.token_id
             && is_token_of_its_own

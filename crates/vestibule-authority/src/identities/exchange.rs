@@ -37,8 +37,17 @@ impl Identities {
             Mechanism::ScramSha256 => {
                 self.scram.challenge(&self.users, &credential.secret, scene.peer, now).await
             }
-            Mechanism::Bearer | Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {
-                let reason = "a token proves itself";
+            Mechanism::ScramSha256Plus | Mechanism::Webauthn | Mechanism::Dpop => {
+                let reason = "nobody here asks so";
+                Err(Refused::new(Rejection::MechanismNotAllowed, reason))
+            }
+            Mechanism::Bearer
+            | Mechanism::Ticket
+            | Mechanism::Session
+            | Mechanism::ApiKey
+            | Mechanism::External
+            | Mechanism::OauthBearer => {
+                let reason = "it proves itself";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))
             }
         }

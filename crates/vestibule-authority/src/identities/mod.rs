@@ -141,12 +141,19 @@ impl Identities {
             Mechanism::Ticket => self.tickets.redeem(secret, door, now).await,
             Mechanism::Session => self.sessions.check(secret, door, now).await,
             Mechanism::ApiKey => self.api_keys.check(secret, door, now).await,
-            Mechanism::PublicKey | Mechanism::ScramSha256 => {
+            Mechanism::PublicKey
+            | Mechanism::ScramSha256
+            | Mechanism::ScramSha256Plus
+            | Mechanism::Webauthn => {
                 let reason = "a mechanism that asks back";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))
             }
-            Mechanism::Bearer => {
+            Mechanism::Bearer | Mechanism::Dpop | Mechanism::OauthBearer => {
                 let reason = "a token of an issuer is not ours to check";
+                Err(Refused::new(Rejection::MechanismNotAllowed, reason))
+            }
+            Mechanism::External => {
+                let reason = "a certificate is not kept";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))
             }
         }?;

@@ -262,6 +262,8 @@ impl PublicKeys {
             name,
             groups,
             mechanism: Mechanism::PublicKey,
+            methods: Box::default(),
+            context: None,
             // The proof is of this moment, however old the key is.
             issued: Some(now),
             expires: proven.expires().map_or(ends, |end| end.min(ends)),

@@ -26,6 +26,8 @@ fn principal(subject: &str) -> Principal {
         name: None,
         groups: Box::new(["staff".into()]),
         mechanism: Mechanism::Bearer,
+        methods: Box::default(),
+        context: None,
         issued: Some(NOW),
         expires: at(3600),
     }

@@ -297,6 +297,8 @@ fn claims(principal: &Principal) -> Result<Map<String, Value>, MintError> {
         name,
         groups,
         mechanism: _,
+        methods,
+        context,
         issued: _,
         expires: _,
     } = principal;
@@ -305,12 +307,14 @@ fn claims(principal: &Principal) -> Result<Map<String, Value>, MintError> {
     }
     let text = |text: &Option<Box<str>>| text.as_deref().map(Value::from);
     let some = |values: &[Box<str>], written: Value| (!values.is_empty()).then_some(written);
-    let groups_written = groups.iter().map(|group| Value::from(&**group)).collect();
+    let list = |texts: &[Box<str>]| texts.iter().map(|text| Value::from(&**text)).collect();
     let members = [
         ("sub", Some(Value::from(&**subject))),
         ("sid", text(session)),
         ("scope", some(scopes, scopes.join(" ").into())),
-        ("groups", some(groups, Value::Array(groups_written))),
+        ("groups", some(groups, Value::Array(list(groups)))),
+        ("amr", some(methods, Value::Array(list(methods)))),
+        ("acr", text(context)),
         ("email", text(email)),
         ("name", text(name)),
     ];

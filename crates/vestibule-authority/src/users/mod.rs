@@ -141,6 +141,8 @@ impl User {
             name: None,
             groups: Box::default(),
             mechanism: Mechanism::Session,
+            methods: Box::default(),
+            context: None,
             issued: Some(now),
             expires: now,
         })

@@ -141,9 +141,15 @@ async fn proven(client: Arc<Mutex<Option<Client>>>, message: String) -> Result<A
 /// The member of `authenticate` that names who, or holds the token.
 pub(super) const fn member(mechanism: Mechanism) -> &'static str {
     match mechanism {
-        Mechanism::Bearer | Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => "token",
+        Mechanism::Bearer
+        | Mechanism::Ticket
+        | Mechanism::Session
+        | Mechanism::ApiKey
+        | Mechanism::Dpop
+        | Mechanism::External => "token",
         Mechanism::PublicKey => "key",
-        Mechanism::ScramSha256 => "message",
+        Mechanism::Webauthn => "user",
+        Mechanism::ScramSha256 | Mechanism::ScramSha256Plus | Mechanism::OauthBearer => "message",
     }
 }
 

@@ -265,7 +265,7 @@ impl Builder {
             | Carrier::Cookie { .. } => Takes::Anything,
         };
         let resume = match settings.proof {
-            Proof::Token => resume,
+            Proof::Token | Proof::Connection => resume,
             // A session would be accepted without a challenge, by whoever is on the other side.
             Proof::Response => Resume::ByProvider,
         };

@@ -67,7 +67,7 @@ impl Machine {
                 self.state = State::Authenticating(Authenticating::Responding { until });
                 self.effects.push(Effect::Challenge(demand));
             }
-            (_, Proof::Response | Proof::Token) => self.nonsense(),
+            (_, Proof::Response | Proof::Token | Proof::Connection) => self.nonsense(),
         }
     }
 

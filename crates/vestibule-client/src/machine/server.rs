@@ -110,7 +110,7 @@ impl Machine {
                 self.expected.as_ref().is_none_or(|expected| expected.is(message))
             }
             (State::Authenticating(_), Proof::Response) => false,
-            (_, Proof::Response | Proof::Token) => true,
+            (_, Proof::Response | Proof::Token | Proof::Connection) => true,
         }
     }
 

@@ -19,6 +19,27 @@ pub enum Mechanism {
     PublicKey,
     /// A password that never travels: both sides show the other that they know it (RFC 7677).
     ScramSha256,
+    /// The same, bound to the TLS connection that it is done on (RFC 5802 section 6, RFC 9266).
+    ScramSha256Plus,
+    /// A passkey: an authenticator signs a challenge for this site (Web Authentication).
+    Webauthn,
+    /// A client certificate, which TLS has checked.
+    External,
+    /// An access token that counts only with a proof of its key (RFC 9449).
+    Dpop,
+    /// An access token in the message of a SASL client (RFC 7628).
+    OauthBearer,
+}
+
+/// Who can tell whether what a mechanism presents is genuine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// An issuer, by its keys or by its word.
+    Issuer,
+    /// The gateway, by what it keeps.
+    Store,
+    /// The transport, which has checked it already.
+    Transport,
 }
 
 /// What a client proves itself by.
@@ -28,6 +49,8 @@ pub enum Proof {
     Token,
     /// By the response to a challenge, over messages alone.
     Response,
+    /// By the connection that it is on.
+    Connection,
 }
 
 impl Mechanism {
@@ -39,6 +62,11 @@ impl Mechanism {
         Self::ApiKey,
         Self::PublicKey,
         Self::ScramSha256,
+        Self::ScramSha256Plus,
+        Self::Webauthn,
+        Self::External,
+        Self::Dpop,
+        Self::OauthBearer,
     ];
 
     /// The name on the wire, in configuration and in metrics.
@@ -50,14 +78,41 @@ impl Mechanism {
             Self::ApiKey => "api-key",
             Self::PublicKey => "public-key",
             Self::ScramSha256 => "scram-sha-256",
+            Self::ScramSha256Plus => "scram-sha-256-plus",
+            Self::Webauthn => "webauthn",
+            Self::External => "external",
+            Self::Dpop => "dpop",
+            Self::OauthBearer => "oauthbearer",
         }
     }
 
     /// What a client proves itself by.
     pub const fn proof(self) -> Proof {
         match self {
-            Self::Bearer | Self::Ticket | Self::Session | Self::ApiKey => Proof::Token,
-            Self::PublicKey | Self::ScramSha256 => Proof::Response,
+            Self::Bearer | Self::Ticket | Self::Session | Self::ApiKey | Self::OauthBearer => {
+                Proof::Token
+            }
+            Self::PublicKey
+            | Self::ScramSha256
+            | Self::ScramSha256Plus
+            | Self::Webauthn
+            | Self::Dpop => Proof::Response,
+            Self::External => Proof::Connection,
+        }
+    }
+
+    /// Who can tell whether what it presents is genuine.
+    pub const fn judge(self) -> Judge {
+        match self {
+            Self::Bearer | Self::Dpop | Self::OauthBearer => Judge::Issuer,
+            Self::Ticket
+            | Self::Session
+            | Self::ApiKey
+            | Self::PublicKey
+            | Self::ScramSha256
+            | Self::ScramSha256Plus
+            | Self::Webauthn => Judge::Store,
+            Self::External => Judge::Transport,
         }
     }
 
@@ -65,7 +120,14 @@ impl Mechanism {
     /// is, and a header says which mechanism it is for. `None` where the issuer chooses the form.
     pub const fn prefix(self) -> Option<&'static str> {
         match self {
-            Self::Bearer | Self::PublicKey | Self::ScramSha256 => None,
+            Self::Bearer
+            | Self::PublicKey
+            | Self::ScramSha256
+            | Self::ScramSha256Plus
+            | Self::Webauthn
+            | Self::External
+            | Self::Dpop
+            | Self::OauthBearer => None,
             Self::Ticket => Some("vst_"),
             Self::Session => Some("vss_"),
             Self::ApiKey => Some("vsk_"),

@@ -33,11 +33,12 @@ impl ClientMessage {
         }
         let Envelope { auth } =
             serde_json::from_slice(text).map_err(|_| Rejection::MalformedMessage)?;
-        let Raw { kind, mechanism, token, message, key, signature, sshsig } = auth;
+        let Raw { kind, mechanism, token, message, key, user, signature, sshsig } = auth;
         let members = [
             (Member::Token, token),
             (Member::Message, message),
             (Member::Key, key),
+            (Member::User, user),
             (Member::Signature, signature),
             (Member::SshSig, sshsig),
         ];
@@ -46,11 +47,11 @@ impl ClientMessage {
             return Err(Rejection::MalformedMessage);
         };
         match (kind, mechanism, said) {
-            (Kind::Authenticate, Some(mechanism), Some((member, text))) => {
-                Ok(Self::Authenticate(credential(&mechanism, member, &text)?))
+            (Kind::Authenticate, Some(mechanism), said) => {
+                Ok(Self::Authenticate(credential(&mechanism, said)?))
             }
-            (Kind::Refresh, Some(mechanism), Some((member, text))) => {
-                Ok(Self::Refresh(credential(&mechanism, member, &text)?))
+            (Kind::Refresh, Some(mechanism), said) => {
+                Ok(Self::Refresh(credential(&mechanism, said)?))
             }
             (Kind::Respond, None, Some((member, text))) => {
                 Ok(Self::Respond(response(member, &text)?))
@@ -176,21 +177,43 @@ impl ServerMessage<'_> {
     }
 }
 
-fn credential(mechanism: &str, member: Member, text: &Hidden) -> Result<Credential, Rejection> {
+fn credential(mechanism: &str, said: Option<(Member, Hidden)>) -> Result<Credential, Rejection> {
     let Some(mechanism) = Mechanism::from_name(mechanism) else {
         return Err(Rejection::MechanismNotAllowed);
     };
-    let begins_with = match mechanism {
-        Mechanism::Bearer | Mechanism::Ticket | Mechanism::Session | Mechanism::ApiKey => {
-            Member::Token
+    let secret = match (begins_with(mechanism), said) {
+        (Beginning::With(wanted), Some((member, text))) if member == wanted => text.secret()?,
+        (Beginning::Perhaps(wanted), Some((member, text))) if member == wanted => text.secret()?,
+        (Beginning::Perhaps(_) | Beginning::Bare, None) => Secret::new([]),
+        (Beginning::With(_) | Beginning::Perhaps(_) | Beginning::Bare, _) => {
+            return Err(Rejection::MalformedMessage);
         }
-        Mechanism::PublicKey => Member::Key,
-        Mechanism::ScramSha256 => Member::Message,
     };
-    if member != begins_with {
-        return Err(Rejection::MalformedMessage);
+    Ok(Credential { mechanism, secret })
+}
+
+/// What presents a credential, beside the name of the mechanism.
+enum Beginning {
+    With(Member),
+    Perhaps(Member),
+    Bare,
+}
+
+const fn begins_with(mechanism: Mechanism) -> Beginning {
+    match mechanism {
+        Mechanism::Bearer
+        | Mechanism::Ticket
+        | Mechanism::Session
+        | Mechanism::ApiKey
+        | Mechanism::Dpop => Beginning::With(Member::Token),
+        Mechanism::PublicKey => Beginning::With(Member::Key),
+        Mechanism::ScramSha256 | Mechanism::ScramSha256Plus | Mechanism::OauthBearer => {
+            Beginning::With(Member::Message)
+        }
+        // A passkey may know whose it is.
+        Mechanism::Webauthn => Beginning::Perhaps(Member::User),
+        Mechanism::External => Beginning::Bare,
     }
-    Ok(Credential { mechanism, secret: text.secret()? })
 }
 
 fn response(member: Member, text: &Hidden) -> Result<Response, Rejection> {
@@ -198,7 +221,7 @@ fn response(member: Member, text: &Hidden) -> Result<Response, Rejection> {
         Member::Message => Ok(Response::Message(text.secret()?)),
         Member::Signature => Ok(Response::Signature(text.secret()?)),
         Member::SshSig => Ok(Response::SshSig(text.secret()?)),
-        Member::Token | Member::Key => Err(Rejection::MalformedMessage),
+        Member::Token | Member::Key | Member::User => Err(Rejection::MalformedMessage),
     }
 }
 
@@ -208,6 +231,7 @@ enum Member {
     Token,
     Message,
     Key,
+    User,
     Signature,
     SshSig,
 }
@@ -286,6 +310,7 @@ struct Raw {
     token: Option<Hidden>,
     message: Option<Hidden>,
     key: Option<Hidden>,
+    user: Option<Hidden>,
     signature: Option<Hidden>,
     sshsig: Option<Hidden>,
 }
@@ -336,6 +361,12 @@ mod tests {
             r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"a"}}"#,
             Ok("authenticate [97]"),
         );
+        check(
+            r#"{"auth":{"type":"authenticate","mechanism":"webauthn","user":"a"}}"#,
+            Ok("authenticate [97]"),
+        );
+        check(r#"{"auth":{"type":"authenticate","mechanism":"webauthn"}}"#, Ok("authenticate []"));
+        check(r#"{"auth":{"type":"authenticate","mechanism":"external"}}"#, Ok("authenticate []"));
         check(r#"{"auth":{"type":"respond","message":"a"}}"#, Ok("message [97]"));
         check(r#"{"auth":{"type":"respond","signature":"a"}}"#, Ok("signature [97]"));
         check(r#"{"auth":{"type":"respond","sshsig":"a"}}"#, Ok("sshsig [97]"));
@@ -357,6 +388,9 @@ mod tests {
             r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"a","token":"b"}}"#,
             r#"{"auth":{"type":"authenticate","mechanism":"bearer","key":"a"}}"#,
             r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"a","signature":"b"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"bearer"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"external","token":"a"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"webauthn","token":"a"}}"#,
             r#"{"auth":{"type":"respond"}}"#,
             r#"{"auth":{"type":"respond","token":"a"}}"#,
             r#"{"auth":{"type":"respond","key":"a"}}"#,

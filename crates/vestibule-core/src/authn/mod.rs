@@ -7,7 +7,7 @@ pub mod principal;
 
 use core::num::NonZeroU64;
 
-pub use credential::{Credential, Mechanism, Proof, Secret};
+pub use credential::{Credential, Judge, Mechanism, Proof, Secret};
 pub use exchange::{Challenge, Demand, Exchange, Response};
 pub use principal::{Principal, Verified};
 

@@ -27,6 +27,10 @@ pub struct Principal {
     pub groups: Box<[Box<str>]>,
     /// How it was proven.
     pub mechanism: Mechanism,
+    /// The methods of authentication that it rests on, in the names of RFC 8176 (`amr`).
+    pub methods: Box<[Box<str>]>,
+    /// The authentication context class that the issuer vouches for (`acr`).
+    pub context: Option<Box<str>>,
     /// When the credential was issued.
     pub issued: Option<UnixTime>,
     /// When the credential ends.
@@ -47,6 +51,8 @@ impl Principal {
             name: _,
             groups: _,
             mechanism: _,
+            methods: _,
+            context: _,
             issued: _,
             expires: _,
         } = self;

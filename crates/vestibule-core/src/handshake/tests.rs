@@ -26,6 +26,8 @@ pub(crate) fn verified(subject: &str, expires: i64) -> Verified {
         name: None,
         groups: Box::new([]),
         mechanism: Mechanism::Bearer,
+        methods: Box::default(),
+        context: None,
         issued: None,
         expires: UnixTime::from_secs(expires),
     }))

@@ -51,7 +51,9 @@ impl Live {
 
     fn ask(self, credential: Credential, cx: &mut Context<'_>) -> State {
         let renews = match credential.mechanism.proof() {
-            Proof::Token => cx.policy.mechanisms.contains(&credential.mechanism),
+            Proof::Token | Proof::Connection => {
+                cx.policy.mechanisms.contains(&credential.mechanism)
+            }
             // Nobody is asked back on a live connection.
             Proof::Response => false,
         };

@@ -104,7 +104,7 @@ fn check_proofs(reader: &mut Reader<'_>, policy: &RoutePolicy) {
                 let fault = Fault::new(message, reader.place_of("mechanisms"));
                 reader.report.push(fault.help("write `accept = [\"message\", …]`"));
             }
-            Proof::Response | Proof::Token => {}
+            Proof::Response | Proof::Token | Proof::Connection => {}
         }
     }
 }

@@ -5,7 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::time::{timeout, timeout_at};
 use vestibule_authority::{Door, Scene, sessions::Granted};
 use vestibule_core::{
-    authn::{Asked, Credential, Finding, Mechanism, Proof, Question, Response, Verdict, Verified},
+    authn::{
+        Asked, Credential, Finding, Judge, Mechanism, Proof, Question, Response, Verdict, Verified,
+    },
     limits,
     rejection::Rejection,
     time::{Mono, Now, UnixTime},
@@ -59,13 +61,9 @@ impl Worker {
         route: &Route,
         wall: UnixTime,
     ) -> Option<Result<Verified, Refused>> {
-        match credential.mechanism {
-            Mechanism::Bearer => self.shared.authority.check_now(credential, &route.issuers, wall),
-            Mechanism::Ticket
-            | Mechanism::Session
-            | Mechanism::ApiKey
-            | Mechanism::PublicKey
-            | Mechanism::ScramSha256 => None,
+        match credential.mechanism.judge() {
+            Judge::Issuer => self.shared.authority.check_now(credential, &route.issuers, wall),
+            Judge::Store | Judge::Transport => None,
         }
     }
 
@@ -133,7 +131,7 @@ impl Worker {
                 let challenge = identities.challenge(&credential, scene, now).await?;
                 Ok((Finding::Challenged(challenge), None))
             }
-            (Proof::Token | Proof::Response, _, _) => {
+            (Proof::Token | Proof::Response | Proof::Connection, _, _) => {
                 let (verified, rotated) =
                     self.check(&credential, route, seen.origin, purpose).await?;
                 Ok((Finding::from(verified), rotated))
@@ -204,21 +202,16 @@ impl Worker {
         let (Some(identities), now) = (&self.shared.kept.identities, clock.now().wall) else {
             return Ok((self.by_issuer(credential, route).await?, None));
         };
+        let judge = credential.mechanism.judge();
         match (credential.mechanism, purpose, route.sessions) {
-            (Mechanism::Bearer, _, _) => Ok((self.by_issuer(credential, route).await?, None)),
+            _ if judge == Judge::Issuer => Ok((self.by_issuer(credential, route).await?, None)),
             (Mechanism::Session, Purpose::Admission, Sessions::Rotate) => {
                 let rotated = identities.rotate(&credential.secret, &door, now).await;
                 rotated.map(|(verified, granted)| (verified, Some(granted)))
             }
-            (
-                Mechanism::Ticket
-                | Mechanism::Session
-                | Mechanism::ApiKey
-                | Mechanism::PublicKey
-                | Mechanism::ScramSha256,
-                _,
-                _,
-            ) => Ok((identities.check(credential, &door, now).await?, None)),
+            (_, Purpose::Admission | Purpose::Other, _) => {
+                Ok((identities.check(credential, &door, now).await?, None))
+            }
         }
     }
 
@@ -233,12 +226,11 @@ impl Worker {
 fn different(routes: &[Arc<Route>], mechanism: Mechanism) -> Vec<&Route> {
     let mut different: Vec<&Route> = Vec::new();
     for route in routes {
-        let is_known = different.iter().any(|known| match mechanism {
-            Mechanism::Bearer | Mechanism::ApiKey => known.issuers == route.issuers,
-            Mechanism::Ticket
-            | Mechanism::Session
-            | Mechanism::PublicKey
-            | Mechanism::ScramSha256 => known.binding == route.binding,
+        let is_known = different.iter().any(|known| match (mechanism.judge(), mechanism) {
+            (Judge::Issuer, _) | (Judge::Store, Mechanism::ApiKey) => {
+                known.issuers == route.issuers
+            }
+            (Judge::Store | Judge::Transport, _) => known.binding == route.binding,
         });
         if !is_known {
             different.push(route);

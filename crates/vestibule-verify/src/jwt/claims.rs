@@ -55,6 +55,8 @@ pub(super) fn principal(
         name: profile(claims, "name")?.or(profile(claims, "preferred_username")?).map(Box::from),
         groups: groups(claims, expected)?,
         mechanism: Mechanism::Bearer,
+        methods: Box::default(),
+        context: None,
         issued,
         expires,
     })

@@ -81,6 +81,8 @@ fn the_principal_is_what_the_token_says() {
         name,
         groups,
         mechanism,
+        methods,
+        context,
         issued,
         expires,
     } = &*principal;
@@ -93,6 +95,7 @@ fn the_principal_is_what_the_token_says() {
     assert_eq!(groups.join("|"), "g1|g2");
     assert_eq!(session.as_deref(), Some("s1"));
     assert_eq!(mechanism.name(), "bearer");
+    assert_eq!((methods.len(), context.as_deref()), (0, None));
     assert_eq!(*issued, Some(UnixTime::from_millis(999_990_500)));
     assert_eq!(*expires, UnixTime::from_secs(1_000_060));
 }

@@ -30,6 +30,8 @@ fn principal(subject: &str, email: Option<&str>) -> Principal {
         name: None,
         groups: Box::default(),
         mechanism: Mechanism::Bearer,
+        methods: Box::default(),
+        context: None,
         issued: None,
         expires: UnixTime::from_secs(0),
     }

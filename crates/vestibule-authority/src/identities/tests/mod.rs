@@ -99,7 +99,12 @@ impl Rig {
             | Mechanism::Session
             | Mechanism::ApiKey
             | Mechanism::PublicKey
-            | Mechanism::ScramSha256 => self.identities.check(credential, &door, now).await,
+            | Mechanism::ScramSha256
+            | Mechanism::ScramSha256Plus
+            | Mechanism::Webauthn
+            | Mechanism::External
+            | Mechanism::Dpop
+            | Mechanism::OauthBearer => self.identities.check(credential, &door, now).await,
         };
         let who = verified.map(|verified| Principal::clone(verified.principal()));
         who.map_err(|refused| refused.rejection)
@@ -127,6 +132,8 @@ fn principal(issuer: &str) -> Principal {
         name: None,
         groups: Box::default(),
         mechanism: Mechanism::Bearer,
+        methods: Box::default(),
+        context: None,
         issued: Some(NOW),
         expires: at(300),
     }

@@ -31,6 +31,8 @@ pub(super) fn principal(subject: &str) -> Principal {
         name: None,
         groups: Box::default(),
         mechanism: Mechanism::Bearer,
+        methods: Box::default(),
+        context: None,
         issued: Some(NOW),
         expires: at(3600),
     }

@@ -62,6 +62,8 @@ fn principal(subject: &str) -> Principal {
         name: None,
         groups: Box::new(["staff".into()]),
         mechanism: Mechanism::Bearer,
+        methods: Box::default(),
+        context: None,
         issued: Some(NOW),
         expires: NOW.after(Duration::from_mins(5)),
     }

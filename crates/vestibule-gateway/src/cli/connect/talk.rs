@@ -345,8 +345,10 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         };
         self.outbox.push_back(Frame::Text(token.message(how).as_str().into()));
         match (how, token.mechanism().proof()) {
-            (Presentation::Refresh, Proof::Token | Proof::Response) => {}
-            (Presentation::Authenticate, Proof::Token) => self.proving = Proving::Nothing,
+            (Presentation::Refresh, Proof::Token | Proof::Response | Proof::Connection) => {}
+            (Presentation::Authenticate, Proof::Token | Proof::Connection) => {
+                self.proving = Proving::Nothing
+            }
             (Presentation::Authenticate, Proof::Response) => {
                 self.proving = Proving::Begun(token.clone());
                 return self.screen.told(&format!("{kind}: by {}", token.mechanism().name()));
