@@ -1,12 +1,11 @@
 //! Authenticated, and nothing is being asked.
 
-use super::{Closing, Context, Effect, Input, Lease, Renewing, State};
+use super::{Closing, Context, Input, Lease, Renewing, State};
 use crate::{
     authn::{
-        Credential, Proof, Question,
+        Credential, Question,
         message::{ClientMessage, TryAgain},
     },
-    handshake::InBand,
     rejection::Rejection,
 };
 
@@ -18,7 +17,10 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn step(self, input: &Input<'_>, cx: &mut Context<'_>) -> State {
         match input {
-            Input::Message(text) => self.message(text, cx),
+            Input::Message(text) => {
+                let heard = cx.hear(text);
+                self.heard(heard, cx)
+            }
             Input::Deadline => match cx.due(self.lease) {
                 Ok(lease) => State::Live(Self { lease }),
                 Err(rejection) => Closing::enter(rejection, cx),
@@ -30,12 +32,15 @@ impl Live {
         }
     }
 
-    fn message(self, text: &[u8], cx: &mut Context<'_>) -> State {
-        cx.core.in_band = InBand::Spoken;
-        let message = cx.core.budget.spend(cx.now).and_then(|()| ClientMessage::parse(text));
-        match message {
+    /// What a message comes to that answers no challenge.
+    pub(super) fn heard(
+        self,
+        heard: Result<ClientMessage, Rejection>,
+        cx: &mut Context<'_>,
+    ) -> State {
+        match heard {
             Ok(ClientMessage::Authenticate(credential) | ClientMessage::Refresh(credential)) => {
-                self.ask(credential, cx)
+                self.present(credential, cx)
             }
             // Nobody has asked anything.
             Ok(ClientMessage::Respond(_)) => Closing::enter(Rejection::MalformedMessage, cx),
@@ -49,20 +54,12 @@ impl Live {
         }
     }
 
-    fn ask(self, credential: Credential, cx: &mut Context<'_>) -> State {
-        let renews = match credential.mechanism.proof() {
-            Proof::Token | Proof::Connection => {
-                cx.policy.mechanisms.contains(&credential.mechanism)
-            }
-            // Nobody is asked back on a live connection.
-            Proof::Response => false,
-        };
-        if !renews {
+    fn present(self, credential: Credential, cx: &mut Context<'_>) -> State {
+        if !cx.policy.mechanisms.contains(&credential.mechanism) {
             cx.core.tell_rejected(Rejection::MechanismNotAllowed, TryAgain::Yes);
             return State::Live(self);
         }
-        let question = Question::new(cx.core.id, credential);
-        cx.core.effects.push_back(Effect::Ask(question));
+        cx.ask(Question::new(cx.core.id, credential));
         State::Renewing(Renewing { lease: self.lease })
     }
 }

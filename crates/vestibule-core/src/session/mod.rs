@@ -4,6 +4,7 @@
 //! waits for the next input or for [`Session::poll_deadline`]. A deadline that has passed is
 //! applied before the input, whatever the driver reports: a driver that oversleeps prolongs nothing.
 
+mod challenged;
 mod closing;
 mod lease;
 mod live;
@@ -14,11 +15,11 @@ use std::{collections::VecDeque, sync::Arc};
 
 pub use lease::Lease;
 
-use self::{closing::Closing, live::Live, renewing::Renewing};
+use self::{challenged::Challenged, closing::Closing, live::Live, renewing::Renewing};
 use crate::{
     authn::{
         ConnectionId, Principal, Question, Verdict, Verified,
-        message::{Introduction, ServerMessage, TryAgain},
+        message::{ClientMessage, Introduction, ServerMessage, TryAgain},
     },
     handshake::{self, Admission, InBand},
     limits,
@@ -109,22 +110,13 @@ impl Session {
 
     /// When [`Input::Deadline`] is due; `None` is never.
     pub fn poll_deadline(&self) -> Option<Mono> {
-        let lease = match &self.state {
-            State::Live(live) => live.lease,
-            State::Renewing(renewing) => renewing.lease,
-            State::Closing(Closing) => return None,
-        };
-        let deadline = lease.deadline();
+        let deadline = self.state.lease()?.deadline();
         Some(self.core.closes.map_or(deadline, |closes| closes.min(deadline)))
     }
 
     /// When the lease ends; `None` where the connection is being closed.
     pub fn lease_ends(&self) -> Option<Mono> {
-        match &self.state {
-            State::Live(live) => Some(live.lease.ends()),
-            State::Renewing(renewing) => Some(renewing.lease.ends()),
-            State::Closing(Closing) => None,
-        }
+        self.state.lease().map(Lease::ends)
     }
 
     /// Renews the lease by a credential that was checked beside the connection, and tells how long
@@ -146,6 +138,7 @@ impl Session {
         let renewed = match &mut self.state {
             State::Live(live) => &mut live.lease,
             State::Renewing(renewing) => &mut renewing.lease,
+            State::Challenged(challenged) => &mut challenged.lease,
             State::Closing(Closing) => return Err(Rejection::TokenExpired),
         };
         // Nothing comes back to life: the old lease may be over, and nobody has said so yet.
@@ -174,6 +167,7 @@ impl Session {
         self.state = match state {
             State::Live(live) => live.step(&input, cx),
             State::Renewing(renewing) => renewing.step(input, cx),
+            State::Challenged(challenged) => challenged.step(&input, cx),
             State::Closing(closing) => closing.step(&input),
         };
     }
@@ -183,7 +177,20 @@ impl Session {
 enum State {
     Live(Live),
     Renewing(Renewing),
+    Challenged(Challenged),
     Closing(Closing),
+}
+
+impl State {
+    /// How long it stays authenticated; `None` where it is being closed.
+    fn lease(&self) -> Option<Lease> {
+        match self {
+            Self::Live(live) => Some(live.lease),
+            Self::Renewing(renewing) => Some(renewing.lease),
+            Self::Challenged(challenged) => Some(challenged.lease),
+            Self::Closing(Closing) => None,
+        }
+    }
 }
 
 /// What every state shares.
@@ -237,6 +244,17 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// Takes a message of the client.
+    fn hear(&mut self, text: &[u8]) -> Result<ClientMessage, Rejection> {
+        self.core.in_band = InBand::Spoken;
+        self.core.budget.spend(self.now)?;
+        ClientMessage::parse(text)
+    }
+
+    fn ask(&mut self, question: Question) {
+        self.core.effects.push_back(Effect::Ask(question));
+    }
+
     /// What is due: the end of the lease, the end of the lifetime, or the warning.
     fn due(&mut self, lease: Lease) -> Result<Lease, Rejection> {
         if lease.is_over(self.now) {
@@ -259,5 +277,7 @@ impl Context<'_> {
     }
 }
 
+#[cfg(test)]
+mod exchanges;
 #[cfg(test)]
 mod tests;

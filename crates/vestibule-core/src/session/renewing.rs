@@ -1,6 +1,7 @@
-//! Authenticated, and a newer credential is being checked. The old lease goes on meanwhile.
+//! Authenticated, and a newer credential, or a response, is being checked. The old lease goes on
+//! meanwhile.
 
-use super::{Closing, Context, Input, Lease, Live, State};
+use super::{Challenged, Closing, Context, Input, Lease, Live, State};
 use crate::{
     authn::{
         Finding, Verified,
@@ -19,10 +20,18 @@ impl Renewing {
     pub(super) fn step(self, input: Input<'_>, cx: &mut Context<'_>) -> State {
         match input {
             Input::Verdict(verdict) => match verdict.for_asker(cx.core.id) {
-                Some(Ok(Finding::Genuine(verified, _))) => self.renewed(&verified, cx),
-                // Nothing that asks back is asked about here.
-                Some(Ok(Finding::Challenged(_))) => self.kept(Rejection::Internal, cx),
+                Some(Ok(Finding::Genuine(verified, proof))) => {
+                    self.renewed(&verified, proof.as_deref(), cx)
+                }
+                Some(Ok(Finding::Challenged(challenge))) => {
+                    Challenged::enter(self.lease, challenge, cx)
+                }
                 Some(Err(Rejection::TokenRevoked)) => Closing::enter(Rejection::TokenRevoked, cx),
+                // Not of the form of its mechanism: as if it were not of the grammar.
+                Some(Err(rejection @ Rejection::MalformedMessage)) => {
+                    cx.core.tell_rejected(rejection, TryAgain::No);
+                    Closing::enter(rejection, cx)
+                }
                 Some(Err(rejection)) => self.kept(rejection, cx),
                 None => State::Renewing(self),
             },
@@ -36,7 +45,7 @@ impl Renewing {
         }
     }
 
-    fn renewed(self, verified: &Verified, cx: &mut Context<'_>) -> State {
+    fn renewed(self, verified: &Verified, proof: Option<&str>, cx: &mut Context<'_>) -> State {
         let principal = verified.principal();
         if !principal.is_same_identity(&cx.core.principal) {
             cx.core.tell_rejected(Rejection::IdentityChanged, TryAgain::No);
@@ -49,7 +58,7 @@ impl Renewing {
             return self.kept(Rejection::TokenExpired, cx);
         };
         cx.core.principal = principal.succeeding(&cx.core.principal);
-        cx.core.tell_accepted(Introduction::default(), None, cx.now);
+        cx.core.tell_accepted(Introduction::default(), proof, cx.now);
         State::Live(Live { lease })
     }
 
@@ -61,8 +70,7 @@ impl Renewing {
 
     /// One question at a time: a second credential is told to wait, a logout is heard at once.
     fn message(self, text: &[u8], cx: &mut Context<'_>) -> State {
-        let message = cx.core.budget.spend(cx.now).and_then(|()| ClientMessage::parse(text));
-        match message {
+        match cx.hear(text) {
             Ok(ClientMessage::Authenticate(_) | ClientMessage::Refresh(_)) => {
                 cx.core.tell_rejected(Rejection::TooManyAttempts, TryAgain::Yes);
                 State::Renewing(self)

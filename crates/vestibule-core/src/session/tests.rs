@@ -35,7 +35,7 @@ struct Rig {
     trace: Vec<String>,
 }
 
-fn at(second: u64) -> Now {
+pub(super) fn at(second: u64) -> Now {
     Now {
         mono: Mono::since_start(Duration::from_secs(second)),
         wall: UnixTime::from_secs(i64::try_from(second).unwrap()),
@@ -353,21 +353,4 @@ proptest! {
         }
         prop_assert!(rig.session.poll_deadline().is_none());
     }
-}
-
-#[test]
-fn nobody_is_asked_back_on_a_live_connection() {
-    let mut policy = RoutePolicy::new(crate::policy::RoutePath::parse("/").unwrap());
-    policy.mechanisms =
-        Box::new([crate::authn::Mechanism::PublicKey, crate::authn::Mechanism::Bearer]);
-    let mut session = open(&policy);
-    let begin = br#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"k"}}"#;
-    session.handle(Input::Message(begin), &policy, at(1));
-    let rejected = r#"{"auth":{"type":"rejected","error":"mechanism_not_allowed","retry":true}}"#;
-    assert!(matches!(session.poll_effect(), Some(Effect::Tell(text)) if text == rejected));
-    assert!(session.poll_effect().is_none());
-    let respond = br#"{"auth":{"type":"respond","signature":"s"}}"#;
-    session.handle(Input::Message(respond), &policy, at(2));
-    let close = session.poll_effect();
-    assert!(matches!(close, Some(Effect::Close(Rejection::MalformedMessage))), "{close:?}");
 }

@@ -15,6 +15,7 @@ use vestibule_core::{
     wire::close::Close,
 };
 
+use super::Stage;
 use crate::{
     config::Route,
     ops::metrics::{Closed, Direction, Live},
@@ -50,6 +51,8 @@ pub struct Control {
     carrier: Carrier,
     peer: IpAddr,
     origin: Option<Box<str>>,
+    /// Where it can be asked back.
+    stage: Option<Rc<Stage>>,
     began: Now,
     ending: Option<Rejection>,
 }
@@ -65,6 +68,8 @@ pub struct Opened {
     pub peer: IpAddr,
     /// The page behind it, as it calls itself.
     pub origin: Option<Box<str>>,
+    /// What it signs where it is asked back; `None` where it is not.
+    pub stage: Option<Stage>,
     /// What it asked for.
     pub route: Arc<Route>,
 }
@@ -72,7 +77,7 @@ pub struct Opened {
 impl Control {
     /// Logs the beginning.
     pub fn new(session: Session, opened: Opened, worker: Rc<Worker>, now: Now) -> Self {
-        let Opened { id, carrier, peer, origin, route } = opened;
+        let Opened { id, carrier, peer, origin, stage, route } = opened;
         let principal = session.principal();
         info!(
             connection = %worker.shared.name(id),
@@ -87,8 +92,8 @@ impl Control {
         );
         worker.shared.metrics.connections.inc();
         live(&worker, &route, "open").inc();
-        let (key, began, ending) = (None, now, None);
-        Self { session, route, worker, key, id, carrier, peer, origin, began, ending }
+        let (stage, key, began, ending) = (stage.map(Rc::new), None, now, None);
+        Self { session, route, worker, key, id, carrier, peer, origin, stage, began, ending }
     }
 
     /// Who is connected, and since when.
@@ -195,7 +200,7 @@ impl Control {
             self.verdict(verdict, now);
             return;
         };
-        let (peer, origin) = (self.peer, self.origin.clone());
+        let (peer, origin, stage) = (self.peer, self.origin.clone(), self.stage.clone());
         let (worker, route) = (Rc::clone(&self.worker), Arc::clone(&self.route));
         let deadline = now.mono.after(limits::DIAL_TIMEOUT);
         // The task ends with the fetch, which is bounded; a key that is stale by then hits nobody.
@@ -206,8 +211,7 @@ impl Control {
                 route: &route,
                 deadline,
                 purpose: Purpose::Other,
-                // Nobody is asked back on a live connection.
-                scene: None,
+                scene: stage.as_deref().map(|stage| stage.scene(peer)),
             };
             let verdict = worker.answer(question, asking).await.verdict;
             worker.relay.signal(key, Signal::Verdict(verdict));

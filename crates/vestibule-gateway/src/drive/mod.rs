@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod control;
+pub mod stage;
 
 pub use clock::Clock;
 pub use control::{Control, Opened, Signal};
+pub use stage::Stage;

@@ -21,7 +21,10 @@ use vestibule_core::{
 use zeroize::Zeroizing;
 
 use super::{Link, front::Request, refuse, tunnel};
-use crate::serve::{Answered, Asking, Place, Purpose, Seen, Worker};
+use crate::{
+    drive::Stage,
+    serve::{Answered, Asking, Place, Purpose, Seen, Worker},
+};
 
 /// Somebody at the door, and what is needed to deal with them.
 #[derive(Debug)]
@@ -86,6 +89,15 @@ impl Guest {
         let Request { head, .. } = &self.request;
         let origin = head.all("origin").next().map(str::from_utf8).transpose().ok()?;
         Some(Scene { host, path: head.path().ok()?, origin, peer: self.client })
+    }
+
+    /// What of that must be kept while it is connected.
+    pub(super) fn stage(&self) -> Option<Stage> {
+        if !self.request.route.asks_back() {
+            return None;
+        }
+        let host = self.request.forwarded.host.to_string();
+        self.scene(&host).map(Stage::of)
     }
 
     async fn upgrade(&mut self) -> Result<(), Stop> {

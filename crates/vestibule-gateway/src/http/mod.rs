@@ -11,7 +11,11 @@ mod tunnel;
 
 pub use link::{Link, Socket};
 
-use vestibule_core::{policy::Carrier, relay::Reserved};
+use vestibule_core::{
+    authn::{Mechanism, Proof},
+    policy::Carrier,
+    relay::Reserved,
+};
 
 use crate::config::Route;
 
@@ -25,5 +29,14 @@ impl Route {
     /// when the upstream has answered.
     pub fn reserved(&self) -> Reserved {
         if self.policy.accept.contains(&Carrier::Message) { Reserved::Yes } else { Reserved::No }
+    }
+
+    /// Whether one of its mechanisms asks back.
+    pub fn asks_back(&self) -> bool {
+        let asks_back = |mechanism: &Mechanism| match mechanism.proof() {
+            Proof::Response => true,
+            Proof::Token | Proof::Connection => false,
+        };
+        self.reserved() == Reserved::Yes && self.policy.mechanisms.iter().any(asks_back)
     }
 }

@@ -34,6 +34,8 @@ mod credentials;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod exchanges;
+#[cfg(test)]
 mod expiry;
 #[cfg(test)]
 mod forwarding;

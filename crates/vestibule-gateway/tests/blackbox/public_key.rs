@@ -19,7 +19,7 @@ const HOST: &str = "localhost";
 type Answer<'a, T> = &'a dyn Fn(&str) -> anyhow::Result<T>;
 
 /// A gateway with its user Alice.
-fn rig(route: &str) -> anyhow::Result<Rig> {
+pub(crate) fn rig(route: &str) -> anyhow::Result<Rig> {
     let other = format!("origins = [{PAGE:?}]\n{ROUTE}");
     let change = |setup: Setup| setup.table("[auth]").route("/other", "ws://127.0.0.1:9", &other);
     let rig = Rig::with(route, change)?;
@@ -30,10 +30,10 @@ fn rig(route: &str) -> anyhow::Result<Rig> {
 }
 
 /// A key pair made by `ssh-keygen`.
-struct Pair {
+pub(crate) struct Pair {
     file: PathBuf,
     line: String,
-    fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 impl Pair {
@@ -51,16 +51,26 @@ impl Pair {
         Ok(Self { file, line, fingerprint })
     }
 
-    fn registered(rig: &Rig, name: &str, kind: &str) -> anyhow::Result<(Self, Value)> {
+    pub(crate) fn registered(rig: &Rig, name: &str, kind: &str) -> anyhow::Result<(Self, Value)> {
+        Self::of(rig, "alice", name, kind)
+    }
+
+    /// Registered with this user.
+    pub(crate) fn of(
+        rig: &Rig,
+        user: &str,
+        name: &str,
+        kind: &str,
+    ) -> anyhow::Result<(Self, Value)> {
         let pair = Self::new(rig, name, kind)?;
-        let key = json!({ "user": "alice", "key": pair.line });
+        let key = json!({ "user": user, "key": pair.line });
         let (status, body) = ask(rig, "POST /api/v1/public-keys", &key)?;
         ensure!(status == 201 && body["fingerprint"] == *pair.fingerprint, "{status} {body}");
         Ok((pair, body))
     }
 
     /// What `ssh-keygen -Y sign` makes of these parts.
-    fn sign(&self, namespace: &str, parts: &[&str]) -> anyhow::Result<String> {
+    pub(crate) fn sign(&self, namespace: &str, parts: &[&str]) -> anyhow::Result<String> {
         let message = self.file.with_extension("message");
         let signature = self.file.with_extension("message.sig");
         if signature.exists() {
@@ -77,7 +87,7 @@ impl Pair {
     }
 }
 
-fn begin(client: &mut Peer, fingerprint: &str) -> anyhow::Result<String> {
+pub(crate) fn begin(client: &mut Peer, fingerprint: &str) -> anyhow::Result<String> {
     let message = json!({"auth": {
         "type": "authenticate", "mechanism": "public-key", "key": fingerprint
     }});
@@ -87,16 +97,16 @@ fn begin(client: &mut Peer, fingerprint: &str) -> anyhow::Result<String> {
     Ok(challenge["nonce"].as_str().context("no nonce")?.to_owned())
 }
 
-fn parts<'a>(nonce: &'a str, origin: &'a str) -> [&'a str; 5] {
+pub(crate) fn parts<'a>(nonce: &'a str, origin: &'a str) -> [&'a str; 5] {
     ["vestibule-public-key-v1", nonce, HOST, "/ws", origin]
 }
 
-fn respond(client: &mut Peer, signature: &str) -> Outcome {
+pub(crate) fn respond(client: &mut Peer, signature: &str) -> Outcome {
     let message = json!({"auth": { "type": "respond", "sshsig": signature }});
     Ok(client.send_text(&message.to_string())?)
 }
 
-fn refused(client: &mut Peer) -> Outcome {
+pub(crate) fn refused(client: &mut Peer) -> Outcome {
     let rejected = client.expect_auth("rejected")?;
     ensure!(rejected["error"] == "invalid_credentials", "{rejected}");
     ensure!(rejected["retry"] == true, "{rejected}");

@@ -11,7 +11,7 @@ use crate::{
 };
 
 const ROUTE: &str = "accept = [\"message\"]\nmechanisms = [\"scram-sha-256\", \"bearer\"]\n";
-const PASSWORD: &str = "correct horse battery";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 
 fn rig() -> anyhow::Result<Rig> {
     let rig = Rig::with(ROUTE, |setup| setup.table("[auth]"))?;
@@ -36,7 +36,7 @@ fn respond(client: &mut Peer, message: &str) -> Outcome {
 }
 
 /// An exchange up to the response; the salt that the gateway told.
-fn exchange(
+pub(crate) fn exchange(
     client: &mut Peer,
     user: &str,
     password: &str,
