@@ -99,6 +99,8 @@ rejections! {
     CredentialsInvalid = "credentials_invalid" => 401, 4401, "invalid_credentials", FreshCredential;
     /// Genuine, but lacks a scope of the route.
     InsufficientScope = "insufficient_scope" => 403, 4403, "insufficient_scope", Stop;
+    /// Genuine, but not authenticated as well as the route demands (RFC 9470 section 3).
+    InsufficientAuthentication = "insufficient_authentication" => 401, 4401, "insufficient_user_authentication", FreshCredential;
     /// A refresh named another subject or issuer.
     IdentityChanged = "identity_changed" => 403, 4403, "identity_changed", Stop;
 

@@ -59,6 +59,13 @@ pub(crate) const DPOP_SKEW: Duration = Duration::from_secs(5);
 /// How long a nonce for proofs is given out.
 pub(crate) const DPOP_NONCE_PERIOD: Duration = Duration::from_mins(1);
 
+/// Most methods of authentication (`amr`) of a token.
+pub(crate) const METHODS: usize = 16;
+/// Longest of them, in bytes. Those of RFC 8176 have six.
+pub(crate) const METHOD_BYTES: usize = 64;
+/// Longest authentication context class (`acr`), in bytes.
+pub(crate) const CONTEXT_BYTES: usize = 256;
+
 /// Longest answer of a browser about a passkey, in bytes of JSON: that of an in-band message.
 pub(crate) const WEBAUTHN_JSON_BYTES: usize = vestibule_core::limits::MESSAGE_BYTES;
 /// Longest name of a passkey, in bytes (Web Authentication section 4).

@@ -16,7 +16,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use vestibule_core::{
-    authn::{self, Demand, Exchange, Mechanism, Principal, Response, Secret, Verified},
+    authn::{self, Demand, Exchange, Mechanism, Principal, Response, Secret, Verified, methods},
     rejection::Rejection,
     time::UnixTime,
 };
@@ -262,7 +262,7 @@ impl PublicKeys {
             name,
             groups,
             mechanism: Mechanism::PublicKey,
-            methods: Box::default(),
+            methods: methods::named(Mechanism::PublicKey.methods()),
             context: None,
             // The proof is of this moment, however old the key is.
             issued: Some(now),

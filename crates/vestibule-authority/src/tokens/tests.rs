@@ -35,8 +35,8 @@ fn alice() -> Principal {
         name: Some("Alice".into()),
         groups: Box::new(["staff".into(), "a b".into()]),
         mechanism: Mechanism::Session,
-        methods: Box::default(),
-        context: None,
+        methods: Box::new(["pwd".into()]),
+        context: Some("gold".into()),
         issued: None,
         expires: NOW.after(DAY * 365),
     }
@@ -72,8 +72,6 @@ async fn a_token_says_who_it_is_and_is_verified_like_any_issuer_s() {
     let verified = authority.check_now(&credential, &[0], NOW).unwrap().unwrap();
     let expected = Principal {
         mechanism: Mechanism::Bearer,
-        methods: Box::default(),
-        context: None,
         token_id: Some(made.id),
         issued: Some(NOW),
         expires: NOW.after(15 * MINUTE),
@@ -94,6 +92,8 @@ async fn who_has_nothing_says_nothing_of_it() {
         scopes: Box::default(),
         groups: Box::default(),
         session: None,
+        methods: Box::default(),
+        context: None,
         email: None,
         name: None,
         ..alice()

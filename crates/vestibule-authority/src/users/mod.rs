@@ -18,7 +18,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use vestibule_core::{
-    authn::{Mechanism, Principal, Secret},
+    authn::{Mechanism, Principal, Secret, methods},
     time::UnixTime,
 };
 use vestibule_verify::password::{Password, PasswordFault};
@@ -141,7 +141,7 @@ impl User {
             name: None,
             groups: Box::default(),
             mechanism: Mechanism::Session,
-            methods: Box::default(),
+            methods: methods::named(&[methods::PASSWORD]),
             context: None,
             issued: Some(now),
             expires: now,

@@ -3,6 +3,7 @@
 pub mod credential;
 pub mod exchange;
 pub mod message;
+pub mod methods;
 pub mod principal;
 
 use core::num::NonZeroU64;

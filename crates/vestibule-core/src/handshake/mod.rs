@@ -159,13 +159,13 @@ fn is_told(carrier: Carrier, policy: &RoutePolicy) -> bool {
     carrier == Carrier::Message || policy.announce == Announce::Yes
 }
 
-/// Whether the principal has every scope that the route wants.
-pub fn check_scopes(principal: &Principal, policy: &RoutePolicy) -> Result<(), Rejection> {
-    if policy.scopes.iter().all(|wanted| principal.scopes.contains(wanted)) {
-        Ok(())
-    } else {
-        Err(Rejection::InsufficientScope)
+/// Whether the principal may what the route wants, and is known as well as it wants: every scope,
+/// then the assurance. The one place for both: the door, a refresh and the endpoints ask here.
+pub fn check_demands(principal: &Principal, policy: &RoutePolicy) -> Result<(), Rejection> {
+    if !policy.scopes.iter().all(|wanted| principal.scopes.contains(wanted)) {
+        return Err(Rejection::InsufficientScope);
     }
+    policy.assurance.check(principal)
 }
 
 /// Waiting for the answer to a question.
@@ -204,7 +204,7 @@ impl NeedsVerdict {
         };
         let admitted = said.and_then(|(verified, proof)| {
             let principal = verified.principal();
-            check_scopes(principal, policy)?;
+            check_demands(principal, policy)?;
             let lease =
                 Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
             Ok((verified, proof, lease))

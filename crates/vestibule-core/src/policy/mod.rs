@@ -1,6 +1,7 @@
 //! What a route allows: who may open a socket, by which carriers, with which mechanisms, and for
 //! how long. A policy is a value that was checked when it was made; nothing here can be half right.
 
+pub mod assurance;
 pub mod origin;
 pub mod quota;
 pub mod route;
@@ -11,6 +12,7 @@ pub mod forwarded;
 use core::time::Duration;
 
 pub use self::{
+    assurance::Assurance,
     origin::{Host, OriginPolicy},
     route::RoutePath,
 };
@@ -138,6 +140,8 @@ pub struct RoutePolicy {
     pub mechanisms: Box<[Mechanism]>,
     /// What a principal must be allowed; all of them.
     pub scopes: Box<[Box<str>]>,
+    /// How well a principal must be known.
+    pub assurance: Assurance,
     /// Whether the upstream sees the credential.
     pub forward_credential: ForwardCredential,
     /// How a failed handshake is answered.
@@ -173,6 +177,7 @@ impl RoutePolicy {
             token_in_query: TokenInQuery::Refused,
             mechanisms: Box::new([Mechanism::Bearer]),
             scopes: Box::default(),
+            assurance: Assurance::default(),
             forward_credential: ForwardCredential::No,
             reject: RejectStyle::Auto,
             close_codes: CloseCodes::default(),

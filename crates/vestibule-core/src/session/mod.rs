@@ -132,7 +132,7 @@ impl Session {
         if !principal.is_same_identity(&self.core.principal) {
             return Err(Rejection::IdentityChanged);
         }
-        handshake::check_scopes(principal, policy)?;
+        handshake::check_demands(principal, policy)?;
         let lease =
             Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
         let renewed = match &mut self.state {

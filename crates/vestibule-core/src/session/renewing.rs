@@ -51,7 +51,7 @@ impl Renewing {
             cx.core.tell_rejected(Rejection::IdentityChanged, TryAgain::No);
             return Closing::enter(Rejection::IdentityChanged, cx);
         }
-        if let Err(rejection) = handshake::check_scopes(principal, cx.policy) {
+        if let Err(rejection) = handshake::check_demands(principal, cx.policy) {
             return self.kept(rejection, cx);
         }
         let Some(lease) = Lease::granted(principal.expires, cx.policy, cx.now) else {

@@ -315,6 +315,13 @@ keys! {
         "Names of the issuers whose tokens count here; the gateway's own is called `local`.";
     "scopes" List, Value("[]"), "[\"chat\"]",
         "What a token must allow; all of these.";
+    "acr" List, Value("[]"), "[\"urn:example:gold\"]",
+        "Authentication context classes that count: the `acr` of a token must be one of these (RFC \
+         9470). They have no order: list every one that will do.";
+    "amr" List, Value("[]"), "[\"mfa\"]",
+        "Authentication methods, in the names of RFC 8176, of which a credential must show one: `mfa`, \
+         `hwk`, `pop`, `otp`, `pwd` … A token shows those of its `amr`; the gateway's own mechanisms \
+         show what they are.";
     "dialect" Text, Value("\"native\""), "\"native\"",
         "The language of in-band messages: `native`.";
     "auth_deadline" Duration, Value("\"5s\""), "\"5s\"",

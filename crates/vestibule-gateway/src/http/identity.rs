@@ -25,6 +25,8 @@ pub(super) fn fields(
         let values = values.iter().map(|value| plain(value).replace(separator, encoded));
         values.collect::<Vec<_>>().join(separator)
     };
+    let methods = || listed(&principal.methods, " ", "%20");
+    let context = || principal.context.as_deref().map(plain).unwrap_or_default();
     let groups = || listed(&principal.groups, ",", "%2C");
     let scopes = || listed(&principal.scopes, " ", "%20");
     let email = || principal.email.as_deref().map(plain).unwrap_or_default();
@@ -36,6 +38,8 @@ pub(super) fn fields(
             ("X-Vestibule-Issuer", plain(&principal.issuer)),
             ("X-Vestibule-Scopes", scopes()),
             ("X-Vestibule-Mechanism", principal.mechanism.name().to_owned()),
+            ("X-Vestibule-Methods", methods()),
+            ("X-Vestibule-Context", context()),
             ("X-Vestibule-Expires", principal.expires.as_secs().to_string()),
             ("X-Vestibule-Connection", connection.to_string()),
         ],
@@ -71,7 +75,7 @@ fn assertion(
     now: UnixTime,
 ) -> Option<String> {
     let scopes: Vec<_> = principal.scopes.iter().map(|scope| scope.replace(' ', "%20")).collect();
-    let claims = json!({
+    let mut claims = json!({
         "iss": "vestibule",
         "sub": principal.subject,
         "aud": route.name(),
@@ -82,7 +86,11 @@ fn assertion(
         "scope": scopes.join(" "),
         "groups": principal.groups,
         "mechanism": principal.mechanism.name(),
+        "amr": principal.methods,
     });
+    if let (Some(context), Some(claims)) = (&principal.context, claims.as_object_mut()) {
+        claims.insert("acr".to_owned(), (&**context).into());
+    }
     signer.sign(Some("vestibule-assertion+jwt"), &claims).ok()
 }
 

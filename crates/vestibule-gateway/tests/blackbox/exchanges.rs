@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
-use vestibule_testkit::{Handshake, Peer};
+use vestibule_testkit::{Handshake, Head, Peer};
 
 use crate::{
     admin::ask,
@@ -35,12 +35,18 @@ fn sign(pair: &Pair, nonce: &str) -> anyhow::Result<String> {
 
 /// Both ends of a connection that was opened with this key.
 fn open(rig: &Rig, pair: &Pair) -> anyhow::Result<(Peer, Peer)> {
+    let (client, upstream, _) = enter(rig, pair)?;
+    Ok((client, upstream))
+}
+
+/// The same, and what the upstream was asked.
+pub(crate) fn enter(rig: &Rig, pair: &Pair) -> anyhow::Result<(Peer, Peer, Head)> {
     let mut client = rig.wait_at_the_door()?;
     let nonce = begin(&mut client, &pair.fingerprint)?;
     respond(&mut client, &sign(pair, &nonce)?)?;
-    let (upstream, _) = rig.upstream.switch("")?;
+    let (upstream, head) = rig.upstream.switch("")?;
     client.expect_auth("accepted")?;
-    Ok((client, upstream))
+    Ok((client, upstream, head))
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod admin;
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod assurance;
+#[cfg(test)]
 mod attacks;
 #[cfg(test)]
 mod backpressure;

@@ -14,6 +14,7 @@ use super::Expectations;
 use crate::{
     Refused,
     dpop::Possession,
+    limits,
     refused::{shown, shown_all},
 };
 
@@ -55,8 +56,8 @@ pub(super) fn principal(
         name: profile(claims, "name")?.or(profile(claims, "preferred_username")?).map(Box::from),
         groups: groups(claims, expected)?,
         mechanism: Mechanism::Bearer,
-        methods: Box::default(),
-        context: None,
+        methods: methods(claims)?,
+        context: context(claims)?,
         issued,
         expires,
     })
@@ -129,6 +130,29 @@ fn groups(claims: &Claims, expected: &Expectations) -> Result<Box<[Box<str>]>, R
         return Ok(Box::default());
     }
     Ok(texts(claims, name)?.unwrap_or_default().into_iter().map(Box::from).collect())
+}
+
+/// How the user was authenticated (OpenID Connect Core section 2, RFC 8176): an array of strings. A
+/// single string, as some write it, is one method.
+fn methods(claims: &Claims) -> Result<Box<[Box<str>]>, Refused> {
+    if !is_told(claims, "amr") {
+        return Ok(Box::default());
+    }
+    let methods = texts(claims, "amr")?.unwrap_or_default();
+    if methods.len() > limits::METHODS || methods.iter().any(|it| it.len() > limits::METHOD_BYTES) {
+        return Err(wrong("amr has more, or longer, values than are read"));
+    }
+    Ok(methods.into_iter().map(Box::from).collect())
+}
+
+/// The authentication context class (OpenID Connect Core section 2).
+fn context(claims: &Claims) -> Result<Option<Box<str>>, Refused> {
+    match profile(claims, "acr")? {
+        Some(context) if context.len() > limits::CONTEXT_BYTES => {
+            Err(wrong("acr is longer than is read"))
+        }
+        context => Ok(context.map(Box::from)),
+    }
 }
 
 /// The mail address, unless the issuer says that nobody checked it (OpenID Connect Core section

@@ -70,6 +70,7 @@ fn the_principal_is_what_the_token_says() {
     let principal = accepted(&with(&json!({
         "scope": "read  write", "jti": "t1", "sid": "s1", "email": "a@example", "email_verified": true,
         "name": "Alice", "preferred_username": "al", "groups": ["g1", "g2"], "roles": ["r"], "iat": 999_990.5,
+        "amr": ["pwd", "otp"], "acr": "gold",
     })));
     let Principal {
         subject,
@@ -95,9 +96,29 @@ fn the_principal_is_what_the_token_says() {
     assert_eq!(groups.join("|"), "g1|g2");
     assert_eq!(session.as_deref(), Some("s1"));
     assert_eq!(mechanism.name(), "bearer");
-    assert_eq!((methods.len(), context.as_deref()), (0, None));
+    assert_eq!((methods.join("|").as_str(), context.as_deref()), ("pwd|otp", Some("gold")));
     assert_eq!(*issued, Some(UnixTime::from_millis(999_990_500)));
     assert_eq!(*expires, UnixTime::from_secs(1_000_060));
+}
+
+#[test]
+fn how_a_user_was_authenticated_is_strings_within_bounds() {
+    let methods = |amr: Value| accepted(&with(&json!({ "amr": amr }))).methods.join("|");
+    assert_eq!(methods(json!("pwd")), "pwd");
+    assert_eq!(methods(json!([])), "");
+    assert_eq!(methods(json!(vec!["x".repeat(64); 16])).len(), 16 * 65 - 1);
+    let absent = accepted(&with(&json!({ "acr": Value::Null })));
+    assert_eq!((absent.methods.len(), absent.context.as_deref()), (0, None));
+    for (claims, reason) in [
+        (json!({ "amr": 7 }), "amr is neither"),
+        (json!({ "amr": ["pwd", null] }), "amr holds something else"),
+        (json!({ "amr": vec!["x"; 17] }), "amr has more, or longer"),
+        (json!({ "amr": ["x".repeat(65)] }), "amr has more, or longer"),
+        (json!({ "acr": 1 }), "acr is not a string"),
+        (json!({ "acr": "x".repeat(257) }), "acr is longer"),
+    ] {
+        refused(&with(&claims), Rejection::TokenClaims, reason);
+    }
 }
 
 #[test]

@@ -143,8 +143,6 @@ impl Scram {
         }
         let principal = Principal {
             mechanism: Mechanism::ScramSha256,
-            methods: Box::default(),
-            context: None,
             token_id: password,
             expires: now.after(self.lifetime),
             ..record.user(proven.user()).principal(issuer, now)

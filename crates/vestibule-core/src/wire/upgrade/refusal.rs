@@ -50,6 +50,7 @@ pub fn challenge(rejection: Rejection) -> Option<String> {
     let Answer { status, error, code: _, retry: _ } = rejection.answer();
     let error = match (status, error) {
         (401, "credential_required") => return Some("Bearer realm=\"vestibule\"".to_owned()),
+        (401, "insufficient_user_authentication") => error,
         (401, _) => "invalid_token",
         (403, "insufficient_scope") => "insufficient_scope",
         (_, _) => return None,
@@ -132,6 +133,9 @@ pub const fn description(rejection: Rejection) -> &'static str {
         Rejection::TokenExpired => "the token has expired",
         Rejection::TokenRevoked => "the token was revoked",
         Rejection::InsufficientScope => "the token lacks a scope that is required here",
+        Rejection::InsufficientAuthentication => {
+            "the user must be authenticated in a stronger way than for this token"
+        }
         Rejection::IdentityChanged => "the new token is of somebody else",
         Rejection::MalformedMessage => "not a message of the protocol",
         Rejection::MessageTooLarge => "the message is longer than is read here",

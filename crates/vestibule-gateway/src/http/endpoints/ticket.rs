@@ -30,7 +30,7 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
         return Err(Rejection::MechanismNotAllowed.into());
     }
     let verified = visit.worker.verify(&credential, &route, visit.origin(), visit.client).await?;
-    handshake::check_scopes(verified.principal(), &route.policy)?;
+    handshake::check_demands(verified.principal(), &route.policy)?;
     let now = visit.now().wall;
     let sold =
         identities.tickets.sell(verified.principal(), &route.binding, visit.origin(), now).await;

@@ -38,7 +38,7 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     }
     let verified = worker.verify(&credential, &route, visit.origin(), *client).await?;
     let principal = verified.principal();
-    handshake::check_scopes(principal, &route.policy)?;
+    handshake::check_demands(principal, &route.policy)?;
     let shared = &worker.shared;
     let now = shared.clock.now();
     if principal.expires <= now.wall {

@@ -229,6 +229,8 @@ pub(super) fn shown(details: &Details) -> model::Connection {
         subject: principal.subject.clone(),
         issuer: (&*principal.issuer).into(),
         mechanism: principal.mechanism.name().into(),
+        methods: principal.methods.to_vec(),
+        context: principal.context.clone(),
         carrier: carrier.name().into(),
         route: route.name().into(),
         address: peer.to_string().into(),

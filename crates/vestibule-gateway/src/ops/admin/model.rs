@@ -17,6 +17,10 @@ objects! {
         issuer: Box<str>,
         /// How it was proven.
         mechanism: Box<str>,
+        /// The methods of authentication that it rests on (`amr`, RFC 8176).
+        methods: Vec<Box<str>>,
+        /// The authentication context class (`acr`).
+        context: Option<Box<str>>,
         /// Where the credential travelled.
         carrier: Box<str>,
         /// The path of the route.
