@@ -3,7 +3,6 @@
 
 use core::fmt;
 
-use aws_lc_rs::digest;
 use serde_json::{Map, Value};
 use vestibule_core::rejection::Rejection;
 use zeroize::Zeroizing;
@@ -99,16 +98,6 @@ impl Jws {
     /// Whether the signature is that of this one key. Nothing is said about who has the key.
     pub(crate) fn is_by(&self, key: &Key) -> bool {
         key.verifies(self.algorithm(), &self.signed, &self.signature)
-    }
-
-    /// SHA-256 of the token as it came: base64url is read in one spelling only, so that it can be
-    /// written again.
-    pub(crate) fn token_hash(&self) -> digest::Digest {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&self.signed);
-        context.update(b".");
-        context.update(encoding::to_base64url(&self.signature).as_bytes());
-        context.finish()
     }
 
     fn without_key(&self, keys: &KeySet) -> Refused {

@@ -9,13 +9,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use vestibule_core::{
-    authn::{Credential, Mechanism, Principal, Verified},
+    authn::{Credential, Mechanism, Principal, Secret, Verified},
     rejection::Rejection,
     time::UnixTime,
 };
 use vestibule_verify::{
     Refused,
-    jwt::{self, Checked, Unverified},
+    jwt::{self, Checked, Holder, Unverified},
 };
 
 pub use self::build::{AuthorityError, AuthorityFault};
@@ -62,7 +62,7 @@ struct Remembered {
 
 /// What can be said with the keys at hand.
 enum Look {
-    Answer(Result<Verified, Refused>),
+    Answer(Result<Checked, Refused>),
     /// Refused, but newer keys of these issuers may say otherwise, and may be asked for.
     Doubt(Refused, Vec<(usize, Want)>),
 }
@@ -70,7 +70,7 @@ enum Look {
 /// What one issuer's keys say.
 enum Opinion {
     /// By that version of the keys.
-    Good(Verified, Checked, u64),
+    Good(Checked, u64),
     Bad(Refused),
     Doubtful(Refused, Want),
 }
@@ -80,17 +80,19 @@ impl Authority {
     /// yet, or because no key fits and all clients together have a fetch to spend.
     ///
     /// `issuers` are the indexes of those allowed, in the order given to [`Authority::new`]; a token
-    /// of any other is refused, and so is every token if there are none.
+    /// of any other is refused, and so is every token if there are none. A token that is bound to a key
+    /// or a certificate is refused, see [`Authority::examine`].
     pub fn check_now(
         &self,
         credential: &Credential,
         issuers: &[usize],
         wall: UnixTime,
     ) -> Option<Result<Verified, Refused>> {
-        match self.look(credential, issuers, wall) {
-            Look::Answer(result) => Some(result),
-            Look::Doubt(_, _) => None,
-        }
+        let examined = match bearer(credential) {
+            Ok(token) => self.examine_now(token, issuers, wall)?,
+            Err(refused) => Err(refused),
+        };
+        Some(examined.and_then(|checked| checked.held_by(&Holder::BEARER, wall)))
     }
 
     /// Answers, after a fetch where [`Authority::check_now`] returned `None`. All callers wait for
@@ -104,13 +106,39 @@ impl Authority {
         issuers: &[usize],
         wall: impl Fn() -> UnixTime,
     ) -> Result<Verified, Refused> {
+        let checked = self.examine(bearer(credential)?, issuers, &wall).await?;
+        checked.held_by(&Holder::BEARER, wall())
+    }
+
+    /// Like [`Authority::check_now`], for a token that may be bound: what comes back says to what, and
+    /// opens for who shows that.
+    pub fn examine_now(
+        &self,
+        token: &Secret,
+        issuers: &[usize],
+        wall: UnixTime,
+    ) -> Option<Result<Checked, Refused>> {
+        match self.look(token.expose(), issuers, wall) {
+            Look::Answer(result) => Some(result),
+            Look::Doubt(_, _) => None,
+        }
+    }
+
+    /// Like [`Authority::check`], for a token that may be bound.
+    pub async fn examine(
+        &self,
+        token: &Secret,
+        issuers: &[usize],
+        wall: impl Fn() -> UnixTime,
+    ) -> Result<Checked, Refused> {
+        let token = token.expose();
         for _ in 0..limits::WAITS {
-            match self.look(credential, issuers, wall()) {
+            match self.look(token, issuers, wall()) {
                 Look::Answer(result) => return result,
                 Look::Doubt(_, wants) => self.fetch(&wants).await,
             }
         }
-        match self.look(credential, issuers, wall()) {
+        match self.look(token, issuers, wall()) {
             Look::Answer(result) => result,
             Look::Doubt(refused, _) => Err(refused),
         }
@@ -145,11 +173,7 @@ impl Authority {
     /// Returns how many were known. No revocation needs it: what is remembered is asked about anew
     /// each time, and remembering makes its refusal cheap.
     pub fn forget(&self, whose: impl Fn(&Principal) -> bool) -> usize {
-        // As it was when it was verified: whether it is over by now does not matter here.
-        self.memory.forget(|known| match known.checked.at(known.since) {
-            Ok(verified) => whose(verified.principal()),
-            Err(_) => true,
-        })
+        self.memory.forget(|known| whose(known.checked.principal()))
     }
 
     /// How many verified tokens are remembered.
@@ -171,11 +195,11 @@ impl Authority {
         }
     }
 
-    fn look(&self, credential: &Credential, issuers: &[usize], wall: UnixTime) -> Look {
-        match self.look_up(credential, issuers, wall) {
+    fn look(&self, token: &[u8], issuers: &[usize], wall: UnixTime) -> Look {
+        match self.look_up(token, issuers, wall) {
             // Last, so that "revoked" is said only of what is genuine, and of what was remembered
             // or verified before the revocation as well.
-            Look::Answer(Ok(verified)) if self.is_revoked(verified.principal()) => {
+            Look::Answer(Ok(checked)) if self.is_revoked(checked.principal()) => {
                 let reason = "a genuine token that was revoked";
                 Look::Answer(Err(Refused::new(Rejection::TokenRevoked, reason)))
             }
@@ -187,28 +211,11 @@ impl Authority {
         self.revocations.as_ref().is_some_and(|revocations| revocations.covers(principal))
     }
 
-    fn look_up(&self, credential: &Credential, issuers: &[usize], wall: UnixTime) -> Look {
-        match credential.mechanism {
-            Mechanism::Bearer => {}
-            Mechanism::Dpop
-            | Mechanism::OauthBearer
-            | Mechanism::Ticket
-            | Mechanism::Session
-            | Mechanism::ApiKey
-            | Mechanism::PublicKey
-            | Mechanism::ScramSha256
-            | Mechanism::ScramSha256Plus
-            | Mechanism::Webauthn
-            | Mechanism::External => {
-                let reason = format!("{} is not a token of an issuer", credential.mechanism.name());
-                return Look::Answer(Err(Refused::new(Rejection::MechanismNotAllowed, reason)));
-            }
-        }
-        let token = credential.secret.expose();
+    fn look_up(&self, token: &[u8], issuers: &[usize], wall: UnixTime) -> Look {
         let now = Instant::now();
         let name = self.memory.fingerprint(issuers, token);
-        if let Some(verified) = self.recall(&name, wall, now) {
-            return Look::Answer(Ok(verified));
+        if let Some(checked) = self.recall(&name, wall, now) {
+            return Look::Answer(Ok(checked));
         }
         let epoch = self.memory.epoch();
         let token = match Unverified::parse(token) {
@@ -219,10 +226,11 @@ impl Authority {
         let mut said: Option<Refused> = None;
         for (index, member) in self.possible(issuers, token.issuer_hint()) {
             let refused = match member.opinion(&token, wall, now) {
-                Opinion::Good(verified, checked, version) => {
-                    let value = Remembered { checked, since: wall, member: index, version };
+                Opinion::Good(checked, version) => {
+                    let known = checked.clone();
+                    let value = Remembered { checked: known, since: wall, member: index, version };
                     self.memory.remember(name, value, epoch);
-                    return Look::Answer(Ok(verified));
+                    return Look::Answer(Ok(checked));
                 }
                 Opinion::Bad(refused) => refused,
                 Opinion::Doubtful(refused, want) => {
@@ -240,18 +248,15 @@ impl Authority {
 
     /// A remembered token counts while the keys are those that verified it, and its dates are good;
     /// else it is forgotten, and verified like any other.
-    fn recall(&self, name: &Fingerprint, wall: UnixTime, now: Instant) -> Option<Verified> {
+    fn recall(&self, name: &Fingerprint, wall: UnixTime, now: Instant) -> Option<Checked> {
         let Remembered { checked, since, member, version } = self.memory.recall(name)?;
         let current = self.members.get(member).and_then(|member| member.source.current(now));
         let same_keys = current.is_some_and(|current| current.version == version);
-        let verified = match checked.at(wall) {
-            Ok(verified) if same_keys && since <= wall => Some(verified.clone()),
-            Ok(_) | Err(_) => None,
-        };
-        if verified.is_none() {
-            self.memory.drop_one(name);
+        if same_keys && since <= wall && checked.unexpired(wall).is_ok() {
+            return Some(checked);
         }
-        verified
+        self.memory.drop_one(name);
+        None
     }
 
     /// The allowed issuers that may have issued the token: first those that it names, then those
@@ -314,7 +319,7 @@ impl Member {
             match &opinion {
                 Opinion::Bad(refused)
                     if newer_keys_could_help(refused) && version(&current) != version(&latest) => {}
-                Opinion::Bad(_) | Opinion::Good(_, _, _) | Opinion::Doubtful(_, _) => break,
+                Opinion::Bad(_) | Opinion::Good(_, _) | Opinion::Doubtful(_, _) => break,
             }
             opinion = self.opinion_by(latest.as_deref(), token, wall, now);
             current = latest;
@@ -338,9 +343,8 @@ impl Member {
                 Opinion::Bad(refused)
             };
         };
-        let checked = jwt::check(token, &current.keys, expectations, wall);
-        let refused = match checked.and_then(|checked| Ok((checked.at(wall)?.clone(), checked))) {
-            Ok((verified, checked)) => return Opinion::Good(verified, checked, current.version),
+        let refused = match jwt::check(token, &current.keys, expectations, wall) {
+            Ok(checked) => return Opinion::Good(checked, current.version),
             Err(refused) => refused,
         };
         if !newer_keys_could_help(&refused) {
@@ -365,6 +369,26 @@ impl Member {
             None => format!("no keys of issuer {name} yet"),
         };
         Refused::new(Rejection::Unavailable, reason)
+    }
+}
+
+/// The token of a credential that is one of an issuer, and shown as such.
+fn bearer(credential: &Credential) -> Result<&Secret, Refused> {
+    match credential.mechanism {
+        Mechanism::Bearer => Ok(&credential.secret),
+        Mechanism::Dpop
+        | Mechanism::OauthBearer
+        | Mechanism::Ticket
+        | Mechanism::Session
+        | Mechanism::ApiKey
+        | Mechanism::PublicKey
+        | Mechanism::ScramSha256
+        | Mechanism::ScramSha256Plus
+        | Mechanism::Webauthn
+        | Mechanism::External => {
+            let reason = format!("{} is not a token of an issuer", credential.mechanism.name());
+            Err(Refused::new(Rejection::MechanismNotAllowed, reason))
+        }
     }
 }
 

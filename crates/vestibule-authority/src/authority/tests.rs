@@ -25,6 +25,6 @@ async fn keys_that_came_while_others_were_tried_are_tried_too() {
     assert_eq!(ask(&authority, &token(&new, "carol")).await, yes("carol"));
 
     // The turn is spent, and what it brought is here.
-    assert!(matches!(opinion(first), Opinion::Good(_, _, _)));
-    assert!(matches!(opinion(none), Opinion::Good(_, _, _)));
+    assert!(matches!(opinion(first), Opinion::Good(_, _)));
+    assert!(matches!(opinion(none), Opinion::Good(_, _)));
 }

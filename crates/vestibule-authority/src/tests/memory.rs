@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::json;
 use tokio::time;
 use vestibule_core::{authn::Credential, rejection::Rejection, time::UnixTime};
-use vestibule_verify::jwt::Expectations;
+use vestibule_verify::jwt::{Binding, CertificateHash, Expectations, Holder};
 
 use super::{
     provider::{Answer, Provider},
@@ -32,6 +32,30 @@ async fn a_token_that_comes_again_costs_no_second_verification() {
     authority.forget(|_| true);
     let anew = authority.check_now(&credential, &[0], NOW).unwrap().unwrap();
     assert!(!Arc::ptr_eq(first.principal(), anew.principal()));
+}
+
+#[tokio::test]
+async fn a_bound_token_opens_for_who_shows_what_it_is_bound_to_remembered_or_not() {
+    let (provider, key) = (Provider::start(), signer());
+    provider.at("/keys", Answer::json(&jwks(&[&key])));
+    let authority = at(&provider, patient());
+    let hash = "RYB1cUHAzIzm4D7fSrMbNBTRqP28BNpIkrE9hT8GdC0";
+    let claims = json!({
+        "iss": ISSUER, "aud": "chat", "sub": "alice", "exp": EXP, "cnf": { "x5t#S256": hash }
+    });
+    let credential = token_with(&key, &claims);
+    let refused = Err(Rejection::TokenClaims);
+    assert_eq!(ask(&authority, &credential).await, refused);
+    for _ in 0..2 {
+        let examined = authority.examine_now(&credential.secret, &[0], NOW).unwrap().unwrap();
+        let Binding::Certificate(bound) = examined.binding() else { panic!("{examined:?}") };
+        let open = |holder: Holder| said(examined.clone().held_by(&holder, NOW));
+        assert_eq!(open(Holder::with_certificate(bound)), yes("alice"));
+        let other = CertificateHash::of(b"another certificate");
+        assert_eq!(open(Holder::with_certificate(other)), refused);
+        assert_eq!(now(&authority, &credential), Some(refused.clone()));
+    }
+    assert_eq!(authority.remembered(), 1);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! A token that was issued to a key is worth nothing without it: each use comes with a proof, signed
 //! by that key, for this request and this token. Here the proof is judged; that it was not seen
 //! before, and that its nonce is ours, only the caller can know, so that the check is a line of three
-//! steps, each of which must be taken to get the [`Possession`] that
-//! [`jwt::verify_bound`](crate::jwt::verify_bound) demands.
+//! steps, each of which must be taken to get the [`Possession`] that opens a token which is bound to
+//! its key ([`jwt::Holder`](crate::jwt::Holder)).
 //!
 //! A WebSocket handshake has the method `GET`; its address counts with `http` for `ws` and `https` for
 //! `wss`. A proof in band is for the same, and its nonce is the challenge of the connection. Every

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What signs a proof. The key was chosen by whoever asked for the token, and the issuer took it.
-const ALGORITHMS: [Algorithm; 5] =
+pub(super) const ALGORITHMS: [Algorithm; 5] =
     [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Es384, Algorithm::Ps256, Algorithm::Rs256];
 /// What a private or symmetric key has (RFC 7518 section 6, RFC 8037 section 2).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];

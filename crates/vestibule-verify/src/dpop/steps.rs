@@ -67,6 +67,11 @@ pub struct AwaitingReplay {
 }
 
 impl AwaitingReplay {
+    /// Whose proof it is, once it is known not to be a copy.
+    pub fn thumbprint(&self) -> Thumbprint {
+        self.waiting.thumbprint
+    }
+
     /// What to remember, on all nodes.
     pub fn replay_key(&self) -> ReplayKey {
         self.waiting.replay
@@ -134,7 +139,7 @@ impl fmt::Debug for ReplayKey {
 
 /// Proof that the client has the private key, made for this request and its token. Only
 /// [`AwaitingReplay::replay`] makes it. Whether the token is bound to this key is for
-/// [`jwt::verify_bound`](crate::jwt::verify_bound) to say.
+/// [`Checked::held_by`](crate::jwt::Checked::held_by) to say.
 pub struct Possession {
     thumbprint: Thumbprint,
     token: Vec<u8>,

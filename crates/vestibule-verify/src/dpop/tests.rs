@@ -278,9 +278,13 @@ fn a_bound_token_opens_for_its_key_alone() {
         let checked = proof.check(&request, &Expectations::default(), NOW).unwrap();
         checked.nonce(NonceIs::NotWanted).unwrap().replay(Replay::FirstUse).unwrap()
     };
-    let verify = |token: &str, holder: &Possession| {
-        let token = Unverified::parse(token.as_bytes()).unwrap();
-        jwt::verify_bound(&token, &keys, &expected, holder, NOW).map_err(|refused| refused.reason)
+    let verify = |token: &str, possession: &Possession| {
+        let read = Unverified::parse(token.as_bytes()).unwrap();
+        jwt::check(&read, &keys, &expected, NOW)
+            .and_then(|checked| {
+                checked.held_by(&jwt::Holder::with_key(possession, token.as_bytes())?, NOW)
+            })
+            .map_err(|refused| refused.reason)
     };
     let jkt = client.0.kid().unwrap();
     let bound = token(&json!({"jkt": jkt}));

@@ -33,7 +33,8 @@ impl Thumbprint {
         Self::parse(&mint::thumbprint(&required))
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
+    /// The hash.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

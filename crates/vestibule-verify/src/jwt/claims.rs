@@ -10,23 +10,21 @@ use vestibule_core::{
     time::UnixTime,
 };
 
-use super::Expectations;
+use super::{Binding, Expectations};
 use crate::{
     Refused,
-    dpop::Possession,
     limits,
     refused::{shown, shown_all},
 };
 
 type Claims = Map<String, Value>;
 
-/// Reads everybody's claims and judges them; the caller judges the expiry.
+/// Reads everybody's claims and judges them; the caller judges the expiry and the binding.
 pub(super) fn principal(
     claims: &Claims,
     expected: &Expectations,
-    holder: Option<&Possession>,
     now: UnixTime,
-) -> Result<Principal, Refused> {
+) -> Result<(Principal, Binding), Refused> {
     let expires = date(claims, "exp")?.ok_or_else(|| wrong("there is no exp"))?;
     let (not_before, issued) = (date(claims, "nbf")?, date(claims, "iat")?);
     let subject = text(claims, &expected.subject_claim)?
@@ -35,7 +33,7 @@ pub(super) fn principal(
     let token_id = text(claims, "jti")?.map(Box::from);
     // OpenID Connect Front-Channel Logout 1.0 section 3; elsewhere the name has no fixed meaning.
     let session = claims.get("sid").and_then(Value::as_str).map(Box::from);
-    confirmation(claims, holder)?;
+    let binding = Binding::of(claims)?;
     let issuer = issuer(claims, expected)?;
     audience(claims, expected)?;
     for (name, date) in [("nbf", not_before), ("iat", issued)] {
@@ -46,7 +44,7 @@ pub(super) fn principal(
             return Err(Refused::new(Rejection::TokenNotYetValid, reason));
         }
     }
-    Ok(Principal {
+    let principal = Principal {
         subject: subject.into(),
         issuer,
         scopes: scopes(claims, expected)?,
@@ -60,21 +58,8 @@ pub(super) fn principal(
         context: context(claims)?,
         issued,
         expires,
-    })
-}
-
-/// RFC 7800, RFC 9449 sections 6 and 7: a bound token proves nothing without its key, and a key
-/// nothing without a token that is bound to it and to nothing else.
-fn confirmation(claims: &Claims, holder: Option<&Possession>) -> Result<(), Refused> {
-    match (claims.get("cnf"), holder) {
-        (None, None) => Ok(()),
-        (Some(_), None) => Err(wrong("bound to a key (cnf) whose possession is not proven here")),
-        (None, Some(_)) => Err(wrong("not bound (cnf) to the key that came with it")),
-        (Some(cnf), Some(holder)) => {
-            let wanted = serde_json::json!({ "jkt": holder.thumbprint().to_string() });
-            if *cnf == wanted { Ok(()) } else { Err(wrong("bound (cnf) to another key")) }
-        }
-    }
+    };
+    Ok((principal, binding))
 }
 
 fn issuer(claims: &Claims, expected: &Expectations) -> Result<Arc<str>, Refused> {

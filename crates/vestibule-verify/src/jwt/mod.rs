@@ -3,7 +3,11 @@
 //! The order is fixed: the form, the key, the signature, the claims; among the claims the expiry
 //! comes last. So "expired" is said only of a token that is genuine and would else be accepted, and
 //! a client that hears it knows that a fresh token helps.
+//!
+//! A token may be bound to a key or a certificate. Then it is no proof of anything by itself: what the
+//! check makes of it, [`Checked`], opens for a [`Holder`].
 
+mod binding;
 mod claims;
 mod expectations;
 mod kind;
@@ -12,17 +16,20 @@ use core::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use vestibule_core::{authn::Verified, rejection::Rejection, time::UnixTime};
+use vestibule_core::{
+    authn::{Principal, Verified},
+    rejection::Rejection,
+    time::UnixTime,
+};
 
 use crate::{
-    Refused,
-    dpop::Possession,
-    encoding,
+    Refused, encoding,
     jwk::KeySet,
     jws::{Jws, Parts, malformed},
 };
 
 pub use crate::algorithm::Algorithm;
+pub use binding::{Binding, CertificateHash, Holder};
 pub use expectations::{Expectations, IdTokens};
 
 /// A token that was read, and not checked.
@@ -66,61 +73,36 @@ impl fmt::Debug for Unverified {
     }
 }
 
-/// Checks a token and says whose it is. A wrong answer lets a stranger in.
+/// Checks a token and says whose it is. One that is bound to something is refused. A wrong answer lets
+/// a stranger in.
 pub fn verify(
     token: &Unverified,
     keys: &KeySet,
     expected: &Expectations,
     now: UnixTime,
 ) -> Result<Verified, Refused> {
-    check(token, keys, expected, now).map(|checked| checked.verified)
+    check(token, keys, expected, now)?.held_by(&Holder::BEARER, now)
 }
 
-/// Like [`verify`]; the result can be remembered.
+/// Whether a token is genuine and not over, whoever shows it. The result can be remembered.
 pub fn check(
     token: &Unverified,
     keys: &KeySet,
     expected: &Expectations,
     now: UnixTime,
 ) -> Result<Checked, Refused> {
-    check_held(token, keys, expected, None, now)
-}
-
-/// Checks a token that is bound to a key (`cnf.jkt`, RFC 9449 section 6), and says whose it is.
-/// `holder` comes of a proof for this very token. A token that is not bound to that key, or to
-/// something else too, is refused, and so is one that is not bound at all.
-pub fn verify_bound(
-    token: &Unverified,
-    keys: &KeySet,
-    expected: &Expectations,
-    holder: &Possession,
-    now: UnixTime,
-) -> Result<Verified, Refused> {
-    if !holder.is_for(token.jws.token_hash().as_ref()) {
-        let reason = "the proof of possession was made for another token";
-        return Err(Refused::new(Rejection::TokenClaims, reason));
-    }
-    check_held(token, keys, expected, Some(holder), now).map(|checked| checked.verified)
-}
-
-fn check_held(
-    token: &Unverified,
-    keys: &KeySet,
-    expected: &Expectations,
-    holder: Option<&Possession>,
-    now: UnixTime,
-) -> Result<Checked, Refused> {
     let Unverified { jws, claims } = token;
     jws.verified(keys, &expected.algorithms)?;
     kind::check(jws.typ(), claims, expected)?;
-    let principal = claims::principal(claims, expected, holder, now)?;
+    let (principal, binding) = claims::principal(claims, expected, now)?;
     let ends = principal.expires.after(expected.clock_skew);
-    let checked = Checked { verified: Verified::assertion(Arc::new(principal)), ends };
-    checked.at(now)?;
+    let verified = Verified::assertion(Arc::new(principal));
+    let checked = Checked { verified, ends, binding };
+    checked.unexpired(now)?;
     Ok(checked)
 }
 
-/// The result of a check, for a cache.
+/// The result of a check, for a cache: a genuine token, of which it is not known who shows it.
 ///
 /// It is good for as long as the key set and the expectations it was made with, and until
 /// [`Checked::ends`]. Whoever keeps it longer lets in those whose key was withdrawn. The cache's key
@@ -129,18 +111,37 @@ fn check_held(
 pub struct Checked {
     verified: Verified,
     ends: UnixTime,
+    binding: Binding,
 }
 
 impl Checked {
-    /// The proof, unless the token has expired by now.
-    pub fn at(&self, now: UnixTime) -> Result<&Verified, Refused> {
-        let Self { verified, ends } = self;
+    /// The proof of who is there, for whoever shows what the token is bound to; unless it has expired
+    /// by now.
+    pub fn held_by(self, holder: &Holder, now: UnixTime) -> Result<Verified, Refused> {
+        holder.shows(self.binding)?;
+        self.unexpired(now)?;
+        Ok(self.verified)
+    }
+
+    /// An error where the token has expired by now.
+    pub fn unexpired(&self, now: UnixTime) -> Result<(), Refused> {
+        let Self { verified, ends, binding: _ } = self;
         if now >= *ends {
             let ago = verified.principal().expires.until(now).as_secs();
             let reason = format!("expired {ago} s ago");
             return Err(Refused::new(Rejection::TokenExpired, reason));
         }
-        Ok(verified)
+        Ok(())
+    }
+
+    /// Whose token it is, which is not to say that they are there.
+    pub fn principal(&self) -> &Principal {
+        self.verified.principal()
+    }
+
+    /// What the token is bound to.
+    pub fn binding(&self) -> Binding {
+        self.binding
     }
 
     /// From when on the token is refused: its `exp` and the clock skew allowed.

@@ -379,7 +379,20 @@ fn tokens_that_were_made_for_something_else_are_told_apart() {
 
 #[test]
 fn a_token_bound_to_a_key_is_no_bearer_token() {
-    refused(&with(&json!({"cnf": {"jkt": "x"}})), Rejection::TokenClaims, "bound to a key");
+    let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    for (cnf, reason) in [
+        (json!({"jkt": jkt}), "bound to a key"),
+        (json!({"x5t#S256": jkt}), "bound to a certificate"),
+        (json!({"jkt": "x"}), "something else"),
+        (json!({"jwk": {"kty": "EC"}}), "something else"),
+        (json!({"jkt": jkt, "x5t#S256": jkt}), "something else"),
+        (json!({}), "something else"),
+        (json!(null), "something else"),
+    ] {
+        let mut claims = good();
+        claims["cnf"] = cnf;
+        refused(&claims, Rejection::TokenClaims, reason);
+    }
 }
 
 #[test]
@@ -405,8 +418,9 @@ fn what_was_checked_can_be_remembered_until_it_ends() {
     let token = Unverified::parse(token.as_bytes()).unwrap();
     let checked = check(&token, &KEYS, &usual(), NOW).unwrap();
     assert_eq!(checked.ends(), UnixTime::from_secs(1_000_090));
-    assert!(checked.at(UnixTime::from_millis(1_000_089_999)).is_ok());
-    let refused = checked.at(checked.ends()).unwrap_err();
+    let open = |now: UnixTime| checked.clone().held_by(&Holder::BEARER, now);
+    assert!(open(UnixTime::from_millis(1_000_089_999)).is_ok());
+    let refused = open(checked.ends()).unwrap_err();
     assert_eq!(
         (refused.rejection, refused.reason.as_str()),
         (Rejection::TokenExpired, "expired 30 s ago")
