@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -14,12 +14,11 @@ import { browser, watched } from "./browser.js";
 const shots = process.env.SHOTS ?? mkdtempSync(join(tmpdir(), "vestibule-shots-"));
 const binary = process.env.VESTIBULE_BIN ?? fileURLToPath(new URL("../../target/debug/vestibule", import.meta.url));
 const limit = { timeout: 40_000 };
-let child, chromium, page, console_, token;
+let child, chromium, page, address, console_, token;
 
 before(async () => {
   const folder = mkdtempSync(join(tmpdir(), "vestibule-demo-test-"));
   child = spawn(binary, ["demo", "--port", "0", "--page-port", "0", "--foreign-port", "0"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-  let address;
   for await (const line of createInterface({ input: child.stdout })) {
     address ??= /Open +(\S+)/.exec(line)?.[1];
     console_ ??= /Console +(\S+)/.exec(line)?.[1];
@@ -64,7 +63,9 @@ test("every mechanism gets Alice, or a machine, inside", limit, async () => {
     [/^Ticket/, /^Query/, "alice"],
     [/^Ticket/, /^First message/, "alice"],
     [/^API key/, /^First message/, "machine:sensor"],
-    [/^Password/, /^Cookie/, "alice"],
+    [/^Password, sent/, /^Cookie/, "alice"],
+    [/^Password, proven/, /^First message/, "alice"],
+    [/^Key of this page/, /^First message/, "alice"],
   ]) {
     await choose(mechanism);
     await choose(carrier);
@@ -75,6 +76,108 @@ test("every mechanism gets Alice, or a machine, inside", limit, async () => {
     assert.match(await here(), /^Out/);
   }
   assert.deepEqual(page.faults, []);
+});
+
+// A password may be tried five times by one user, in a row: the tests share them between Alice and Bob.
+
+/** Every room in which the connection is from now on, in order. */
+const watchRooms = () =>
+  page.evaluate(() => {
+    const seen = [];
+    const look = () => {
+      const room = document.querySelector(".rooms .here")?.dataset.room;
+      if (room !== seen.at(-1)) {
+        seen.push(room);
+      }
+    };
+    new MutationObserver(look).observe(document.querySelector(".rooms"), { subtree: true, attributeFilter: ["class"] });
+    window.seenRooms = seen;
+  });
+const rooms = () => page.evaluate(() => window.seenRooms);
+const said = (mark) => page.locator(`#log li.${mark}.auth .words`).allTextContents();
+
+test("a proof passes by the state challenged, and both sides of the exchange are listed", limit, async () => {
+  for (const [mechanism, sent, received] of [
+    [
+      /^Password, proven/,
+      [/^{"auth":{"type":"authenticate","mechanism":"scram-sha-256","message":"n,,n=bob,r=/, /^{"auth":{"type":"respond","message":"c=biws,r=.*,p=/],
+      [/^{"auth":{"type":"challenge","message":"r=.*,i=100000"/, /^{"auth":{"type":"accepted","subject":"bob".*"message":"v=/],
+    ],
+    [
+      /^Key of this page/,
+      [/^{"auth":{"type":"authenticate","mechanism":"public-key","key":"SHA256:/, /^{"auth":{"type":"respond","signature":"/],
+      [/^{"auth":{"type":"challenge","nonce":"/, /^{"auth":{"type":"accepted","subject":"bob"/],
+    ],
+  ]) {
+    await press("Clear");
+    await choose(/^Bob/);
+    await choose(mechanism);
+    const password = await page.locator("#password").inputValue();
+    await watchRooms();
+    await press("Connect");
+    await state("Authenticated as bob");
+    assert.deepEqual((await rooms()).slice(-3), ["vestibule", "challenge", "inside"]);
+    for (const [mark, expected] of [["out", sent], ["in", received]]) {
+      const frames = await said(mark);
+      assert.equal(frames.length, expected.length, frames.join("\n"));
+      frames.forEach((frame, at) => assert.match(frame, expected[at]));
+    }
+    assert.ok(!(await page.locator("#log").textContent()).includes(password), "the password was sent");
+    await close();
+  }
+  await press("Replay the answer");
+  await page.getByText(/the replayed answer: {"auth":{"type":"rejected","error":"invalid_credentials"/).waitFor();
+  assert.deepEqual(page.faults, []);
+});
+
+test("a challenge waits for a person, and a wrong password is refused in words", limit, async () => {
+  await choose(/^Bob/);
+  await choose(/^Password, proven/);
+  await page.getByRole("checkbox", { name: /^I answer it myself/ }).check();
+  const password = await page.locator("#password").inputValue();
+  await page.locator("#password").fill("wrong");
+  await press("Connect");
+  await state("Challenged");
+  assert.match(await here(), /^Asked back/);
+  await page.getByText("left to answer").waitFor();
+  await page.screenshot({ path: join(shots, "demo-challenged.png") });
+  await press("Answer the challenge");
+  await state("Connected, not authenticated");
+  await page.getByText("The proof is not good.").waitFor();
+  await page.screenshot({ path: join(shots, "demo-wrong-password.png") });
+  await page.locator("#password").fill(password);
+  await page.getByRole("checkbox", { name: /^I answer it myself/ }).uncheck();
+  await press("Authenticate");
+  await state("Authenticated as bob");
+  await close();
+});
+
+test("a key and a password that were revoked let nobody stay, and their user come back", limit, async () => {
+  await choose(/^Bob/);
+  for (const mechanism of [/^Password, proven/, /^Key of this page/]) {
+    await choose(mechanism);
+    await press("Connect");
+    await state("Authenticated as bob");
+    await press("Clear");
+    await press("Revoke from the other side");
+    await state("4410");
+    await page.getByText("the other side has revoked it").waitFor();
+    await press("Connect");
+    await state("Authenticated as bob");
+    await close();
+  }
+  await choose(/^Alice/);
+});
+
+test("whoever brings nothing is told what the gateway takes, and can prove it then", limit, async () => {
+  await choose(/^Key of this page/);
+  await choose(/^No credential/);
+  await press("Connect");
+  await state("Connected, not authenticated");
+  await page.getByText(/"type":"required","mechanisms":\["bearer","scram-sha-256","public-key"\]/).waitFor();
+  await press("Authenticate");
+  await state("Authenticated as alice");
+  await close();
 });
 
 test("a lease that is cut short warns, and ends", limit, async () => {
@@ -103,6 +206,47 @@ test("an operator revokes, a ticket is refused when it is shown again, and a for
   await press("Revoke from the other side");
   await state("4410");
   await page.screenshot({ path: join(shots, "demo-revoked.png"), fullPage: true });
+});
+
+/** What each command of the page leads to: how it ends, and what it says. Lines are sent until that was said. */
+const COMMANDS = [
+  [/^Alice for 30 seconds/, 0, /"mechanism":"bearer"/],
+  [/^Alice by her key/, 0, /"mechanism":"public-key"/],
+  [/^Alice by her password/, 0, /"mechanism":"scram-sha-256"/],
+  [/^A page that is not on the list/, 2, /403/],
+  [/^A token that is none/, 2, /401/],
+  [/^What any other client sends/, 28, /101 Switching Protocols[^]*"subject":"bob"/],
+];
+
+test("every command that the page shows does what it says", limit, async () => {
+  const shown = await page.locator("#commands li").all();
+  const { commands } = await (await fetch(`${address}settings.json`)).json();
+  assert.equal(shown.length, commands.length);
+  assert.equal(commands.length, COMMANDS.length);
+  for (const { about, text } of commands) {
+    const [, code, says] = COMMANDS.find(([pattern]) => pattern.test(about)) ?? assert.fail(about);
+    const run = spawn("bash", ["-c", text], { env: { ...process.env, PATH: `${dirname(binary)}:${process.env.PATH}` } });
+    let told = "";
+    for (const stream of [run.stdout, run.stderr]) {
+      stream.setEncoding("utf8").on("data", (part) => {
+        told += part;
+        if (says.test(told)) {
+          run.stdin.end();
+        }
+      });
+    }
+    const [ended] = await once(run, "close");
+    assert.match(told, says, about);
+    assert.equal(ended, code, `${about}: ${told}`);
+  }
+});
+
+test("a command is copied by its button", limit, async () => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  const item = page.locator("#commands li", { hasText: "Alice by her key" });
+  await item.getByRole("button", { name: "Copy: Alice by her key" }).click();
+  await item.getByText("Copied").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await item.locator("code").textContent());
 });
 
 test("the console of the demonstration opens with the token that the terminal names", limit, async () => {

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
-use super::{Places, people::People};
+use super::{
+    Places,
+    commands::{self, Command},
+    people::People,
+};
 
 /// What to open and what to try, ready to be copied. `token` is the file with the admin token.
 pub(super) fn text(
     places: &Places,
     notes: &[String],
     (token, people): (&Path, Option<&People>),
+    commands: &[Command],
 ) -> String {
     let Places { gateway, page, foreign: _, upstream, admin } = places;
     let token = token.display();
@@ -16,6 +21,7 @@ pub(super) fn text(
     let users: Vec<_> = passwords.map(|(name, password)| format!("{name} / {password}")).collect();
     let users = if users.is_empty() { "none".to_owned() } else { users.join("   ") };
     let moved = notes.iter().fold(String::new(), |text, words| text + "\n            " + words);
+    let tried = commands::printed(commands);
     let wide = [format!("http://{page}/"), format!("ws://{gateway}"), format!("ws://{upstream}")];
     let [open, gate, chat] = wide.map(|address| format!("{address:<22}"));
     format!(
@@ -29,23 +35,8 @@ Vestibule demo: a gateway, a chat server behind it, and two users.
             its token: cat {token}
   Users     {users}{moved}
 
-Or try it from another terminal.
-
-  Alice for 30 seconds; the connection ends with her token:
-    vestibule connect ws://{gateway}/chat --carrier message \\
-      --token-file <(curl -s 'http://{page}/token?user=alice&ttl=30')
-
-  A page that is not on the list, with a good token (HTTP 403):
-    vestibule connect ws://{gateway}/chat --origin http://evil.example \\
-      --token-file <(curl -s 'http://{page}/token?user=alice')
-
-  A token that is none (HTTP 401 with a challenge):
-    vestibule connect ws://{gateway}/chat --token wrong
-
-  Any other client:
-    websocat -H \"Authorization: Bearer $(curl -s 'http://{page}/token?user=bob')\" \\
-      ws://{gateway}/chat
-
+Or try it from another terminal; the page has more to copy.
+{tried}
 Ctrl-C ends everything.
 "
     )
@@ -57,14 +48,20 @@ mod tests {
 
     #[test]
     fn it_fits_a_small_terminal() {
+        let people = People::sample();
         let moved = ["(port 8080 was taken: the gateway is at 43210)".to_owned()];
         let moved = [moved.clone(), moved.clone(), moved].concat();
         let text = text(
             &Places::usual(),
             &moved,
-            (Path::new("/tmp/vestibule-demo-0123456789abcdef/admin.token"), None),
+            (Path::new("/tmp/vestibule-demo-0123456789abcdef/admin.token"), Some(&people)),
+            &commands::all(
+                &Places::usual(),
+                Some(&people),
+                Path::new("/tmp/vestibule-demo-0123456789abcdef/alice"),
+            ),
         );
-        assert!(text.lines().count() <= 31, "{}", text.lines().count());
+        assert!(text.lines().count() <= 34, "{}", text.lines().count());
         assert!(text.lines().all(|line| line.len() <= 95));
         assert!(text.is_ascii());
     }

@@ -63,7 +63,10 @@ path = "/chat"
 upstream = "ws://{upstream}"
 origins = ["http://{page}"]      # the pages that may open it
 accept = ["header", "subprotocol", "cookie", "query", "message"]    # query: for tickets alone
-mechanisms = ["bearer", "ticket", "session", "api-key"]
+mechanisms = [
+    "bearer", "ticket", "session", "api-key",    # secrets: whoever has one is in
+    "scram-sha-256", "public-key",               # proofs: each is good for one connection
+]
 sessions = "issue"               # `accepted` hands out what authenticates a reconnect
 cookie = "{COOKIE}"
 subprotocols = ["chat"]
@@ -89,6 +92,7 @@ path = "/announced"
 upstream = "ws://{upstream}"
 origins = ["http://{page}"]
 accept = ["message"]
+mechanisms = ["bearer", "scram-sha-256", "public-key"]
 announce = true
 scopes = ["{SCOPE}"]
 auth_deadline = "{AUTH_DEADLINE}s"

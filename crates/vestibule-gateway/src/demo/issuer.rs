@@ -28,7 +28,7 @@ impl User {
         [Self::Alice, Self::Bob].into_iter().find(|user| user.name() == name)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Alice => "alice",
             Self::Bob => "bob",

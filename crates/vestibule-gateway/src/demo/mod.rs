@@ -4,6 +4,7 @@
 //! Everything listens on the loopback and is made anew at each start: keys, tokens, ports.
 
 mod banner;
+mod commands;
 mod configuration;
 mod issuer;
 mod page;
@@ -111,7 +112,7 @@ pub async fn run<L: Launch>(
     let mut servers = JoinSet::new();
     let folder = Folder::new()?;
     let operator = Arc::new(Operator::default());
-    let site = Site::own(places.clone(), Arc::clone(&issuer), Arc::clone(&operator));
+    let site = Site::own(places.clone(), Arc::clone(&issuer), Arc::clone(&operator), folder.key());
     servers.spawn(site.serve(TcpListener::from_std(page)?));
     let site = Site::foreign(places.clone(), issuer, Arc::clone(&operator));
     servers.spawn(site.serve(TcpListener::from_std(foreign)?));
@@ -120,10 +121,12 @@ pub async fn run<L: Launch>(
     let text = configuration(&places, log, &folder.token());
     let gateway = launch.start(&text).await.map_err(DemoError::Gateway)?;
     let mut notes = moved(options, &places);
-    if let Err(reason) = operator.begin(places.admin, &folder.token()).await {
+    if let Err(reason) = operator.begin(places.admin, &folder).await {
         notes.push(format!("(no users and no API key: {reason})"));
     }
-    let text = banner::text(&places, &notes, (&folder.token(), operator.people()));
+    let people = operator.people();
+    let commands = commands::all(&places, people, &folder.key());
+    let text = banner::text(&places, &notes, (&folder.token(), people), &commands);
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if printed.is_ok() {
         until.await;

@@ -2,25 +2,31 @@
 
 use core::fmt;
 use std::{
-    fs::{DirBuilder, remove_dir_all},
-    io,
+    fs::{DirBuilder, OpenOptions, remove_dir_all},
+    io::{self, Write as _},
     net::SocketAddr,
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use aws_lc_rs::rand;
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use http::Method;
 use serde_json::{Value, json};
+use vestibule_verify::{jwt::Algorithm, mint::Signer};
 use zeroize::Zeroizing;
 
-use super::configuration::SCOPE;
+use super::{configuration::SCOPE, issuer::User};
 use crate::ops::admin::{Failure, encode, exchange, read_token};
 
 /// Users that sign in with a password.
 const NAMES: [&str; 2] = ["alice", "bob"];
+/// How many public keys may be registered: a page makes new ones each time it is loaded.
+const KEYS: u32 = 1000;
 /// What the page says of a revocation that was asked for there.
 const REASON: &str = "pressed on the page of the demonstration";
 
@@ -39,6 +45,17 @@ impl Folder {
     /// The file with the token.
     pub(super) fn token(&self) -> PathBuf {
         self.0.join("admin.token")
+    }
+
+    /// The file with a user's private key; the public one is beside it, as OpenSSH has it.
+    pub(super) fn key(&self) -> PathBuf {
+        self.0.join("alice")
+    }
+
+    /// Writes a file that its owner alone can read.
+    fn write(path: &Path, text: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
     }
 }
 
@@ -67,10 +84,26 @@ impl People {
         self.passwords.iter().map(|(name, password)| (*name, &**password))
     }
 
+    /// Some, for tests.
+    #[cfg(test)]
+    pub(super) fn sample() -> Self {
+        let passwords = NAMES.map(|name| (name, "abcdefgh".to_owned()));
+        Self { passwords: passwords.into(), key: "vsk_sample".to_owned() }
+    }
+
     /// The API key of a machine.
     pub(super) fn key(&self) -> &str {
         &self.key
     }
+}
+
+/// A public key that was registered.
+#[derive(Debug)]
+pub(super) struct Registered {
+    /// As OpenSSH shows it.
+    pub(super) fingerprint: String,
+    /// The key as a line of OpenSSH.
+    line: String,
 }
 
 /// Who may use the admin API of the gateway that runs.
@@ -78,6 +111,7 @@ impl People {
 pub(super) struct Operator {
     known: OnceLock<(SocketAddr, Zeroizing<String>)>,
     people: OnceLock<People>,
+    registered: AtomicU32,
 }
 
 impl fmt::Debug for Operator {
@@ -92,9 +126,9 @@ impl Operator {
         self.people.get()
     }
 
-    /// Makes the users and the key. Says why where that is not possible.
-    pub(super) async fn begin(&self, admin: SocketAddr, token: &Path) -> Result<(), String> {
-        let token = read_token(token).map_err(|error| error.to_string())?;
+    /// Makes the users and the keys. Says why where that is not possible.
+    pub(super) async fn begin(&self, admin: SocketAddr, folder: &Folder) -> Result<(), String> {
+        let token = read_token(&folder.token()).map_err(|error| error.to_string())?;
         self.known.get_or_init(|| (admin, token));
         let mut passwords = Vec::new();
         for name in NAMES {
@@ -106,16 +140,52 @@ impl Operator {
         let machine = json!({ "machine": "sensor", "label": "demo", "scopes": [SCOPE] });
         let made = self.ask(&Method::POST, "/api/v1/keys", Some(&machine)).await?;
         let key = made.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.key_pair(User::Alice, &folder.key()).await?;
         self.people.get_or_init(|| People { passwords, key });
         Ok(())
     }
 
+    /// Makes a key pair, registers it, and writes it as `ssh-keygen` wants it.
+    async fn key_pair(&self, user: User, path: &Path) -> Result<(), String> {
+        let pair = Signer::generate(Algorithm::Es256).map_err(|error| error.to_string())?;
+        let private = pair.to_pem().map_err(|error| error.to_string())?;
+        let jwks = pair.public_jwks();
+        let key = jwks.pointer("/keys/0").unwrap_or(&Value::Null).to_string();
+        let added = self.register(user, &key).await?;
+        let public = path.with_extension("pub");
+        Folder::write(path, &private)
+            .and_then(|()| Folder::write(&public, &format!("{}\n", added.line)))
+            .map_err(|error| error.to_string())
+    }
+
+    /// Registers a public key, a JSON Web Key, with a user.
+    pub(super) async fn register(&self, user: User, key: &str) -> Result<Registered, String> {
+        if self.registered.fetch_add(1, Ordering::Relaxed) >= KEYS {
+            return Err("too many keys: start the demonstration anew".to_owned());
+        }
+        let new = json!({ "user": user.name(), "key": key });
+        let added = self.ask(&Method::POST, "/api/v1/public-keys", Some(&new)).await?;
+        let said = |name: &str| added.get(name).and_then(Value::as_str).unwrap_or_default().into();
+        Ok(Registered { fingerprint: said("fingerprint"), line: said("key") })
+    }
+
     /// Revokes the credential of a connection or, where that has no name, its session; one with
-    /// neither is closed.
+    /// neither is closed. A password is set again: what was proven by it ends like that, and its
+    /// user can come back.
     pub(super) async fn revoke(&self, connection: &str) -> Result<(), String> {
         let path = format!("/api/v1/connections/{}", encode(connection));
         let found = self.ask(&Method::GET, &path, None).await?;
         let said = |name: &str| found.get(name).filter(|value| value.is_string());
+        let text = |name: &str| found.get(name).and_then(Value::as_str);
+        let subject = text("subject").unwrap_or_default();
+        let passwords = || self.people()?.passwords().find(|(name, _)| *name == subject);
+        if text("mechanism").is_some_and(|name| name.starts_with("scram-"))
+            && let Some((name, password)) = passwords()
+        {
+            let path = format!("/api/v1/users/{}/password", encode(name));
+            let again = json!({ "password": password });
+            return self.ask(&Method::PUT, &path, Some(&again)).await.map(drop);
+        }
         let named = match (said("token"), said("session")) {
             (Some(token), _) => {
                 json!({ "token": token, "issuer": said("issuer"), "reason": REASON })

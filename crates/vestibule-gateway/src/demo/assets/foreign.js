@@ -1,11 +1,13 @@
-// A page that was never asked in. Its browser sends the user's cookie along with the handshake, as
-// browsers do; the gateway looks at the Origin first.
+// src/demo/issuer.ts
+async function settings() {
+  const answer = await fetch("/settings.json");
+  return await answer.json();
+}
 
-const answer = await fetch("/settings.json");
-const { gateway, page } = await answer.json();
-const result = document.getElementById("result");
+// src/demo/foreign.ts
+var { gateway, page } = await settings();
+var result = document.getElementById("result");
 document.getElementById("origin").textContent = location.origin;
-
 function tell(text, outcome) {
   result.textContent = text;
   document.body.dataset.outcome = outcome;
@@ -13,19 +15,17 @@ function tell(text, outcome) {
     window.parent.postMessage({ foreign: text, outcome }, page);
   }
 }
-
-const socket = new WebSocket(`${gateway}/chat`);
-socket.addEventListener("message", (event) => {
-  if (event.data.startsWith('{"welcome":')) {
+var socket = new WebSocket(`${gateway}/chat`);
+socket.addEventListener("message", ({ data }) => {
+  if (typeof data === "string" && data.startsWith('{"welcome":')) {
     tell("It got in. That is a hole: it could read and write as you.", "inside");
   }
 });
-socket.addEventListener("close", (event) => {
-  if (document.body.dataset.outcome === undefined) {
+socket.addEventListener("close", ({ code }) => {
+  if (document.body.dataset.outcome === void 0) {
     tell(
-      `It did not get in. It sees code ${event.code} and cannot even tell why; ` +
-        "the network panel of this browser shows the HTTP 403.",
-      "refused",
+      `It did not get in. It sees code ${code} and cannot even tell why; the network panel of this browser shows the HTTP 403.`,
+      "refused"
     );
   }
 });

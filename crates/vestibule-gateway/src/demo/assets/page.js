@@ -1,42 +1,668 @@
-// The page: what is pressed, and what is shown.
+// src/dom.ts
+function h(name, properties = {}, ...children) {
+  return furnish(document.createElement(name), properties, children);
+}
+function furnish(element2, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (typeof value === "function") {
+      element2.addEventListener(name.slice(2), value);
+    } else if (value === true) {
+      element2.setAttribute(name, "");
+    } else if (value !== false && value !== void 0 && value !== null) {
+      element2.setAttribute(name, String(value));
+    }
+  }
+  element2.append(...children.filter((child) => child !== null && child !== void 0 && child !== false));
+  return element2;
+}
+function put(node, text) {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
 
-import { Connection } from "/connection.js";
-import * as gateway from "/gateway.js";
-import * as issuer from "/issuer.js";
-import { closing, fault, masked, span } from "/words.js";
+// ../clients/js/src/wire.ts
+var PREFIX = '{"auth":';
+var LONGEST = 16384;
+var GARBAGE = { type: "garbage" };
+function parse(text) {
+  let auth;
+  try {
+    auth = text.length > LONGEST ? null : JSON.parse(text).auth;
+  } catch {
+    return GARBAGE;
+  }
+  if (typeof auth?.type !== "string") {
+    return GARBAGE;
+  }
+  const { type, subject, expires_in, error, retry } = auth;
+  const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
+  const valid = {
+    // It is read by `exchange`, where one can be answered.
+    challenge: false,
+    accepted: timed && typeof subject === "string",
+    expiring: timed,
+    rejected: typeof error === "string" && typeof retry === "boolean"
+  };
+  const name = /^[a-z_]{1,40}$/.test(error) ? error : "";
+  return valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry };
+}
+function control(type, members = {}) {
+  return JSON.stringify({ auth: { type, ...members } });
+}
 
-const LINES = 500;
-const MARKS = { in: "\u2190", out: "\u2192", note: "\u00b7" };
-const SPOKEN = { in: "received", out: "sent", note: "note" };
+// ../clients/js/src/auth.ts
+var source = /* @__PURE__ */ Symbol("source");
 
-const settings = await issuer.settings();
-const connection = new Connection(settings.auth_deadline);
-const element = (id) => document.getElementById(id);
-const controls = element("controls");
-const log = element("log");
+// ../clients/js/src/exchange.ts
+function exchange(state, input, effects) {
+  if (state.name !== "authenticating") {
+    return void 0;
+  }
+  if (input.type === "no_response" || input.type === "response") {
+    if (state.step !== "responding") {
+      return void 0;
+    }
+    if (input.type === "no_response") {
+      return "challenge_failed";
+    }
+    effects.push({ type: "respond" });
+    return { ...state, step: "presented", response: { proof: input.proof } };
+  }
+  if (input.type !== "text" || !input.text.startsWith(PREFIX)) {
+    return void 0;
+  }
+  const answered = state.step === "presented" ? state.response : void 0;
+  if (parse(input.text).type === "accepted") {
+    const { message } = JSON.parse(input.text).auth;
+    return answered && (answered.proof ?? message) === message ? void 0 : "challenge_failed";
+  }
+  const demand = state.step === "presented" && !answered && demandOf(input.text);
+  if (!demand) {
+    return void 0;
+  }
+  effects.push(demand);
+  return { ...state, step: "responding" };
+}
+function demandOf(text) {
+  try {
+    const { type, nonce, message, expires_in } = text.length > LONGEST ? void 0 : JSON.parse(text).auth;
+    const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
+    if (type !== "challenge" || !timed || typeof nonce === "string" === (typeof message === "string")) {
+      return void 0;
+    }
+    return typeof nonce === "string" ? { type, nonce } : { type, message };
+  } catch {
+    return void 0;
+  }
+}
 
-// What is chosen.
+// ../clients/js/src/challenge.ts
+function exchanging(begin) {
+  return {
+    [source]: () => {
+      let round;
+      let count = 0;
+      let text = "";
+      return {
+        carrier: "message",
+        exchange,
+        provide: async ({ signal }) => {
+          const begun = await begin(signal);
+          count += 1;
+          return {
+            id: `${count}`,
+            message: (as) => {
+              round = begun;
+              return control(as, begun.presented);
+            }
+          };
+        },
+        respond: (demand, address2, send, answer) => {
+          const asked = round;
+          if (demand.type === "respond") {
+            return send(text);
+          }
+          Promise.resolve().then(() => asked?.respond(demand, address2)).then(({ members, proof }) => () => {
+            text = control("respond", members);
+            answer({ type: "response", proof });
+          }).catch(() => () => answer({ type: "no_response" })).then((say) => round === asked ? say() : void 0);
+        }
+      };
+    }
+  };
+}
+var TEXT = new TextEncoder();
+var utf8 = (text) => TEXT.encode(text);
+function base64(bytes) {
+  return btoa(String.fromCharCode(...new Uint8Array(bytes)));
+}
+function base64url(bytes) {
+  return base64(bytes).replace(/[+/=]/g, (sign) => sign === "+" ? "-" : sign === "/" ? "_" : "");
+}
 
-const chosen = () => Object.fromEntries(new FormData(controls));
-const other = () => (chosen().user === "alice" ? "bob" : "alice");
-const named = (user) => user[0].toUpperCase() + user.slice(1);
+// ../clients/js/src/public-key.ts
+var ECDSA = { name: "ECDSA", hash: "SHA-256" };
+function publicKey({ privateKey, publicKey: publicKey2 }, options = {}) {
+  const { origin = globalThis.location?.origin ?? "" } = options;
+  const { name, namedCurve } = publicKey2.algorithm;
+  if (name !== "Ed25519" && namedCurve !== "P-256" || privateKey.algorithm.name !== name || !privateKey.usages.includes("sign")) {
+    throw new TypeError("publicKey() needs a key that signs with Ed25519 or P-256");
+  }
+  return exchanging(async () => ({
+    presented: { mechanism: "public-key", key: await fingerprint(publicKey2) },
+    respond: async (challenge, address2) => {
+      const { nonce } = challenge;
+      if (!/^[\w-]{43}$/.test(nonce)) {
+        throw new TypeError("nonce");
+      }
+      const { host, pathname } = new URL(address2);
+      const signed = ["vestibule-public-key-v1", nonce, host.replace(/\.(?=:|$)/, ""), pathname, origin].join("\0");
+      const algorithm = name === "Ed25519" ? { name } : ECDSA;
+      return { members: { signature: base64url(await crypto.subtle.sign(algorithm, privateKey, utf8(signed))) } };
+    }
+  }));
+}
+async function fingerprint(key) {
+  const raw = new Uint8Array(await crypto.subtle.exportKey("raw", key));
+  const names = key.algorithm.name === "Ed25519" ? ["ssh-ed25519"] : ["ecdsa-sha2-nistp256", "nistp256"];
+  const blob = [...names.map(utf8), raw].flatMap((part) => [0, 0, 0, part.length, ...part]);
+  return `SHA256:${base64(await crypto.subtle.digest("SHA-256", new Uint8Array(blob))).replace("=", "")}`;
+}
 
-/** How each mechanism can travel. */
-const WAYS = {
+// ../clients/js/src/scram.ts
+var FEWEST_ITERATIONS = 4096;
+var MOST_ITERATIONS = 1e6;
+function scram(user, password, options = {}) {
+  const { nonce = random } = options;
+  const name = prepared(user).replace(/=/g, "=3D").replace(/,/g, "=2C");
+  if (typeof password === "string") {
+    prepared(password);
+  }
+  return exchanging(async () => {
+    const secret = utf8(prepared(typeof password === "function" ? await password() : password));
+    const mine = nonce();
+    const bare = `n=${name},r=${mine}`;
+    return {
+      presented: { mechanism: "scram-sha-256", message: `n,,${bare}` },
+      respond: async (challenge) => {
+        const { message = "" } = challenge;
+        const [, theirs, salt, count] = SERVER_FIRST.exec(message) ?? [];
+        const iterations = Number(count);
+        const fair = iterations >= FEWEST_ITERATIONS && iterations <= MOST_ITERATIONS;
+        if (!theirs || !salt || !fair || !theirs.startsWith(mine) || theirs === mine) {
+          throw new TypeError("challenge");
+        }
+        const { subtle } = crypto;
+        const bits = { name: "PBKDF2", hash: "SHA-256", salt: bytesOf(salt), iterations };
+        const salted = await subtle.deriveBits(bits, await subtle.importKey("raw", secret, "PBKDF2", false, ["deriveBits"]), 256);
+        const clientKey = await hmac(salted, "Client Key");
+        const unproven = `c=biws,r=${theirs}`;
+        const transcript = `${bare},${message},${unproven}`;
+        const signature = await hmac(await subtle.digest("SHA-256", clientKey), transcript);
+        const proof = clientKey.map((byte, at) => byte ^ signature[at]);
+        return {
+          members: { message: `${unproven},p=${base64(proof)}` },
+          proof: `v=${base64(await hmac(await hmac(salted, "Server Key"), transcript))}`
+        };
+      }
+    };
+  });
+}
+var SERVER_FIRST = /^r=([!-+\--~]{1,1024}),s=([A-Za-z\d+/]{2,1024}={0,2}),i=([1-9]\d{0,6})$/;
+function random() {
+  return base64(crypto.getRandomValues(new Uint8Array(18)));
+}
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
+}
+async function hmac(key, text) {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", key, algorithm, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign(algorithm, imported, utf8(text)));
+}
+function prepared(text) {
+  const mapped = text.replace(/[\p{Zs}\u200b]/gu, " ").replace(/[\u00ad\u034f\u1806\u180b-\u180d\u200c\u200d\u2060\ufe00-\ufe0f\ufeff]/g, "").normalize("NFKC");
+  if (!mapped || /[\p{C}\u2028\u2029\u2ff0-\u2ffb\ufffc\ufffd]/u.test(mapped)) {
+    throw new TypeError("SASLprep refuses this");
+  }
+  return mapped;
+}
+
+// src/demo/connection.ts
+var PREFIX2 = '{"auth":';
+var Connection = class extends EventTarget {
+  #socket = null;
+  #deadline;
+  state = "idle";
+  identity = {};
+  /** When this state ends by itself, and how long it lasts, in milliseconds. */
+  clock = null;
+  /** When the gateway's patience with who has not authenticated ends. */
+  #patience = null;
+  /** What is being proven, from `authenticate` until it was believed or refused. */
+  #opening = null;
+  #demand = null;
+  #answer = null;
+  answering = "at once";
+  /** The exchange that was completed last, for those who want to repeat it. */
+  exchange = null;
+  /** Whether the gateway has said that the credential ends soon. */
+  expiring = false;
+  /** Why the last credential was rejected, where that did not end the connection. */
+  rejected = null;
+  end = null;
+  /** The session that the gateway handed out, for a reconnect; kept in this page alone. */
+  session = null;
+  /** `deadline`: how long the gateway waits for a credential, in seconds. */
+  constructor(deadline) {
+    super();
+    this.#deadline = deadline;
+  }
+  get isOpen() {
+    return this.state === "waiting" || this.state === "challenged" || this.state === "inside";
+  }
+  /** Whether a challenge waits for somebody to answer it. */
+  get isAsked() {
+    return this.state === "challenged" && this.#answer === null;
+  }
+  /** Opens; `first` is what to authenticate with at once. */
+  open(url, protocols, first) {
+    this.#socket?.close();
+    this.identity = {};
+    this.rejected = null;
+    this.end = null;
+    this.#forget();
+    this.#line("note", "note", `new WebSocket("${url}"${offer(protocols)})`);
+    this.#become("connecting", null);
+    const socket = new WebSocket(url, protocols);
+    this.#socket = socket;
+    const mine = (act2) => (event) => {
+      if (this.#socket === socket) {
+        act2(event);
+      }
+    };
+    socket.addEventListener("open", mine(() => this.#opened(socket, first)));
+    socket.addEventListener("message", mine((event) => this.#heard(event.data)));
+    socket.addEventListener("close", mine((event) => this.#closed(event)));
+  }
+  /** Sends a message of the application. */
+  say(text) {
+    this.#send("chat", text);
+  }
+  authenticate(opening2) {
+    this.#forget();
+    this.#opening = opening2;
+    this.#send("auth", opening2.first);
+  }
+  refresh(token2) {
+    this.#send("auth", JSON.stringify({ auth: { type: "refresh", mechanism: "bearer", token: token2 } }));
+  }
+  /** Answers the challenge that is out. */
+  async respond() {
+    const [opening2, demand] = [this.#opening, this.#demand];
+    if (!opening2?.answer || !demand || this.#answer) {
+      return;
+    }
+    const answer = await opening2.answer(demand);
+    if (this.#demand === demand && this.#answer === null) {
+      this.#answer = answer;
+      this.exchange = { first: opening2.first, answer: answer.text };
+      this.#send("auth", answer.text);
+      this.#become("challenged");
+    }
+  }
+  logout() {
+    this.#send("auth", JSON.stringify({ auth: { type: "logout" } }));
+  }
+  close() {
+    this.#socket?.close(1e3);
+  }
+  #opened({ protocol }, first) {
+    this.#line("note", "note", protocol ? `open, subprotocol ${protocol}` : "open");
+    this.#become("waiting", this.#deadline);
+    this.#patience = this.clock;
+    if (first) {
+      this.authenticate(first);
+    }
+  }
+  #heard(data) {
+    if (typeof data !== "string") {
+      this.#line("in", "chat", "a binary message");
+      return;
+    }
+    const message = parsed(data);
+    const told = data.startsWith(PREFIX2) ? message?.auth : void 0;
+    this.#line("in", told ? "auth" : "chat", data);
+    if (told) {
+      this.#told(told);
+    } else if (message?.welcome) {
+      this.#welcomed(message.welcome);
+    }
+  }
+  #told(auth) {
+    switch (auth.type) {
+      case "required":
+        this.#become("waiting", auth.timeout);
+        this.#patience = this.clock;
+        break;
+      case "challenge":
+        this.#challenged(auth);
+        break;
+      case "accepted":
+        if (!this.#believes(auth)) {
+          break;
+        }
+        this.#forget();
+        this.identity = { ...this.identity, ...named(auth) };
+        this.session = auth.session ?? this.session;
+        this.expiring = false;
+        this.rejected = null;
+        this.#become("inside", auth.expires_in);
+        break;
+      case "expiring":
+        this.expiring = true;
+        this.#become("inside", auth.expires_in, this.clock?.length);
+        break;
+      case "rejected":
+        this.rejected = auth.error ?? null;
+        if (this.state === "challenged") {
+          this.#forget();
+          this.clock = this.#patience;
+          this.#become("waiting");
+        } else {
+          this.#become(this.state);
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  #challenged({ nonce, message, expires_in }) {
+    if (nonce !== void 0) {
+      this.#demand = { type: "challenge", nonce };
+    } else if (message !== void 0) {
+      this.#demand = { type: "challenge", message };
+    }
+    this.#answer = null;
+    this.rejected = null;
+    this.#become("challenged", expires_in);
+    if (this.answering === "at once") {
+      this.respond().catch((error) => this.#giveUp(error.message));
+    }
+  }
+  /** Who demands a proof must get it: a gateway that accepts without has proved nothing. */
+  #believes({ message }) {
+    if (!this.#opening?.answer) {
+      return true;
+    }
+    if (this.#answer === null || this.#answer.proof !== void 0 && this.#answer.proof !== message) {
+      this.#giveUp("the gateway could not prove that it knows the secret");
+      return false;
+    }
+    if (this.#answer.proof !== void 0) {
+      this.#line("note", "note", "checked: the gateway knows the password's keys, too");
+    }
+    return true;
+  }
+  #giveUp(why) {
+    this.#line("note", "note", `failed: ${why}`);
+    this.close();
+  }
+  #forget() {
+    this.#opening = null;
+    this.#demand = null;
+    this.#answer = null;
+  }
+  #welcomed(identity) {
+    const known = this.state === "inside";
+    this.identity = { ...identity, ...this.identity };
+    if (known) {
+      this.#become("inside");
+    } else {
+      this.expiring = false;
+      this.#become("inside", (identity.expires ?? 0) - Date.now() / 1e3);
+    }
+  }
+  #closed({ code, reason }) {
+    this.#socket = null;
+    this.#forget();
+    this.end = { code, reason };
+    this.#line("note", "note", reason ? `closed ${code} ${reason}` : `closed ${code}`);
+    this.#become("closed", null);
+  }
+  #send(kind, text) {
+    if (this.#socket?.readyState === WebSocket.OPEN) {
+      this.#line("out", kind, text);
+      this.#socket.send(text);
+    }
+  }
+  /** `seconds`: how long this state lasts at the most; undefined leaves the clock as it is. `whole`: of how long. */
+  #become(state, seconds, whole) {
+    this.state = state;
+    if (seconds === null) {
+      this.clock = null;
+    } else if (seconds !== void 0) {
+      this.clock = { ends: performance.now() + seconds * 1e3, length: whole ?? seconds * 1e3 };
+    }
+    this.dispatchEvent(new Event("change"));
+  }
+  #line(mark, kind, text) {
+    this.dispatchEvent(new CustomEvent("line", { detail: { mark, kind, text } }));
+  }
+};
+function offer(protocols) {
+  return protocols.length > 0 ? `, ${JSON.stringify(protocols)}` : "";
+}
+function named({ subject, mechanism }) {
+  return { ...subject === void 0 ? {} : { subject }, ...mechanism === void 0 ? {} : { mechanism } };
+}
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+// src/demo/gateway.ts
+async function post(target, body, fields = {}) {
+  const answer = await fetch(target, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...fields },
+    body: JSON.stringify(body),
+    credentials: "include"
+  });
+  const said = await answer.json();
+  if (!answer.ok) {
+    throw new Error(`the gateway answered ${answer.status} ${said.error}`);
+  }
+  return said;
+}
+async function login(endpoints, username, password) {
+  await post(`${endpoints}/login`, { username, password, cookie: true });
+}
+async function buy(endpoints, token2) {
+  const bearer = { authorization: `Bearer ${token2}` };
+  const { ticket: ticket2 } = await post(`${endpoints}/ticket`, { path: "/chat" }, bearer);
+  return ticket2;
+}
+
+// src/demo/issuer.ts
+var TTL = { brief: 4, short: 30, long: 600 };
+function order(user, life) {
+  const ttl = TTL[life];
+  return new URLSearchParams(ttl === void 0 ? { user, ttl: "600", flaw: life } : { user, ttl: String(ttl) }).toString();
+}
+async function ask(method, target, body = null) {
+  const answer = await fetch(target, { method, body });
+  const said = (await answer.text()).trim();
+  if (!answer.ok) {
+    throw new Error(`the issuer answered ${answer.status}: ${said}`);
+  }
+  return said;
+}
+var token = (user, life) => ask("GET", `/token?${order(user, life)}`);
+var signIn = (user, life) => ask("POST", `/session?${order(user, life)}`);
+var signOut = () => ask("DELETE", "/session");
+var revoke = (connection2) => ask("POST", `/revoke?connection=${encodeURIComponent(connection2)}`);
+var register = (user, key) => ask("POST", `/keys?${new URLSearchParams({ user })}`, JSON.stringify(key));
+async function settings() {
+  const answer = await fetch("/settings.json");
+  return await answer.json();
+}
+
+// src/demo/proofs.ts
+var shown = (mechanism, token2) => ({
+  first: JSON.stringify({ auth: { type: "authenticate", mechanism, token: token2 } })
+});
+async function proven(auth, address2) {
+  const { provide, respond } = auth[source]();
+  const credential2 = await provide({ reason: "connect", attempt: 1, signal: new AbortController().signal }, address2);
+  if (!credential2 || !respond) {
+    throw new Error("this provider answers no challenge");
+  }
+  const answer = (demand) => new Promise((resolve, reject) => {
+    respond(demand, address2, () => {
+    }, (input) => {
+      if (input.type !== "response") {
+        return reject(new Error("this challenge must not be answered, or cannot be"));
+      }
+      const { proof } = input;
+      respond({ type: "respond" }, address2, (text) => resolve({ text, proof }), () => {
+      });
+    });
+  });
+  return { first: credential2.message("authenticate"), answer };
+}
+var Keys = class {
+  #made = /* @__PURE__ */ new Map();
+  #register;
+  /** `register`: has an operator register the public half. */
+  constructor(register2) {
+    this.#register = register2;
+  }
+  /** The proof by the user's key, which is made and registered where there is none. */
+  async of(user) {
+    const made = this.#made.get(user) ?? this.#make(user);
+    this.#made.set(user, made);
+    try {
+      return publicKey(await made);
+    } catch (error) {
+      this.forget(user);
+      throw error;
+    }
+  }
+  /** The next proof takes a new key. */
+  forget(user) {
+    this.#made.delete(user);
+  }
+  async #make(user) {
+    const keys2 = await generated();
+    await this.#register(user, await crypto.subtle.exportKey("jwk", keys2.publicKey));
+    return keys2;
+  }
+};
+async function generated() {
+  try {
+    return await crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign", "verify"]);
+  } catch {
+    return crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+  }
+}
+
+// src/demo/words.ts
+var CODES = {
+  1e3: ["Closed", "A normal end."],
+  1001: ["Closed", "The gateway or this page is going away."],
+  1005: ["Closed", "A normal end, without a code."],
+  1006: [
+    "Failed",
+    "The handshake was refused by HTTP, or the network failed. A browser does not tell a page which."
+  ],
+  1011: ["Failed", "The server failed."],
+  1012: ["Closed", "The server restarts: connect again."],
+  1013: ["Not now", "A key set or store cannot answer: connect again later."],
+  1014: ["Not now", "The credential was fine, but the chat server cannot be reached."],
+  4400: ["Refused", "Not a message of the protocol: a bug in the client."],
+  4401: ["Refused", "The credential is missing, invalid or expired: get a new one and reconnect."],
+  4403: ["Refused", "Not allowed: origin, scope, mechanism or identity."],
+  4404: ["Refused", "No such route."],
+  4408: ["Refused", "Nobody presented a credential in time."],
+  4410: ["Signed out", "Revoked or logged out: sign in again."],
+  4429: ["Refused", "Too many attempts or connections: come back later."]
+};
+var REASONS = {
+  token_expired: "The token is genuine, and over.",
+  invalid_token: "The token is not believed. What was wrong with it is told to the operator alone: it would help a forger.",
+  invalid_credentials: "The proof is not good. Whether a user, password or key is wrong or unknown, the gateway tells nobody.",
+  too_many_attempts: "A password may be tried five times, and then once in half a minute, also by who knows it. Come back then.",
+  insufficient_scope: "The token is genuine, but does not allow this chat.",
+  identity_changed: "A refresh named somebody else. A connection keeps its user for life.",
+  credential_required: "No credential came, by no carrier that counts here.",
+  auth_timeout: "The time to authenticate is over.",
+  invalid_request: "Not a message of the protocol. Before authentication nothing else is taken, and nothing is passed on.",
+  logged_out: "You logged out.",
+  token_revoked: "Somebody has revoked it: it is refused from now on, everywhere.",
+  origin_not_allowed: "This page is not on the list.",
+  mechanism_not_allowed: "This route does not take that."
+};
+var CALM = ["Closed", "Signed out"];
+function closing(code, reason) {
+  const [title, general] = CODES[code] ?? ["Closed", "A code of the application."];
+  const [name = ""] = reason.split(";");
+  return { title, text: REASONS[name] ?? general, calm: CALM.includes(title) };
+}
+var fault = (error) => REASONS[error] ?? `The gateway says ${error}.`;
+function masked(text) {
+  const hidden = (token2) => `[token, ${token2.length} characters]`;
+  return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|vs[a-z]_[\w-]{10,}/g, hidden);
+}
+function span(seconds) {
+  const whole = Math.max(0, Math.ceil(seconds));
+  if (whole < 100) {
+    return `${whole} s`;
+  }
+  const hours = Math.round(whole / 3600);
+  if (hours >= 3) {
+    return hours < 72 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
+  }
+  return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
+}
+
+// src/demo/page.ts
+var LINES = 500;
+var MARKS = { in: "←", out: "→", note: "·" };
+var SPOKEN = { in: "received", out: "sent", note: "note" };
+var settings2 = await settings();
+var connection = new Connection(settings2.auth_deadline);
+var element = (id) => document.getElementById(id);
+var field = (id) => element(id);
+var controls = element("controls");
+var log = element("log");
+var chosen = () => Object.fromEntries(new FormData(controls));
+var other = () => chosen().user === "alice" ? "bob" : "alice";
+var named2 = (user) => user.slice(0, 1).toUpperCase() + user.slice(1);
+var ASKED = { "scram-sha-256": true, "public-key": true };
+var WAYS = {
   bearer: ["message", "subprotocol", "cookie", "query", "none"],
   ticket: ["message", "query"],
   session: ["message", "subprotocol"],
   "api-key": ["message", "subprotocol"],
-  login: ["cookie"],
+  "scram-sha-256": ["message", "none"],
+  "public-key": ["message", "none"],
+  login: ["cookie"]
 };
-/** Routes to the same chat: one that takes any token in the query, one that speaks first, one for who has signed in. */
-const PATHS = { "bearer query": "/open-query", "bearer none": "/announced", "login cookie": "/signed-in" };
-const address = ({ mechanism, carrier }) => settings.gateway + (PATHS[`${mechanism} ${carrier}`] ?? "/chat");
-/** The carrier of the connection that is open. */
-let used = "none";
-/** The ticket that was shown last, for those who want to show it again. */
-let shown = null;
-
+var PATHS = { "bearer query": "/open-query", "login cookie": "/signed-in" };
+function address({ mechanism, carrier }) {
+  return settings2.gateway + (carrier === "none" ? "/announced" : PATHS[`${mechanism} ${carrier}`] ?? "/chat");
+}
+var keys = new Keys(async (user, key) => {
+  const fingerprint2 = await register(user, key);
+  note(`made a key that no script can read, and had its public half registered with ${user}: ${fingerprint2}`);
+});
+var used = "none";
+var ticket = null;
 async function connect() {
   const choice = chosen();
   const { user, life, mechanism, carrier } = choice;
@@ -45,107 +671,153 @@ async function connect() {
   if (matchMedia("(max-width: 56rem)").matches) {
     element("state").scrollIntoView();
   }
-  // A cookie goes along with every handshake: the other carriers are shown without one.
   const ambient = mechanism === "bearer" && carrier === "cookie";
-  await (ambient ? issuer.signIn(user, life) : issuer.signOut());
+  await (ambient ? signIn(user, life) : signOut());
   if (mechanism === "login") {
-    await gateway.login(settings.endpoints, user, element("password").value);
-    note(`signed in as ${named(user)} by password; the browser keeps the cookie`);
+    await login(settings2.endpoints, user, field("password").value);
+    note(`signed in as ${named2(user)} by password; the browser keeps the cookie`);
     return connection.open(url, []);
   }
   if (ambient || carrier === "none") {
     return connection.open(url, []);
   }
-  const token = await credential(choice);
-  switch (carrier) {
-    case "subprotocol":
-      return connection.open(url, ["chat", `vestibule.bearer.${token}`]);
-    case "query":
-      return connection.open(`${url}?${mechanism === "ticket" ? "ticket" : "access_token"}=${token}`, []);
+  if (carrier === "message") {
+    return connection.open(url, [], await opening(choice));
+  }
+  const token2 = await credential(choice);
+  if (carrier === "subprotocol") {
+    return connection.open(url, ["chat", `vestibule.bearer.${token2}`]);
+  }
+  connection.open(`${url}?${mechanism === "ticket" ? "ticket" : "access_token"}=${token2}`, []);
+}
+async function opening(choice) {
+  const { user, mechanism } = choice;
+  switch (mechanism) {
+    case "scram-sha-256":
+      note("the password stays in this page: what goes out is a proof that this page knows it");
+      return proven(scram(user, field("password").value), address(choice));
+    case "public-key":
+      return proven(await keys.of(user), address(choice));
     default:
-      return connection.open(url, [], { mechanism, token });
+      return shown(mechanism, await credential(choice));
   }
 }
-
-/** What is going to be shown. */
 async function credential({ user, life, mechanism }) {
   switch (mechanism) {
     case "ticket":
-      shown = await gateway.buy(settings.endpoints, await issuer.token(user, life));
+      ticket = await buy(settings2.endpoints, await token(user, life));
       note("bought a ticket with the access token");
-      return shown;
+      return ticket;
     case "session":
       if (connection.session === null) {
         throw new Error("no session yet: connect once with an access token in the first message");
       }
       return connection.session;
     case "api-key":
-      return settings.api_key;
+      return settings2.api_key ?? "";
     default:
-      return issuer.token(user, life);
+      return token(user, life);
   }
 }
-
-async function present(kind, user, life = chosen().life) {
-  connection.present(kind, { mechanism: "bearer", token: await issuer.token(user, life) });
+async function authenticate() {
+  const choice = chosen();
+  const sayable = WAYS[choice.mechanism]?.includes("message") ?? false;
+  connection.authenticate(await opening(sayable ? choice : { ...choice, mechanism: "bearer" }));
 }
-
-/** The same ticket once more, on a connection of its own. */
+async function refresh(user, life = chosen().life) {
+  connection.refresh(await token(user, life));
+}
 function replay() {
-  const socket = new WebSocket(`${settings.gateway}/chat?ticket=${shown}`);
-  note("the ticket is shown a second time, on another connection");
-  socket.addEventListener("message", () => {
-    note("the replayed ticket got in. That is a hole.");
-    socket.close();
+  const again = replayable();
+  if (again === null) {
+    return;
+  }
+  const { what, url, first, answer } = again;
+  const socket = new WebSocket(url);
+  note(`the ${what} is shown a second time, on another connection`);
+  if (first !== void 0) {
+    socket.addEventListener("open", () => socket.send(first));
+  }
+  socket.addEventListener("message", ({ data }) => {
+    if (answer !== void 0 && data.startsWith('{"auth":{"type":"challenge"')) {
+      socket.send(answer);
+    } else if (data.startsWith('{"auth":{"type":"rejected"')) {
+      note(`the replayed ${what}: ${data}`);
+      socket.close();
+    } else {
+      note(`the replayed ${what} got in. That is a hole.`);
+      socket.close();
+    }
   });
-  socket.addEventListener("close", ({ code, reason }) => note(`the replayed ticket: closed ${code} ${reason}`));
+  socket.addEventListener("close", ({ code, reason }) => note(`the replayed ${what}: closed ${code} ${reason}`));
 }
-
+function replayable() {
+  const url = `${settings2.gateway}/chat`;
+  const { mechanism } = chosen();
+  if (mechanism in ASKED) {
+    return connection.exchange && { what: "answer", url, ...connection.exchange };
+  }
+  return ticket === null ? null : { what: "ticket", url: `${url}?ticket=${ticket}` };
+}
+async function revoke2() {
+  const { connection: name = "", mechanism, subject = "" } = connection.identity;
+  if (mechanism === "public-key") {
+    keys.forget(subject);
+  }
+  await revoke(name);
+  note("the other side has revoked it");
+}
 async function tryForeign() {
-  await issuer.signIn(chosen().user, "long");
-  note(`signed in as ${named(chosen().user)} by cookie; the foreign page opens ${settings.gateway}/chat`);
+  await signIn(chosen().user, "long");
+  note(`signed in as ${named2(chosen().user)} by cookie; the foreign page opens ${settings2.gateway}/chat`);
   const frame = element("frame");
   frame.hidden = false;
-  frame.src = `${settings.foreign}/`;
+  frame.src = `${settings2.foreign}/`;
 }
-
-// What is shown.
-
-const ROOMS = { idle: "street", connecting: "street", waiting: "vestibule", inside: "inside", closed: "out" };
-const room = ({ state, expiring }) => (state === "inside" && expiring ? "leaving" : ROOMS[state]);
-
+var ROOMS = {
+  idle: "street",
+  connecting: "street",
+  waiting: "vestibule",
+  challenged: "challenge",
+  inside: "inside",
+  closed: "out"
+};
+var room = ({ state, expiring }) => state === "inside" && expiring ? "leaving" : ROOMS[state];
 function describe() {
-  const { state, identity, end } = connection;
+  const { state, identity } = connection;
   switch (state) {
     case "connecting":
       return ["Connecting", "The handshake is on its way."];
     case "waiting":
       return ["Connected, not authenticated", waiting()];
+    case "challenged":
+      return ["Challenged", challenged()];
     case "inside":
       return [`Authenticated as ${identity.subject}`, inside()];
     case "closed": {
-      const { title, text, calm } = closing(end.code, end.reason);
-      // Whoever was inside was not refused: it came to an end.
+      const { code, reason } = connection.end ?? { code: 1005, reason: "" };
+      const { title, text, calm } = closing(code, reason);
       const name = identity.subject && title === "Refused" ? "Ended" : title;
-      const how = [`${name}: ${end.code}`, end.reason].filter(Boolean).join(" ");
+      const how = [`${name}: ${code}`, reason].filter(Boolean).join(" ");
       return [how, text, calm ? "calm" : "refused"];
     }
     default:
-      return ["Not connected", "Choose a user, a token and a carrier, then connect."];
+      return ["Not connected", "Choose who you are and how you show it, then connect."];
   }
 }
-
 function waiting() {
   const { rejected } = connection;
   if (rejected) {
-    return `${fault(rejected)} Choose another token and authenticate.`;
+    return `${fault(rejected)} Mend it, and authenticate again.`;
   }
   if (used === "cookie") {
     return "The gateway looks at the cookie. One that does not verify counts as none: then it waits for a message.";
   }
   return "The gateway waits for a credential. The chat server has not been called.";
 }
-
+function challenged() {
+  return connection.isAsked && connection.answering === "by hand" ? "The gateway has asked something that nobody was asked before. Answer it before the time is over." : "The gateway has asked something that nobody was asked before, and looks at the answer.";
+}
 function inside() {
   const { rejected, expiring } = connection;
   if (rejected) {
@@ -153,19 +825,11 @@ function inside() {
   }
   return expiring ? "The credential ends soon. Refresh it to stay." : "Messages pass between you and the chat server.";
 }
-
-/** Sets a text only where it is another: a live region repeats what is set. */
-function put(node, text) {
-  if (node.textContent !== text) {
-    node.textContent = text;
-  }
-}
-
 function show() {
-  const { state, expiring, isOpen } = connection;
+  const { state, expiring, identity, isOpen } = connection;
   const panel = element("state");
   panel.dataset.state = state;
-  panel.dataset.expiring = state === "inside" && expiring;
+  panel.dataset.expiring = String(state === "inside" && expiring);
   for (const place of panel.querySelectorAll("[data-room]")) {
     place.classList.toggle("here", place.dataset.room === room(connection));
   }
@@ -178,17 +842,21 @@ function show() {
   const busy = state === "connecting";
   enable("connect", !isOpen && !busy);
   enable("close", isOpen || busy);
+  const ours = state === "inside" && (identity.issuer ?? settings2.page) === settings2.page;
   enable("authenticate", state === "waiting");
-  enable("refresh", state === "inside");
-  enable("refresh-other", state === "inside");
-  enable("expire", state === "inside" && connection.identity.mechanism === "bearer");
-  enable("revoke", state === "inside" && connection.identity.connection !== undefined);
-  enable("replay", shown !== null);
+  enable("answer", connection.isAsked && connection.answering === "by hand");
+  enable("refresh", ours);
+  enable("refresh-other", ours);
+  enable("expire", state === "inside" && identity.mechanism === "bearer");
+  enable("revoke", state === "inside" && identity.connection !== void 0);
+  showReplay();
   enable("logout", isOpen);
   enable("send", isOpen);
 }
-
-/** A button that loses its use would drop the focus: the state, which has changed, gets it. */
+function showReplay() {
+  put(element("replay"), chosen().mechanism in ASKED ? "Replay the answer" : "Replay the ticket");
+  enable("replay", replayable() !== null);
+}
 function enable(id, useful) {
   const button = element(id);
   if (!useful && document.activeElement === button) {
@@ -196,7 +864,6 @@ function enable(id, useful) {
   }
   button.disabled = !useful;
 }
-
 function showIdentity() {
   const { identity, state } = connection;
   const list = element("identity");
@@ -205,22 +872,14 @@ function showIdentity() {
     Issuer: identity.issuer,
     Scopes: identity.scopes?.join(" "),
     Mechanism: identity.mechanism,
-    Connection: identity.connection,
-  }).filter(([, value]) => value);
+    Connection: identity.connection
+  }).flatMap(([name, value]) => value ? [[name, value]] : []);
   list.hidden = state !== "inside" || rows.length === 0;
   list.replaceChildren(
-    ...rows.map(([name, value]) => {
-      const row = document.createElement("div");
-      const term = document.createElement("dt");
-      const detail = document.createElement("dd");
-      term.textContent = name;
-      detail.textContent = value;
-      row.append(term, detail);
-      return row;
-    }),
+    ...rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))
   );
 }
-
+var LEFT = { inside: "left of the credential", challenged: "left to answer" };
 function showClock() {
   const { clock, state } = connection;
   const lease = element("lease");
@@ -229,104 +888,110 @@ function showClock() {
     const left = Math.max(0, clock.ends - performance.now());
     const part = clock.length > 0 ? Math.min(1, left / clock.length) : 0;
     element("lease-arc").setAttribute("stroke-dasharray", `${(100 * part).toFixed(1)} 100`);
-    const what = state === "inside" ? "left of the credential" : "left to authenticate";
-    put(element("lease-text"), `${span(left / 1000)} ${what}`);
+    put(element("lease-text"), `${span(left / 1e3)} ${LEFT[state] ?? "left to authenticate"}`);
   }
 }
-
 function showChoice() {
   const { user, mechanism, carrier } = chosen();
-  for (const input of controls.elements.carrier) {
-    input.disabled = !WAYS[mechanism].includes(input.value);
+  const ways = WAYS[mechanism] ?? [];
+  const carriers = controls.elements.namedItem("carrier");
+  for (const input of carriers) {
+    input.disabled = !ways.includes(input.value);
   }
-  if (!WAYS[mechanism].includes(carrier)) {
-    controls.elements.carrier.value = WAYS[mechanism][0];
+  if (!ways.includes(carrier)) {
+    carriers.value = ways[0] ?? "message";
     return showChoice();
   }
   const bought = mechanism === "bearer" || mechanism === "ticket";
   element("token-choice").hidden = !bought;
-  element("password-choice").hidden = mechanism !== "login";
-  if (element("whose").textContent !== named(user) || element("password").value === "") {
-    element("password").value = settings.passwords?.[user] ?? "";
+  element("password-choice").hidden = mechanism !== "login" && mechanism !== "scram-sha-256";
+  element("answer-choice").hidden = !(mechanism in ASKED);
+  connection.answering = field("hand").checked ? "by hand" : "at once";
+  showReplay();
+  if (element("whose").textContent !== named2(user) || field("password").value === "") {
+    field("password").value = settings2.passwords?.[user] ?? "";
   }
-  put(element("whose"), named(user));
-  put(element("other"), named(other()));
-  const query = carrier === "query" ? `?${mechanism === "ticket" ? "ticket" : "access_token"}=\u2026` : "";
+  put(element("whose"), named2(user));
+  put(element("other"), named2(other()));
+  const query = carrier === "query" ? `?${mechanism === "ticket" ? "ticket" : "access_token"}=…` : "";
   put(element("target"), address(chosen()) + query);
-  document.title = `Vestibule demo: ${named(user)}`;
+  document.title = `Vestibule demo: ${named2(user)}`;
 }
-
 function line({ mark, kind, text }) {
-  const item = document.createElement("li");
-  item.className = `${mark} ${kind}`;
-  const time = document.createElement("time");
-  time.textContent = new Date().toLocaleTimeString([], { hour12: false });
-  const arrow = document.createElement("span");
-  arrow.className = "mark";
-  arrow.textContent = MARKS[mark];
-  arrow.setAttribute("aria-label", SPOKEN[mark]);
-  arrow.setAttribute("role", "img");
-  const words = document.createElement("span");
-  words.className = "words";
-  // JSON without spaces may be broken after a comma.
-  words.append(...masked(text).split(/(?<=,)/).flatMap((part) => [part, document.createElement("wbr")]));
-  item.append(time, arrow, words);
+  const parts = masked(text).split(/(?<=,)/).flatMap((part) => [part, h("wbr")]);
+  const item = h(
+    "li",
+    { class: `${mark} ${kind}` },
+    h("time", {}, (/* @__PURE__ */ new Date()).toLocaleTimeString([], { hour12: false })),
+    h("span", { class: "mark", role: "img", "aria-label": SPOKEN[mark] }, MARKS[mark]),
+    h("span", { class: "words" }, ...parts)
+  );
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   log.append(item);
   while (log.children.length > LINES) {
-    log.firstElementChild.remove();
+    log.firstElementChild?.remove();
   }
   if (atEnd) {
     log.scrollTop = log.scrollHeight;
   }
 }
-
-const note = (text) => line({ mark: "note", kind: "note", text });
-
-// What is pressed.
-
-/** Runs what a button does; a failure is told in the log. */
+function showCommands() {
+  const items = settings2.commands.map(({ about, text }) => {
+    const copy = h("button", { type: "button", class: "quiet", "aria-label": `Copy: ${about}` }, "Copy");
+    copy.addEventListener(
+      "click",
+      () => act(async () => {
+        await navigator.clipboard.writeText(text);
+        put(copy, "Copied");
+        setTimeout(() => put(copy, "Copy"), 2e3);
+        note(`copied: ${about}`);
+      })
+    );
+    return h("li", {}, h("div", { class: "title" }, h("span", {}, about), copy), h("pre", {}, h("code", {}, text)));
+  });
+  element("commands").replaceChildren(...items);
+}
+var note = (text) => line({ mark: "note", kind: "note", text });
 function act(run) {
   run().catch((error) => note(`failed: ${error.message}`));
 }
-
 function press(id, run) {
-  element(id).addEventListener("click", () => act(async () => run()));
+  element(id).addEventListener("click", () => act(async () => void await run()));
 }
-
 controls.addEventListener("submit", (event) => {
   event.preventDefault();
   act(connect);
 });
 controls.addEventListener("change", showChoice);
 press("close", () => connection.close());
-press("authenticate", () => present("authenticate", chosen().user));
-press("refresh", () => present("refresh", chosen().user));
-press("refresh-other", () => present("refresh", other()));
-press("expire", () => present("refresh", connection.identity.subject, "brief"));
-press("revoke", () => issuer.revoke(connection.identity.connection));
+press("authenticate", authenticate);
+press("answer", () => connection.respond());
+press("refresh", () => refresh(chosen().user));
+press("refresh-other", () => refresh(other()));
+press("expire", () => refresh(connection.identity.subject ?? "", "brief"));
+press("revoke", revoke2);
 press("replay", replay);
 press("logout", () => connection.logout());
 press("foreign", tryForeign);
 press("clear", () => log.replaceChildren());
 element("chat").addEventListener("submit", (event) => {
   event.preventDefault();
-  const input = element("text");
+  const input = field("text");
   if (input.value !== "" && connection.isOpen) {
     connection.say(input.value);
     input.value = "";
   }
 });
 window.addEventListener("message", (event) => {
-  if (event.origin === settings.foreign && typeof event.data?.foreign === "string") {
+  if (event.origin === settings2.foreign && typeof event.data?.foreign === "string") {
     note(`foreign page: ${event.data.foreign}`);
   }
 });
-
 connection.addEventListener("change", show);
 connection.addEventListener("line", (event) => line(event.detail));
 setInterval(showClock, 250);
-put(element("deadline"), String(settings.auth_deadline));
-element("console").href = settings.console;
+put(element("deadline"), String(settings2.auth_deadline));
+element("console").href = settings2.console;
+showCommands();
 showChoice();
 show();

@@ -1,23 +1,31 @@
 //! Two small sites: the page of the demonstration, which is the issuer too, and a foreign one.
 
-use core::{convert::Infallible, net::SocketAddr, time::Duration};
-use std::{collections::BTreeMap, sync::Arc};
+#[cfg(test)]
+mod tests;
+
+use core::{convert::Infallible, error::Error, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
+    time::timeout,
 };
 
 use super::{
-    DemoError, Places,
+    DemoError, Places, commands,
     configuration::{AUTH_DEADLINE, COOKIE, EXPIRY_WARNING},
-    issuer::{Issuer, Order},
+    issuer::{Issuer, Order, User},
     people::{Operator, People},
 };
 
@@ -26,10 +34,15 @@ const VISITORS: usize = 128;
 /// How long a request's head may take.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest body of a request, in bytes: a public key.
+const BODY_BYTES: usize = 2 * 1024;
+
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
-/// A file that is part of the program.
+/// A file that is part of the program. They are built from `console/`.
 struct File {
     path: &'static str,
     kind: &'static str,
@@ -40,21 +53,16 @@ const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const STYLE: File = File { path: "/page.css", kind: CSS, content: include_str!("assets/page.css") };
-const WORDS: File =
-    File { path: "/words.js", kind: SCRIPT, content: include_str!("assets/words.js") };
+const STYLE: File =
+    File { path: "/page.css", kind: CSS, content: include_str!("../assets/page.css") };
 const OWN: &[File] = &[
-    File { path: "/", kind: HTML, content: include_str!("assets/page.html") },
-    File { path: "/page.js", kind: SCRIPT, content: include_str!("assets/page.js") },
-    File { path: "/connection.js", kind: SCRIPT, content: include_str!("assets/connection.js") },
-    File { path: "/gateway.js", kind: SCRIPT, content: include_str!("assets/gateway.js") },
-    File { path: "/issuer.js", kind: SCRIPT, content: include_str!("assets/issuer.js") },
-    WORDS,
+    File { path: "/", kind: HTML, content: include_str!("../assets/index.html") },
+    File { path: "/page.js", kind: SCRIPT, content: include_str!("../assets/page.js") },
     STYLE,
 ];
 const FOREIGN: &[File] = &[
-    File { path: "/", kind: HTML, content: include_str!("assets/foreign.html") },
-    File { path: "/foreign.js", kind: SCRIPT, content: include_str!("assets/foreign.js") },
+    File { path: "/", kind: HTML, content: include_str!("../assets/foreign.html") },
+    File { path: "/foreign.js", kind: SCRIPT, content: include_str!("../assets/foreign.js") },
     STYLE,
 ];
 
@@ -65,6 +73,15 @@ enum Owner {
     Stranger,
 }
 
+/// What the own page wants an operator to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish<'a> {
+    /// Revoke what a connection came by, "from the other side".
+    Revoke(&'a str),
+    /// Register a public key with a user.
+    Register(User),
+}
+
 /// A site.
 #[derive(Debug)]
 pub(super) struct Site {
@@ -72,19 +89,25 @@ pub(super) struct Site {
     places: Places,
     issuer: Arc<Issuer>,
     operator: Arc<Operator>,
+    key: PathBuf,
 }
 
 type Answer = Response<Full<Bytes>>;
 
 impl Site {
-    /// The page, and the issuer.
-    pub(super) fn own(places: Places, issuer: Arc<Issuer>, operator: Arc<Operator>) -> Self {
-        Self { owner: Owner::Us, places, issuer, operator }
+    /// The page, and the issuer. `key` is the file of Alice's private key, which commands name.
+    pub(super) fn own(
+        places: Places,
+        issuer: Arc<Issuer>,
+        operator: Arc<Operator>,
+        key: PathBuf,
+    ) -> Self {
+        Self { owner: Owner::Us, places, issuer, operator, key }
     }
 
     /// The page of somebody else.
     pub(super) fn foreign(places: Places, issuer: Arc<Issuer>, operator: Arc<Operator>) -> Self {
-        Self { owner: Owner::Stranger, places, issuer, operator }
+        Self { owner: Owner::Stranger, places, issuer, operator, key: PathBuf::new() }
     }
 
     /// Serves for ever.
@@ -110,10 +133,16 @@ impl Site {
         }
     }
 
-    async fn answer<B>(&self, request: &Request<B>) -> Answer {
-        let mut answer = match self.revoked(request) {
-            Some(connection) => self.revoke(connection).await,
-            None => self.route(request).unwrap_or_else(|_| {
+    async fn answer<B>(&self, request: Request<B>) -> Answer
+    where
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
+    {
+        let (head, body) = request.into_parts();
+        let request = Request::from_parts(head, ());
+        let mut answer = match self.wish(&request) {
+            Some(Wish::Revoke(connection)) => self.revoke(connection).await,
+            Some(Wish::Register(user)) => self.register(user, body).await,
+            None => self.route(&request).unwrap_or_else(|_| {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "the token cannot be made\n".to_owned())
             }),
         };
@@ -131,19 +160,37 @@ impl Site {
         answer
     }
 
-    /// Which connection the own page asks to be revoked, "from the other side".
-    fn revoked<'a, B>(&self, request: &'a Request<B>) -> Option<&'a str> {
-        let asks = self.owner == Owner::Us
+    fn wish<'a>(&self, request: &'a Request<()>) -> Option<Wish<'a>> {
+        let may = self.owner == Owner::Us
             && *request.method() == Method::POST
-            && request.uri().path() == "/revoke"
             && self.elsewhere(request).is_none()
             && self.is_own_page(request);
-        if asks { request.uri().query()?.strip_prefix("connection=") } else { None }
+        let (name, value) = request.uri().query().filter(|_| may)?.split_once('=')?;
+        match (request.uri().path(), name) {
+            ("/revoke", "connection") => Some(Wish::Revoke(value)),
+            ("/keys", "user") => User::from_name(value).map(Wish::Register),
+            _ => None,
+        }
     }
 
     async fn revoke(&self, connection: &str) -> Answer {
         match self.operator.revoke(connection).await {
             Ok(()) => plain(StatusCode::OK, "revoked\n".to_owned()),
+            Err(reason) => plain(StatusCode::BAD_GATEWAY, format!("{reason}\n")),
+        }
+    }
+
+    async fn register<B>(&self, user: User, body: B) -> Answer
+    where
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
+    {
+        let read = timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES).collect()).await;
+        let Ok(Ok(body)) = read else {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "no public key is that long\n".to_owned());
+        };
+        let key = body.to_bytes();
+        match self.operator.register(user, &String::from_utf8_lossy(&key)).await {
+            Ok(added) => plain(StatusCode::OK, format!("{}\n", added.fingerprint)),
             Err(reason) => plain(StatusCode::BAD_GATEWAY, format!("{reason}\n")),
         }
     }
@@ -241,7 +288,10 @@ impl Site {
         let Places { gateway, page, foreign, upstream: _, admin } = &self.places;
         let people = self.operator.people().filter(|_| self.owner == Owner::Us);
         let passwords = people.map(|people| people.passwords().collect::<BTreeMap<_, _>>());
+        let commands = commands::all(&self.places, people, &self.key);
+        let commands = commands::shown(if self.owner == Owner::Us { &commands } else { &[] });
         json!({
+            "commands": commands,
             "passwords": passwords,
             "api_key": people.map(People::key),
             "console": format!("http://{admin}/console/"),
@@ -259,7 +309,7 @@ impl Site {
 async fn visit(site: Arc<Site>, stream: TcpStream) {
     let service = service_fn(move |request: Request<Incoming>| {
         let site = Arc::clone(&site);
-        async move { Ok::<_, Infallible>(site.answer(&request).await) }
+        async move { Ok::<_, Infallible>(site.answer(request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -291,117 +341,4 @@ fn cookie(value: &str) -> Answer {
         answer.headers_mut().insert(header::SET_COOKIE, field);
     }
     answer
-}
-
-#[cfg(test)]
-mod tests {
-    use http_body_util::BodyExt;
-
-    use super::*;
-
-    struct Asked {
-        status: u16,
-        fields: http::HeaderMap,
-        body: String,
-    }
-
-    fn sites() -> [Site; 2] {
-        let issuer = Arc::new(Issuer::new("http://127.0.0.1:8000".to_owned()).unwrap());
-        let places = Places::usual();
-        let operator = Arc::new(Operator::default());
-        [
-            Site::own(places.clone(), Arc::clone(&issuer), Arc::clone(&operator)),
-            Site::foreign(places, issuer, operator),
-        ]
-    }
-
-    async fn ask(site: &Site, line: &str, fields: &[(&'static str, &str)]) -> Asked {
-        let (method, target) = line.split_once(' ').unwrap();
-        let mut request = Request::builder().method(method).uri(target);
-        let host = ("host", site.address().to_string());
-        if !fields.iter().any(|(name, _)| *name == "host") {
-            request = request.header(host.0, host.1);
-        }
-        for (name, value) in fields {
-            request = request.header(*name, *value);
-        }
-        let answer = site.answer(&request.body(()).unwrap()).await;
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let body = String::from_utf8(body.to_vec()).unwrap();
-        Asked { status: head.status.as_u16(), fields: head.headers, body }
-    }
-
-    #[tokio::test]
-    async fn every_answer_keeps_scripts_of_others_out() {
-        for site in sites() {
-            for line in ["GET /", "GET /page.css", "GET /settings.json", "GET /nothing"] {
-                let policy = ask(&site, line, &[]).await.fields["content-security-policy"].clone();
-                let policy = policy.to_str().unwrap();
-                assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
-                assert!(!policy.contains("unsafe") && policy.contains("frame-ancestors"));
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn every_file_that_a_page_names_is_served_and_none_is_inline() {
-        for site in sites() {
-            let page = ask(&site, "GET /", &[]).await.body;
-            assert!(!page.contains("<style") && !page.contains(" style="), "inline style");
-            for part in page.split("src=\"").chain(page.split("href=\"")).skip(1) {
-                let Some(path) = part.split('"').next().filter(|path| path.starts_with('/')) else {
-                    continue;
-                };
-                assert_eq!(ask(&site, &format!("GET {path}"), &[]).await.status, 200, "{path}");
-            }
-            assert!(page.split("<script").skip(1).all(|tag| tag.contains("></script>")));
-        }
-    }
-
-    #[tokio::test]
-    async fn tokens_are_the_issuers_and_cookies_the_pages() {
-        let [own, foreign] = sites();
-        let token = ask(&own, "GET /token?user=alice&ttl=30", &[]).await;
-        assert_eq!((token.status, token.body.trim().split('.').count()), (200, 3));
-        assert!(!token.fields.contains_key("access-control-allow-origin"));
-        assert_eq!(ask(&own, "GET /token?user=mallory", &[]).await.status, 400);
-        assert_eq!(ask(&foreign, "GET /token?user=alice", &[]).await.status, 404);
-
-        let origin = ("origin", "http://127.0.0.1:8000");
-        let session = ask(&own, "POST /session?user=alice", &[origin]).await;
-        let set = session.fields["set-cookie"].to_str().unwrap();
-        assert!(set.starts_with("demo_token=eyJ") && set.contains("HttpOnly"), "no cookie");
-        for fields in [&[][..], &[("origin", "http://127.0.0.1:8001")], &[("origin", "null")]] {
-            assert_eq!(ask(&own, "POST /session?user=alice", fields).await.status, 403);
-        }
-        for (site, fields, wanted) in [
-            (&own, &[origin][..], 502),
-            (&own, &[], 404),
-            (&own, &[("origin", "http://127.0.0.1:8001")], 404),
-            (&own, &[origin, ("host", "evil.example:8000")], 421),
-            (&foreign, &[origin], 404),
-        ] {
-            let asked = ask(site, "POST /revoke?connection=c-1", fields).await;
-            assert_eq!(asked.status, wanted, "{fields:?}");
-        }
-        let out = ask(&own, "DELETE /session", &[origin]).await;
-        assert!(out.fields["set-cookie"].to_str().unwrap().starts_with("demo_token=; Max-Age=0"));
-        let keys = ask(&own, "GET /.well-known/jwks.json", &[]).await.body;
-        assert!(keys.contains("\"keys\"") && !keys.contains("\"d\""), "{keys}");
-    }
-
-    #[tokio::test]
-    async fn another_host_gets_no_token() {
-        let [own, _] = sites();
-        for host in ["evil.example:8000", "127.0.0.1:8001", "127.0.0.1", ""] {
-            let asked = ask(&own, "GET /token?user=alice", &[("host", host)]).await;
-            assert_eq!(asked.status, 421, "{host}");
-        }
-        let asked = ask(&own, "GET /", &[("host", "localhost:8000")]).await;
-        assert_eq!(
-            (asked.status, &asked.fields["location"]),
-            (307, &"http://127.0.0.1:8000/".parse().unwrap())
-        );
-    }
 }

@@ -1,6 +1,8 @@
 // What codes and states mean, in words; and what must not be shown.
 
-const CODES = {
+type Words = readonly [title: string, text: string];
+
+const CODES: Readonly<Record<number, Words>> = {
   1000: ["Closed", "A normal end."],
   1001: ["Closed", "The gateway or this page is going away."],
   1005: ["Closed", "A normal end, without a code."],
@@ -21,10 +23,14 @@ const CODES = {
   4429: ["Refused", "Too many attempts or connections: come back later."],
 };
 
-const REASONS = {
+const REASONS: Readonly<Record<string, string>> = {
   token_expired: "The token is genuine, and over.",
   invalid_token:
     "The token is not believed. What was wrong with it is told to the operator alone: it would help a forger.",
+  invalid_credentials:
+    "The proof is not good. Whether a user, password or key is wrong or unknown, the gateway tells nobody.",
+  too_many_attempts:
+    "A password may be tried five times, and then once in half a minute, also by who knows it. Come back then.",
   insufficient_scope: "The token is genuine, but does not allow this chat.",
   identity_changed: "A refresh named somebody else. A connection keeps its user for life.",
   credential_required: "No credential came, by no carrier that counts here.",
@@ -39,27 +45,38 @@ const REASONS = {
 
 const CALM = ["Closed", "Signed out"];
 
-/** A title and a sentence for a close code and its reason, and whether it is a calm end. */
-export function closing(code, reason) {
+export interface Closing {
+  readonly title: string;
+  readonly text: string;
+  /** Whether it is an end that somebody wanted. */
+  readonly calm: boolean;
+}
+
+/** A title and a sentence for a close code and its reason. */
+export function closing(code: number, reason: string): Closing {
   const [title, general] = CODES[code] ?? ["Closed", "A code of the application."];
-  const name = reason.split(";")[0];
+  const [name = ""] = reason.split(";");
   return { title, text: REASONS[name] ?? general, calm: CALM.includes(title) };
 }
 
 /** What is wrong with a credential, by the name of the error. */
-export const fault = (error) => REASONS[error] ?? `The gateway says ${error}.`;
+export const fault = (error: string): string => REASONS[error] ?? `The gateway says ${error}.`;
 
 /** A text without the tokens in it. */
-export function masked(text) {
-  const hidden = (token) => `[token, ${token.length} characters]`;
+export function masked(text: string): string {
+  const hidden = (token: string): string => `[token, ${token.length} characters]`;
   return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|vs[a-z]_[\w-]{10,}/g, hidden);
 }
 
-/** Seconds, for people: 42 s, or 9 min 05 s. */
-export function span(seconds) {
+/** Seconds, for people: 42 s, 9 min 05 s, or 30 days. */
+export function span(seconds: number): string {
   const whole = Math.max(0, Math.ceil(seconds));
   if (whole < 100) {
     return `${whole} s`;
+  }
+  const hours = Math.round(whole / 3600);
+  if (hours >= 3) {
+    return hours < 72 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
   }
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, "0")} s`;
 }
