@@ -33,6 +33,9 @@ pub const MESSAGES_A_MINUTE: u32 = 30;
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a challenge counts.
 pub const CHALLENGE: Duration = Duration::from_secs(5);
+/// The same for one that a person has to answer. Once a connection, it also moves the end of the time
+/// to authenticate so far.
+pub const CHALLENGE_OF_A_PERSON: Duration = Duration::from_mins(1);
 /// Time a connection may outlive its credential.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(30);
 /// How long before the end of the lease `expiring` is sent.

@@ -307,7 +307,9 @@ fn signature(response: &Response) -> Result<Signature, Refused> {
     match response {
         Response::Signature(secret) => Signature::raw(&text(secret)?),
         Response::SshSig(secret) => Signature::ssh(&text(secret)?),
-        Response::Message(_) => Err(malformed("a signature is wanted, not a message")),
+        Response::Message(_) | Response::Assertion(_) => {
+            Err(malformed("a signature is wanted, not a message"))
+        }
     }
 }
 

@@ -5,9 +5,12 @@
 //! does not know what is in it. Nothing else has a way to it: no connection can answer the challenge
 //! of another.
 
-use core::{any::Any, fmt};
+use core::{any::Any, fmt, time::Duration};
+
+use serde_json::{Map, Value};
 
 use super::Secret;
+use crate::limits;
 
 /// What whoever asked back must know to judge the response. Spent by it.
 pub struct Exchange(Box<dyn Any + Send>);
@@ -46,6 +49,38 @@ pub enum Demand {
     Message(Box<str>),
     /// To sign this nonce, together with where it is.
     Nonce(Box<str>),
+    /// To have an authenticator sign by these options (Web Authentication section 5.1.10,
+    /// `PublicKeyCredentialRequestOptionsJSON`).
+    Options(Map<String, Value>),
+}
+
+impl Demand {
+    /// Who has to do something before there is an answer.
+    pub const fn answerer(&self) -> Answerer {
+        match self {
+            Self::Message(_) | Self::Nonce(_) => Answerer::Program,
+            Self::Options(_) => Answerer::Person,
+        }
+    }
+}
+
+/// Who answers a challenge, which says how long that may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answerer {
+    /// A program has all it needs.
+    Program,
+    /// A person looks for a key, or gives a finger.
+    Person,
+}
+
+impl Answerer {
+    /// How long a challenge counts.
+    pub const fn patience(self) -> Duration {
+        match self {
+            Self::Program => limits::CHALLENGE,
+            Self::Person => limits::CHALLENGE_OF_A_PERSON,
+        }
+    }
 }
 
 /// What a client answers.
@@ -57,4 +92,7 @@ pub enum Response {
     Signature(Secret),
     /// An SSH signature.
     SshSig(Secret),
+    /// What an authenticator signed: one JSON object as it came (Web Authentication section 5.1,
+    /// `AuthenticationResponseJSON`).
+    Assertion(Secret),
 }

@@ -4,9 +4,12 @@
 use core::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use serde_json::{Map, Value};
 
-use super::{Credential, Demand, Mechanism, Principal, Response, Secret};
+use super::{
+    Credential, Demand, Mechanism, Principal, Response, Secret,
+    member::{Hidden, Object, present},
+};
 use crate::{limits, rejection::Rejection, rejection::Retry, time::UnixTime};
 
 /// Every control message begins with exactly these bytes.
@@ -33,7 +36,7 @@ impl ClientMessage {
         }
         let Envelope { auth } =
             serde_json::from_slice(text).map_err(|_| Rejection::MalformedMessage)?;
-        let Raw { kind, mechanism, token, message, key, user, signature, sshsig } = auth;
+        let Raw { kind, mechanism, token, message, key, user, signature, sshsig, assertion } = auth;
         let members = [
             (Member::Token, token),
             (Member::Message, message),
@@ -41,6 +44,7 @@ impl ClientMessage {
             (Member::User, user),
             (Member::Signature, signature),
             (Member::SshSig, sshsig),
+            (Member::Assertion, assertion.map(Object::into_text)),
         ];
         let mut said = members.into_iter().filter_map(|(member, text)| Some((member, text?)));
         let (said, None) = (said.next(), said.next()) else {
@@ -153,11 +157,13 @@ impl ServerMessage<'_> {
                 timeout: timeout.as_secs(),
             },
             Self::Challenge { demand, expires_in } => {
-                let (message, nonce) = match demand {
-                    Demand::Message(message) => (Some(&**message), None),
-                    Demand::Nonce(nonce) => (None, Some(&**nonce)),
+                let expires_in = expires_in.as_secs();
+                let (message, nonce, options) = match demand {
+                    Demand::Message(message) => (Some(&**message), None, None),
+                    Demand::Nonce(nonce) => (None, Some(&**nonce), None),
+                    Demand::Options(options) => (None, None, Some(options)),
                 };
-                Spoken::Challenge { message, nonce, expires_in: expires_in.as_secs() }
+                Spoken::Challenge { message, nonce, options, expires_in }
             }
             Self::Accepted { principal, now, introduction, message } => Spoken::Accepted {
                 subject: &principal.subject,
@@ -183,7 +189,12 @@ fn credential(mechanism: &str, said: Option<(Member, Hidden)>) -> Result<Credent
     };
     let secret = match (begins_with(mechanism), said) {
         (Beginning::With(wanted), Some((member, text))) if member == wanted => text.secret()?,
-        (Beginning::Perhaps(wanted), Some((member, text))) if member == wanted => text.secret()?,
+        // One that is empty would be taken for none.
+        (Beginning::Perhaps(wanted), Some((member, text)))
+            if member == wanted && !text.is_empty() =>
+        {
+            text.secret()?
+        }
         (Beginning::Perhaps(_) | Beginning::Bare, None) => Secret::new([]),
         (Beginning::With(_) | Beginning::Perhaps(_) | Beginning::Bare, _) => {
             return Err(Rejection::MalformedMessage);
@@ -221,6 +232,7 @@ fn response(member: Member, text: &Hidden) -> Result<Response, Rejection> {
         Member::Message => Ok(Response::Message(text.secret()?)),
         Member::Signature => Ok(Response::Signature(text.secret()?)),
         Member::SshSig => Ok(Response::SshSig(text.secret()?)),
+        Member::Assertion => Ok(Response::Assertion(text.secret()?)),
         Member::Token | Member::Key | Member::User => Err(Rejection::MalformedMessage),
     }
 }
@@ -234,26 +246,7 @@ enum Member {
     User,
     Signature,
     SshSig,
-}
-
-/// A text that is wiped when dropped.
-#[derive(Deserialize)]
-#[serde(from = "String")]
-struct Hidden(Zeroizing<String>);
-
-impl Hidden {
-    fn secret(&self) -> Result<Secret, Rejection> {
-        if self.0.len() > limits::CREDENTIAL_BYTES {
-            return Err(Rejection::TokenMalformed);
-        }
-        Ok(Secret::new(self.0.as_bytes()))
-    }
-}
-
-impl From<String> for Hidden {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
+    Assertion,
 }
 
 #[derive(Serialize)]
@@ -273,6 +266,8 @@ enum Spoken<'a> {
         message: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         nonce: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        options: Option<&'a Map<String, Value>>,
         expires_in: u64,
     },
     Accepted {
@@ -306,13 +301,22 @@ struct Envelope {
 struct Raw {
     #[serde(rename = "type")]
     kind: Kind,
+    #[serde(default, deserialize_with = "present")]
     mechanism: Option<String>,
+    #[serde(default, deserialize_with = "present")]
     token: Option<Hidden>,
+    #[serde(default, deserialize_with = "present")]
     message: Option<Hidden>,
+    #[serde(default, deserialize_with = "present")]
     key: Option<Hidden>,
+    #[serde(default, deserialize_with = "present")]
     user: Option<Hidden>,
+    #[serde(default, deserialize_with = "present")]
     signature: Option<Hidden>,
+    #[serde(default, deserialize_with = "present")]
     sshsig: Option<Hidden>,
+    #[serde(default, deserialize_with = "present")]
+    assertion: Option<Object>,
 }
 
 #[derive(Deserialize)]
@@ -340,6 +344,9 @@ mod tests {
             }
             ClientMessage::Respond(Response::SshSig(text)) => {
                 format!("sshsig {:?}", text.expose())
+            }
+            ClientMessage::Respond(Response::Assertion(text)) => {
+                format!("assertion {}", core::str::from_utf8(text.expose()).unwrap())
             }
             ClientMessage::Logout => "logout".to_owned(),
         });
@@ -397,6 +404,10 @@ mod tests {
             r#"{"auth":{"type":"respond","signature":"a","sshsig":"b"}}"#,
             r#"{"auth":{"type":"respond","mechanism":"public-key","signature":"a"}}"#,
             r#"{"auth":{"type":"respond","signature":7}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"webauthn","user":""}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"webauthn","user":null}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":null}}"#,
+            r#"{"auth":{"type":"logout","token":null}}"#,
         ] {
             check(text, no);
         }

@@ -2,6 +2,7 @@
 
 pub mod credential;
 pub mod exchange;
+mod member;
 pub mod message;
 pub mod methods;
 pub mod principal;
@@ -9,7 +10,7 @@ pub mod principal;
 use core::num::NonZeroU64;
 
 pub use credential::{Credential, Judge, Mechanism, Proof, Secret};
-pub use exchange::{Challenge, Demand, Exchange, Response};
+pub use exchange::{Answerer, Challenge, Demand, Exchange, Response};
 pub use principal::{Principal, Verified};
 
 use crate::rejection::Rejection;

@@ -14,10 +14,12 @@ use crate::{
     policy::origin::tests::present,
 };
 
-const BEGIN: &str = r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"k"}}"#;
-const TOKEN: &str = r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"t"}}"#;
+pub(super) const BEGIN: &str =
+    r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"k"}}"#;
+pub(super) const TOKEN: &str =
+    r#"{"auth":{"type":"authenticate","mechanism":"bearer","token":"t"}}"#;
 
-fn respond(text: &str) -> String {
+pub(super) fn respond(text: &str) -> String {
     format!(r#"{{"auth":{{"type":"respond","message":"{text}"}}}}"#)
 }
 
@@ -31,27 +33,27 @@ fn route() -> RoutePolicy {
 }
 
 /// A connection, and the nonces that were made for it.
-struct Client {
+pub(super) struct Client {
     number: u64,
-    step: Option<Step>,
+    pub(super) step: Option<Step>,
     made: u32,
-    policy: RoutePolicy,
+    pub(super) policy: RoutePolicy,
 }
 
 impl Client {
-    fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64) -> Self {
         let policy = route();
         let step = Some(begin(id(number), present(), None, &policy, at(0).mono));
         Self { number, step, made: 0, policy }
     }
 
     /// The nonce of the challenge that is out.
-    fn nonce(&self) -> String {
+    pub(super) fn nonce(&self) -> String {
         format!("{}-{}", self.number, self.made)
     }
 
     /// Says something; what comes of it when questions are answered honestly.
-    fn say(&mut self, text: &str, now: Now) -> String {
+    pub(super) fn say(&mut self, text: &str, now: Now) -> String {
         let step = match self.step.take() {
             Some(Step::AwaitMessage(needs, _)) => needs.receive(text.as_bytes(), &self.policy, now),
             Some(Step::AwaitResponse(needs, _)) => {
@@ -82,8 +84,16 @@ impl Client {
                 let exchange = Exchange::new(Expected(nonce));
                 Ok(Finding::Challenged(Challenge { demand, exchange }))
             }
+            Asked::Credential(credential) if credential.mechanism == Mechanism::Webauthn => {
+                self.made += 1;
+                let nonce = self.nonce();
+                let options = [("challenge".to_owned(), nonce.clone().into())];
+                let demand = Demand::Options(options.into_iter().collect());
+                let exchange = Exchange::new(Expected(format!(r#"{{"signed":"{nonce}"}}"#)));
+                Ok(Finding::Challenged(Challenge { demand, exchange }))
+            }
             Asked::Credential(_) => Err(Rejection::TokenExpired),
-            Asked::Response(exchange, Response::Message(said)) => {
+            Asked::Response(exchange, Response::Message(said) | Response::Assertion(said)) => {
                 let Expected(nonce) = exchange.into_state().unwrap();
                 if said.expose() == nonce.as_bytes() {
                     Ok(Finding::Genuine(verified("alice", 100), Some("v=proof".into())))

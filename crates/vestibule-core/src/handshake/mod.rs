@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::{
     authn::{
-        Challenge, ConnectionId, Credential, Exchange, Finding, Principal, Question, Verdict,
-        Verified,
+        Answerer, Challenge, ConnectionId, Credential, Exchange, Finding, Principal, Question,
+        Verdict, Verified,
         message::{ClientMessage, ServerMessage, TryAgain},
     },
     limits,
@@ -124,7 +124,8 @@ pub fn begin(
     accepted: Mono,
 ) -> Step {
     let deadline = accepted.after(policy.auth_deadline);
-    let stranger = Stranger { id, origin, deadline, messages: 0, attempts: 0 };
+    let patience = Patience::Whole;
+    let stranger = Stranger { id, origin, deadline, patience, messages: 0, attempts: 0 };
     match credential {
         // Somebody's browser may have attached it; without an origin nobody can say for whom.
         Some((Carrier::Cookie, _)) if !stranger.origin.is_present() => {
@@ -292,8 +293,18 @@ struct Stranger {
     id: ConnectionId,
     origin: OriginAllowed,
     deadline: Mono,
+    patience: Patience,
     messages: u32,
     attempts: u32,
+}
+
+/// Whether the deadline can still be moved for a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// It can, once.
+    Whole,
+    /// It was: whoever asks for challenges without end does not stay without end.
+    Spent,
 }
 
 impl Stranger {
@@ -347,7 +358,7 @@ impl Stranger {
 
     /// Asks back. A handshake has no room for that.
     fn challenge(
-        self,
+        mut self,
         carrier: Carrier,
         challenge: Challenge,
         policy: &RoutePolicy,
@@ -363,9 +374,18 @@ impl Stranger {
             | Carrier::PerMessage => return self.refused(carrier, Rejection::Internal, policy),
         }
         let Challenge { demand, exchange } = challenge;
-        let expires_in = limits::CHALLENGE.min(now.mono.until(self.deadline));
+        let answerer = demand.answerer();
+        let expires = now.mono.after(answerer.patience());
+        match (answerer, self.patience) {
+            (Answerer::Person, Patience::Whole) if expires > self.deadline => {
+                self.deadline = expires;
+                self.patience = Patience::Spent;
+            }
+            (Answerer::Program | Answerer::Person, Patience::Whole | Patience::Spent) => {}
+        }
+        let expires_in = answerer.patience().min(now.mono.until(self.deadline));
         let say = ServerMessage::Challenge { demand: &demand, expires_in }.render();
-        let challenged = Challenged { exchange, expires: now.mono.after(limits::CHALLENGE) };
+        let challenged = Challenged { exchange, expires };
         Step::AwaitResponse(NeedsResponse { stranger: self, challenged }, say)
     }
 
@@ -419,5 +439,7 @@ fn required(policy: &RoutePolicy) -> String {
 
 #[cfg(test)]
 mod exchanges;
+#[cfg(test)]
+mod patience;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -82,6 +82,7 @@ impl Worker {
             Asked::Response(_, Response::Signature(_) | Response::SshSig(_)) => {
                 (None, Mechanism::PublicKey)
             }
+            Asked::Response(_, Response::Assertion(_)) => (None, Mechanism::Webauthn),
         };
         let found: Found = if let Some(known) = known {
             known.map(|verified| (Finding::from(verified), None))
