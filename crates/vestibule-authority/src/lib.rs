@@ -77,6 +77,7 @@ pub mod revocation;
 pub mod sessions;
 pub mod tickets;
 pub mod tokens;
+pub mod webauthn;
 
 pub mod identities;
 

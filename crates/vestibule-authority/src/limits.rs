@@ -158,6 +158,22 @@ pub const SCOPE_BYTES: usize = 200;
 pub const API_KEY_USED: Duration = Duration::from_mins(1);
 /// Most API keys of which it is remembered that their use was written.
 pub const API_KEYS_USED: usize = 4096;
+
+/// Most passkeys of one user.
+pub const PASSKEYS_EACH: usize = 20;
+/// Longest name of a passkey, in characters.
+pub const PASSKEY_NAME_CHARS: usize = 100;
+/// How long a browser may take to make a passkey (Web Authentication section 15.1 recommends 5 to 10
+/// minutes).
+pub const PASSKEY_REGISTRATION: Duration = Duration::from_mins(5);
+/// Most registrations of one user that have begun and not come to an end.
+pub const PASSKEY_REGISTRATIONS_EACH: u32 = 8;
+/// Most of them in all.
+pub const PASSKEY_REGISTRATIONS: u32 = 4096;
+/// How exactly it is known when a passkey was last used, where its authenticator keeps no count: it
+/// costs a write.
+pub const PASSKEY_USED: Duration = Duration::from_mins(1);
+
 /// Most records that are listed at once.
 pub const LISTED: usize = 1000;
 

@@ -5,6 +5,7 @@
 //!
 //! Nothing here sleeps. Every wait is for an event, and gives up after [`GUARD`].
 
+mod authenticator;
 mod frame;
 mod head;
 mod issuer;
@@ -17,6 +18,7 @@ mod upstream;
 use std::time::Duration;
 
 pub use self::{
+    authenticator::Authenticator,
     frame::{Frame, Opcode, Role},
     head::{Handshake, Head, accept_of},
     issuer::{Issuer, Key, KeyKind, base64, base64url, from_base64url, now_secs, with},

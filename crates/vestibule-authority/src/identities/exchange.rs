@@ -14,6 +14,7 @@ use crate::{
     door::{Door, Scene},
     public_keys,
     users::PendingScram,
+    webauthn,
 };
 
 /// What is kept until the response.
@@ -21,6 +22,7 @@ use crate::{
 pub(crate) enum Pending {
     PublicKey(public_keys::Pending),
     Scram(PendingScram),
+    Webauthn(webauthn::Pending),
 }
 
 impl Identities {
@@ -37,7 +39,8 @@ impl Identities {
             Mechanism::ScramSha256 => {
                 self.scram.challenge(&self.users, &credential.secret, scene.peer, now).await
             }
-            Mechanism::ScramSha256Plus | Mechanism::Webauthn | Mechanism::Dpop => {
+            Mechanism::Webauthn => self.passkeys.challenge(&credential.secret),
+            Mechanism::ScramSha256Plus | Mechanism::Dpop => {
                 let reason = "nobody here asks so";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))
             }
@@ -71,6 +74,9 @@ impl Identities {
             Pending::PublicKey(pending) => {
                 let checked = self.public_keys.check(pending, response, (door, peer), now);
                 (checked.await?, None)
+            }
+            Pending::Webauthn(pending) => {
+                (self.passkeys.check(pending, response, door, now).await?, None)
             }
             Pending::Scram(pending) => {
                 let issuer = &self.tokens.policy().issuer;

@@ -16,6 +16,7 @@
 
 mod ending;
 pub(crate) mod exchange;
+mod passkeys;
 mod people;
 
 use std::{sync::Arc, time::Duration};
@@ -42,6 +43,7 @@ use crate::{
     tickets::{TicketPolicy, Tickets},
     tokens::{AccessToken, AccessTokens, MintError, TokenPolicy},
     users::{PasswordHasher, Scram, Users},
+    webauthn::{PasskeyPolicy, Passkeys},
 };
 
 /// How all of them last, and who they are of.
@@ -55,6 +57,8 @@ pub struct IdentityPolicy {
     pub tickets: TicketPolicy,
     /// Attempts to log in.
     pub attempts: AttemptPolicy,
+    /// Passkeys; without it there are none.
+    pub passkeys: Option<PasskeyPolicy>,
 }
 
 /// See the module.
@@ -72,6 +76,8 @@ pub struct Identities {
     pub api_keys: ApiKeys,
     /// Public keys of users.
     pub public_keys: PublicKeys,
+    /// Passkeys of users.
+    pub passkeys: Passkeys,
     /// Passwords that do not travel.
     scram: Scram,
     /// Access tokens of our own.
@@ -99,7 +105,7 @@ impl Identities {
         policy: IdentityPolicy,
         now: UnixTime,
     ) -> Result<Arc<Self>, StoreError> {
-        let IdentityPolicy { tokens, sessions, tickets, attempts } = policy;
+        let IdentityPolicy { tokens, sessions, tickets, attempts, passkeys } = policy;
         let lives = Lives {
             token: tokens.lifetime.max(tickets.lifetime),
             session: sessions.login_lifetime.max(sessions.resume_lifetime),
@@ -111,11 +117,15 @@ impl Identities {
         let holders: Arc<Users> = Arc::clone(&users);
         let signers: Arc<Users> = Arc::clone(&users);
         let public_keys = PublicKeys::new(shared(), signers, Arc::clone(&issuer), login_lifetime);
+        let people: Arc<Users> = Arc::clone(&users);
+        let known_as = (Arc::clone(&issuer), login_lifetime);
+        let passkeys = Passkeys::new(shared(), people, known_as, passkeys);
         Ok(Arc::new(Self {
             revocations: Revocations::open(shared(), now).await?,
             tickets: Tickets::new(shared(), tickets),
             sessions: Sessions::new(shared(), sessions),
             public_keys,
+            passkeys,
             api_keys: ApiKeys::new(shared(), holders, issuer),
             tokens: AccessTokens::open(shared(), tokens, now).await?,
             scram: Scram::open(&*store, login_lifetime, now).await?,

@@ -145,6 +145,7 @@ impl Identities {
         self.revoke(because(self.subject(name), by, "the user was removed"), now).await?;
         self.api_keys.remove_of(name, now).await?;
         self.public_keys.remove_of(name, now).await?;
+        self.passkeys.remove_of(name, now).await?;
         Ok(self.users.remove(name, now).await?)
     }
 
@@ -196,7 +197,11 @@ impl Identities {
     /// A principal of our own with what the user may do now, or of that what the credential could
     /// that it came by; refused where the user is no more.
     /// Principals of other issuers stay as they are: nobody here knows them.
-    async fn as_of_now(&self, principal: Principal, now: UnixTime) -> Result<Principal, Refused> {
+    pub(super) async fn as_of_now(
+        &self,
+        principal: Principal,
+        now: UnixTime,
+    ) -> Result<Principal, Refused> {
         if principal.issuer != self.tokens.policy().issuer {
             return Ok(principal);
         }

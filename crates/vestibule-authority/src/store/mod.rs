@@ -95,6 +95,10 @@ pub enum Table {
     ApiKeys,
     /// Public keys of users, by the hash of the key.
     PublicKeys,
+    /// Passkeys of users, by a hash of what their authenticators call them.
+    Passkeys,
+    /// What is kept of a user who has passkeys, by name.
+    PasskeysByUser,
     /// Sessions, by id.
     Sessions,
     /// Ids of sessions, by subject and id.
@@ -111,6 +115,8 @@ impl Table {
         Self::Users,
         Self::ApiKeys,
         Self::PublicKeys,
+        Self::Passkeys,
+        Self::PasskeysByUser,
         Self::Sessions,
         Self::SessionsBySubject,
         Self::SigningKeys,
@@ -123,6 +129,8 @@ impl Table {
             Self::Users => "users",
             Self::ApiKeys => "api-keys",
             Self::PublicKeys => "public-keys",
+            Self::Passkeys => "passkeys",
+            Self::PasskeysByUser => "passkeys-by-user",
             Self::Sessions => "sessions",
             Self::SessionsBySubject => "sessions-by-subject",
             Self::SigningKeys => "signing-keys",

@@ -50,6 +50,11 @@ impl ClientData {
         })
     }
 
+    /// The challenge that was signed.
+    pub(super) fn challenge(&self) -> &[u8] {
+        &self.challenge
+    }
+
     /// Judges it: the kind of ceremony, the challenge, the page and who had it in a frame.
     pub(super) fn check(
         &self,

@@ -50,6 +50,14 @@ impl Backup {
             Self::Possible | Self::Done => true,
         }
     }
+
+    /// Whether it was copied, as far as is known.
+    pub fn is_done(self) -> bool {
+        match self {
+            Self::OneDevice | Self::Possible => false,
+            Self::Done => true,
+        }
+    }
 }
 
 /// Whether the authenticator knew its user, by a PIN or a finger. A key that is merely plugged in

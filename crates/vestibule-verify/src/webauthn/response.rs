@@ -4,7 +4,7 @@ use core::fmt;
 
 use serde_json::{Map, Value};
 
-use super::malformed;
+use super::{client_data::ClientData, malformed};
 use crate::{Refused, encoding, limits};
 
 /// The answer to `navigator.credentials.create()`, read and not checked.
@@ -24,6 +24,14 @@ impl Registration {
             client_data: bytes(&response, "clientDataJSON")?,
             attestation_object: bytes(&response, "attestationObject")?,
         })
+    }
+
+    /// Which challenge it says to answer, to look it up; `None` where it is no [`Challenge`]. Nothing is
+    /// proven yet.
+    ///
+    /// [`Challenge`]: super::Challenge
+    pub fn challenge(&self) -> Result<Option<[u8; 32]>, Refused> {
+        Ok(ClientData::parse(&self.client_data)?.challenge().try_into().ok())
     }
 }
 

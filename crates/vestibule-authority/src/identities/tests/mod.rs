@@ -37,6 +37,7 @@ impl Rig {
             sessions: SessionPolicy::default(),
             tickets: TicketPolicy::default(),
             attempts: AttemptPolicy::default(),
+            passkeys: None,
         };
         let hasher = PasswordHasher::new(Cost::dangerous_cheap(), NonZeroUsize::MIN, 64).unwrap();
         let store: Arc<Shelf> = Arc::clone(&shelf);
