@@ -29,6 +29,14 @@ pub const HELD_COMPRESSED_BYTES: usize = 512;
 /// Most in-band messages a minute on an authenticated connection.
 pub const MESSAGES_A_MINUTE: u32 = 30;
 
+/// Longest message that carries its own credential, envelope included, in bytes.
+pub const ENVELOPE_BYTES: usize = 64 * 1024;
+/// Most arrays and objects inside of each other in what such a message carries.
+pub const ENVELOPE_DEPTH: usize = 64;
+/// Most of them that are rejected in a minute before the connection is closed; before the first good
+/// one, in all.
+pub const REJECTIONS_A_MINUTE: u32 = 30;
+
 /// Time to authenticate, from the accepted socket; also, whatever a route says, for TLS and the head.
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a challenge counts.

@@ -1,6 +1,7 @@
 //! Who is asking: what the client presents, the question that is put about it, and the answer.
 
 pub mod credential;
+pub mod envelope;
 pub mod exchange;
 mod member;
 pub mod message;
@@ -11,6 +12,8 @@ use core::num::NonZeroU64;
 
 pub use credential::{Credential, Judge, Mechanism, Proof, Secret};
 pub use exchange::{Answerer, Challenge, Demand, Exchange, Response};
+pub use envelope::Envelope;
+pub use exchange::{Challenge, Demand, Exchange, Response};
 pub use principal::{Principal, Verified};
 
 use crate::rejection::Rejection;

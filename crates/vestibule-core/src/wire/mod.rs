@@ -15,6 +15,7 @@ pub mod first;
 pub mod frame;
 
 mod cookie;
+pub(crate) mod json;
 mod query;
 mod token;
 
