@@ -13,7 +13,6 @@ use core::num::NonZeroU64;
 pub use credential::{Credential, Judge, Mechanism, Proof, Secret};
 pub use exchange::{Answerer, Challenge, Demand, Exchange, Response};
 pub use envelope::Envelope;
-pub use exchange::{Challenge, Demand, Exchange, Response};
 pub use principal::{Principal, Verified};
 
 use crate::rejection::Rejection;

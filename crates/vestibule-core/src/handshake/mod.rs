@@ -2,6 +2,8 @@
 //! what is needed next. A stage cannot be skipped, because the next one demands what only the
 //! check can make: [`OriginAllowed`], then [`Verified`], then [`Admission`].
 
+mod per_message;
+
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -74,6 +76,7 @@ pub struct Admission {
     pub(crate) proof: Option<Box<str>>,
     carrier: Carrier,
     origin: OriginAllowed,
+    data: Option<Box<[u8]>>,
 }
 
 impl Admission {
@@ -96,6 +99,11 @@ impl Admission {
     /// Where the credential came from.
     pub fn carrier(&self) -> Carrier {
         self.carrier
+    }
+
+    /// What came with the credential, for the upstream: where each message carries its own.
+    pub fn data(&self) -> Option<&[u8]> {
+        self.data.as_deref()
     }
 
     /// Whether the client will be told that it was accepted, and of a session token with it.
@@ -174,6 +182,7 @@ pub fn check_demands(principal: &Principal, policy: &RoutePolicy) -> Result<(), 
 pub struct NeedsVerdict {
     stranger: Stranger,
     carrier: Carrier,
+    data: Option<Box<[u8]>>,
 }
 
 impl NeedsVerdict {
@@ -189,7 +198,7 @@ impl NeedsVerdict {
 
     /// The answer has come.
     pub fn resolve(self, verdict: Verdict, policy: &RoutePolicy, now: Now) -> Step {
-        let Self { stranger, carrier } = self;
+        let Self { stranger, carrier, data } = self;
         let id = stranger.id;
         let said = if now.mono >= stranger.deadline {
             Err(Rejection::AuthTimeout)
@@ -222,7 +231,16 @@ impl NeedsVerdict {
                     | Carrier::PerMessage => InBand::Silent,
                 };
                 let origin = stranger.origin;
-                Step::Admit(Admission { id, verified, lease, in_band, proof, carrier, origin })
+                Step::Admit(Admission {
+                    id,
+                    verified,
+                    lease,
+                    in_band,
+                    proof,
+                    carrier,
+                    origin,
+                    data,
+                })
             }
             Err(rejection) => stranger.refused(carrier, rejection, policy),
         }
@@ -319,6 +337,9 @@ impl Stranger {
         if now.mono >= self.deadline {
             return close(Rejection::AuthTimeout);
         }
+        if policy.is_per_message() {
+            return self.hear_envelope(text, policy);
+        }
         self.messages += 1;
         if self.messages > limits::MESSAGES_BEFORE_ADMISSION {
             return close(Rejection::TooManyAttempts);
@@ -341,7 +362,8 @@ impl Stranger {
                     return self.refused(Carrier::Message, rejection, policy);
                 }
                 let question = Question::of_response(self.id, exchange, response);
-                Step::Verify(NeedsVerdict { stranger: self, carrier: Carrier::Message }, question)
+                let (carrier, data) = (Carrier::Message, None);
+                Step::Verify(NeedsVerdict { stranger: self, carrier, data }, question)
             }
             (Ok(ClientMessage::Respond(_)), None) | (Ok(ClientMessage::Refresh(_)), _) => {
                 close(Rejection::MalformedMessage)
@@ -391,11 +413,12 @@ impl Stranger {
 
     fn ask(self, carrier: Carrier, credential: Credential) -> Step {
         let question = Question::new(self.id, credential);
-        Step::Verify(NeedsVerdict { stranger: self, carrier }, question)
+        Step::Verify(NeedsVerdict { stranger: self, carrier, data: None }, question)
     }
 
     fn refused(self, carrier: Carrier, rejection: Rejection, policy: &RoutePolicy) -> Step {
         match carrier {
+            Carrier::PerMessage => self.refused_message(rejection),
             Carrier::Message => {
                 let retry = match TryAgain::after(rejection) {
                     TryAgain::Yes if self.attempts < limits::ATTEMPTS => TryAgain::Yes,
@@ -409,7 +432,7 @@ impl Stranger {
             }
             // An ambient credential that does not verify counts as none.
             Carrier::Cookie | Carrier::Tls => self.await_or_refuse(rejection, policy),
-            Carrier::Header | Carrier::Query | Carrier::Subprotocol | Carrier::PerMessage => {
+            Carrier::Header | Carrier::Query | Carrier::Subprotocol => {
                 self.refuse(rejection, policy)
             }
         }
@@ -422,6 +445,9 @@ impl Stranger {
                 Announce::No => None,
             };
             return Step::AwaitMessage(NeedsMessage { stranger: self }, say);
+        }
+        if policy.is_per_message() {
+            return Step::AwaitMessage(NeedsMessage { stranger: self }, None);
         }
         self.refuse(otherwise, policy)
     }

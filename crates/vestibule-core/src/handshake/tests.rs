@@ -44,11 +44,11 @@ pub(crate) fn admitted(subject: &str, expires: i64, policy: &RoutePolicy, now: N
     }
 }
 
-pub(super) fn id(number: u64) -> ConnectionId {
+pub(crate) fn id(number: u64) -> ConnectionId {
     ConnectionId(NonZeroU64::new(number).unwrap())
 }
 
-pub(super) fn at(second: u64) -> Now {
+pub(crate) fn at(second: u64) -> Now {
     Now {
         mono: Mono::since_start(Duration::from_secs(second)),
         wall: UnixTime::from_secs(i64::try_from(second).unwrap()),
@@ -67,7 +67,7 @@ pub(super) fn show(step: &Step) -> String {
     }
 }
 
-pub(super) fn policy(accept: &[Carrier]) -> RoutePolicy {
+pub(crate) fn policy(accept: &[Carrier]) -> RoutePolicy {
     let mut policy = RoutePolicy::new(RoutePath::parse("/").unwrap());
     policy.accept = accept.into();
     policy

@@ -163,6 +163,10 @@ pub struct RoutePolicy {
     pub max_lifetime: Option<Duration>,
     /// Longest silence in both directions; `None` is any.
     pub idle_timeout: Option<Duration>,
+    /// Longest message that carries its own credential, in bytes; of use with
+    /// [`Carrier::PerMessage`] alone. So much is kept of each connection, those of strangers
+    /// included.
+    pub max_message: usize,
 }
 
 impl RoutePolicy {
@@ -188,6 +192,13 @@ impl RoutePolicy {
             expiry_warning: limits::EXPIRY_WARNING,
             max_lifetime: None,
             idle_timeout: None,
+            max_message: limits::ENVELOPE_BYTES,
         }
+    }
+
+    /// Whether each message carries its own credential. Then no credential comes in another way:
+    /// [`Carrier::PerMessage`] stands alone.
+    pub fn is_per_message(&self) -> bool {
+        self.accept.contains(&Carrier::PerMessage)
     }
 }

@@ -7,7 +7,6 @@ use crate::{
         Challenge, Exchange, Question, Response,
         message::{ClientMessage, ServerMessage, TryAgain},
     },
-    limits,
     rejection::Rejection,
     time::Mono,
 };
@@ -30,9 +29,10 @@ impl Challenged {
     /// Asks back.
     pub(super) fn enter(lease: Lease, challenge: Challenge, cx: &mut Context<'_>) -> State {
         let Challenge { demand, exchange } = challenge;
-        let expires_in = limits::CHALLENGE.min(cx.now.mono.until(lease.ends()));
+        let patience = demand.answerer().patience();
+        let expires_in = patience.min(cx.now.mono.until(lease.ends()));
         cx.core.tell(&ServerMessage::Challenge { demand: &demand, expires_in });
-        let out = Box::new(Out { exchange, expires: cx.now.mono.after(limits::CHALLENGE) });
+        let out = Box::new(Out { exchange, expires: cx.now.mono.after(patience) });
         State::Challenged(Self { lease, out })
     }
 

@@ -73,6 +73,7 @@ impl Client {
                 }
                 Effect::Tell(text) => said.push(told(&text)),
                 Effect::Close(rejection) => said.push(format!("close({rejection})")),
+                Effect::Forward(_) => said.push("forward".to_owned()),
             }
         }
         said.join(" ")
@@ -231,6 +232,7 @@ fn a_challenge_is_not_promised_for_longer_than_the_lease() {
             }
             Effect::Tell(text) => last = text,
             Effect::Close(rejection) => panic!("{rejection}"),
+            Effect::Forward(_) => panic!("nothing carries its own credential"),
         }
     }
     assert!(last.contains(r#""expires_in":2"#), "{last}");

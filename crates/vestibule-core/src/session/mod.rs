@@ -4,7 +4,9 @@
 //! waits for the next input or for [`Session::poll_deadline`]. A deadline that has passed is
 //! applied before the input, whatever the driver reports: a driver that oversleeps prolongs nothing.
 
+mod carrying;
 mod challenged;
+mod checking;
 mod closing;
 mod lease;
 mod live;
@@ -15,7 +17,10 @@ use std::{collections::VecDeque, sync::Arc};
 
 pub use lease::Lease;
 
-use self::{challenged::Challenged, closing::Closing, live::Live, renewing::Renewing};
+use self::{
+    carrying::Carrying, challenged::Challenged, checking::Checking, closing::Closing, live::Live,
+    renewing::Renewing,
+};
 use crate::{
     authn::{
         ConnectionId, Principal, Question, Verdict, Verified,
@@ -23,7 +28,7 @@ use crate::{
     },
     handshake::{self, Admission, InBand},
     limits,
-    policy::{Announce, RoutePolicy},
+    policy::{Announce, Carrier, RoutePolicy},
     rejection::Rejection,
     time::{Mono, Now},
 };
@@ -50,6 +55,9 @@ pub enum Effect {
     Ask(Question),
     /// Send the client this text message, at a frame boundary.
     Tell(String),
+    /// Send the upstream this text message. It is what the client's message carried, and that was all
+    /// that waited: see [`Session::is_checking`].
+    Forward(Box<[u8]>),
     /// Stop the flow in both directions and close with the rejection's answer. Said once.
     Close(Rejection),
 }
@@ -70,13 +78,25 @@ impl Session {
         policy: &RoutePolicy,
         now: Now,
     ) -> Self {
+        let carrier = admission.carrier();
         let Admission { id, verified, lease, in_band, proof, .. } = admission;
+        let (state, most) = match carrier {
+            Carrier::Header
+            | Carrier::Cookie
+            | Carrier::Query
+            | Carrier::Subprotocol
+            | Carrier::Tls
+            | Carrier::Message => (State::Live(Live { lease }), limits::MESSAGES_A_MINUTE),
+            Carrier::PerMessage => {
+                (State::Carrying(Carrying { lease }), limits::REJECTIONS_A_MINUTE)
+            }
+        };
         let mut core = Core {
             id,
             principal: Arc::clone(verified.principal()),
             in_band,
             closes: policy.max_lifetime.map(|span| now.mono.after(span)),
-            budget: Budget { window: now.mono, left: limits::MESSAGES_A_MINUTE },
+            budget: Budget { most, window: now.mono, left: most },
             effects: VecDeque::new(),
         };
         match (in_band, policy.announce) {
@@ -85,7 +105,7 @@ impl Session {
             }
             (InBand::Silent, Announce::No) => {}
         }
-        Self { state: State::Live(Live { lease }), core }
+        Self { state, core }
     }
 
     /// Takes an input.
@@ -119,6 +139,20 @@ impl Session {
         self.state.lease().map(Lease::ends)
     }
 
+    /// Whether a message that carries its own credential waits for the verdict. Until that has come
+    /// the driver hands over no other one, so that what is forwarded keeps its order; one that is
+    /// handed over all the same is rejected.
+    pub fn is_checking(&self) -> bool {
+        match &self.state {
+            State::Checking(_) => true,
+            State::Live(_)
+            | State::Renewing(_)
+            | State::Challenged(_)
+            | State::Carrying(_)
+            | State::Closing(_) => false,
+        }
+    }
+
     /// Renews the lease by a credential that was checked beside the connection, and tells how long
     /// it is now. One of another identity, or that the route would not take, changes nothing: whoever
     /// merely knows the name of a connection must not be able to end it.
@@ -136,9 +170,11 @@ impl Session {
         let lease =
             Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
         let renewed = match &mut self.state {
-            State::Live(live) => &mut live.lease,
-            State::Renewing(renewing) => &mut renewing.lease,
-            State::Challenged(challenged) => &mut challenged.lease,
+            State::Live(Live { lease })
+            | State::Renewing(Renewing { lease })
+            | State::Challenged(Challenged { lease, .. })
+            | State::Carrying(Carrying { lease })
+            | State::Checking(Checking { lease, .. }) => lease,
             State::Closing(Closing) => return Err(Rejection::TokenExpired),
         };
         // Nothing comes back to life: the old lease may be over, and nobody has said so yet.
@@ -168,6 +204,8 @@ impl Session {
             State::Live(live) => live.step(&input, cx),
             State::Renewing(renewing) => renewing.step(input, cx),
             State::Challenged(challenged) => challenged.step(&input, cx),
+            State::Carrying(carrying) => carrying.step(&input, cx),
+            State::Checking(checking) => checking.step(input, cx),
             State::Closing(closing) => closing.step(&input),
         };
     }
@@ -178,6 +216,8 @@ enum State {
     Live(Live),
     Renewing(Renewing),
     Challenged(Challenged),
+    Carrying(Carrying),
+    Checking(Checking),
     Closing(Closing),
 }
 
@@ -185,9 +225,11 @@ impl State {
     /// How long it stays authenticated; `None` where it is being closed.
     fn lease(&self) -> Option<Lease> {
         match self {
-            Self::Live(live) => Some(live.lease),
-            Self::Renewing(renewing) => Some(renewing.lease),
-            Self::Challenged(challenged) => Some(challenged.lease),
+            Self::Live(Live { lease })
+            | Self::Renewing(Renewing { lease })
+            | Self::Challenged(Challenged { lease, .. })
+            | Self::Carrying(Carrying { lease })
+            | Self::Checking(Checking { lease, .. }) => Some(*lease),
             Self::Closing(Closing) => None,
         }
     }
@@ -220,9 +262,10 @@ impl Core {
     }
 }
 
-/// Control messages a minute.
+/// Control messages a minute; where each message carries its own credential, rejections.
 #[derive(Debug)]
 struct Budget {
+    most: u32,
     window: Mono,
     left: u32,
 }
@@ -230,7 +273,7 @@ struct Budget {
 impl Budget {
     fn spend(&mut self, now: Now) -> Result<(), Rejection> {
         if self.window.until(now.mono).as_secs() >= 60 {
-            *self = Self { window: now.mono, left: limits::MESSAGES_A_MINUTE };
+            *self = Self { most: self.most, window: now.mono, left: self.most };
         }
         self.left = self.left.checked_sub(1).ok_or(Rejection::TooManyAttempts)?;
         Ok(())
@@ -277,6 +320,8 @@ impl Context<'_> {
     }
 }
 
+#[cfg(test)]
+mod carried;
 #[cfg(test)]
 mod exchanges;
 #[cfg(test)]

@@ -113,6 +113,7 @@ impl Rig {
                     let detail = auth.get("error").or_else(|| auth.get("expires_in")).unwrap();
                     format!("{}({detail})", auth["type"].as_str().unwrap()).replace('"', "")
                 }
+                Effect::Forward(_) => "forward".to_owned(),
                 Effect::Close(rejection) => format!("close({rejection})"),
             });
         }

@@ -23,8 +23,9 @@ pub enum Event {
 }
 
 /// Assembles messages before admission.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FirstMessage {
+    most: usize,
     state: State,
     message: Option<Zeroizing<Vec<u8>>>,
     control: Vec<u8>,
@@ -32,23 +33,42 @@ pub struct FirstMessage {
     heard: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+impl Default for FirstMessage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
 enum State {
-    #[default]
     Header,
     Payload(Header, u64),
 }
 
 impl FirstMessage {
-    /// Nothing heard yet; holds no memory.
+    /// Nothing heard yet; holds no memory. A message may have so many bytes.
+    pub fn up_to(most: usize) -> Self {
+        Self {
+            most,
+            state: State::Header,
+            message: None,
+            control: Vec::new(),
+            partial: Vec::new(),
+            heard: 0,
+        }
+    }
+
+    /// The same for messages of the in-band protocol.
     pub fn new() -> Self {
-        Self::default()
+        Self::up_to(limits::MESSAGE_BYTES)
     }
 
     /// Takes bytes from the front of `input` up to the end of an event: how many, and the event.
     /// What stands behind an event was not looked at.
     pub fn push(&mut self, input: &[u8]) -> Result<(usize, Option<Event>), Rejection> {
-        let left = limits::BYTES_BEFORE_ADMISSION.saturating_sub(self.heard);
+        // One message may be longer than those of the in-band protocol, and then the whole may, too.
+        let longer = self.most.saturating_sub(limits::MESSAGE_BYTES);
+        let left = (limits::BYTES_BEFORE_ADMISSION + longer).saturating_sub(self.heard);
         if left == 0 && !input.is_empty() {
             return Err(Rejection::TooManyAttempts);
         }
@@ -113,7 +133,7 @@ impl FirstMessage {
             }
         }
         let held = self.message.as_ref().map_or(0, |message| message.len());
-        let room = limits::MESSAGE_BYTES - held.min(limits::MESSAGE_BYTES);
+        let room = self.most - held.min(self.most);
         if header.length > u64::try_from(room).unwrap_or(0) {
             return Err(Rejection::MessageTooLarge);
         }
@@ -221,6 +241,17 @@ mod tests {
         assert_eq!(hear(&client(0x80, b"x"), 1), "frame_malformed");
         assert_eq!(hear(&[client(0x01, b"x"), client(0x81, b"x")].concat(), 1), "frame_malformed");
         assert_eq!(hear(&[0x81, 0x01, 0x41], 1), "frame_malformed");
+    }
+
+    #[test]
+    fn a_message_may_be_as_long_as_it_was_said() {
+        let mut assembler = FirstMessage::up_to(3 * limits::BYTES_BEFORE_ADMISSION);
+        let long = vec![b'x'; 3 * limits::BYTES_BEFORE_ADMISSION];
+        let heard = assembler.push(&client(0x81, &long));
+        assert!(matches!(heard, Ok((_, Some(Event::Message(text)))) if *text == long));
+        let mut assembler = FirstMessage::up_to(10);
+        let heard = assembler.push(&client(0x81, &[b'x'; 11]));
+        assert_eq!(heard, Err(Rejection::MessageTooLarge));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::{
     auth::AuthWritten,
     fault::{Fault, Place},
     model::Sessions,
+    per_message,
     read::{Complaint, Reader, choose, is_token, values},
 };
 
@@ -24,7 +25,7 @@ pub(super) fn carriers(
 ) {
     let later = |text: &str| format!("{text:?} is not available yet");
     let accept = reader.some("accept", |text| match Carrier::from_name(text) {
-        Some(Carrier::Tls | Carrier::PerMessage) => Err(Complaint::new(later(text))),
+        Some(Carrier::Tls) => Err(Complaint::new(later(text))),
         Some(carrier) => Ok(carrier),
         None => {
             let names = Carrier::ALL.iter().map(|carrier| (carrier.name(), *carrier));
@@ -88,14 +89,18 @@ pub(super) fn carriers(
     policy.token_in_query = token_in_query(reader, query, tickets.then_some(Mechanism::Ticket));
     let login = || place(Carrier::Cookie).and(auth).map(|_| LOGIN_COOKIE.into());
     policy.cookie = cookie.map(|cookie| cookie.value).or_else(login);
-    if let Some(accept) = accept {
-        policy.accept = values(accept);
+    if let Some(accept) = &accept {
+        policy.accept = accept.iter().map(|written| written.value).collect();
     }
     check_proofs(reader, policy);
+    per_message::per_message(reader, place(Carrier::PerMessage), policy);
 }
 
 /// Who is to be asked back must be able to answer.
 fn check_proofs(reader: &mut Reader<'_>, policy: &RoutePolicy) {
+    if policy.is_per_message() {
+        return;
+    }
     for mechanism in &policy.mechanisms {
         match mechanism.proof() {
             Proof::Response if !policy.accept.contains(&Carrier::Message) => {
@@ -126,6 +131,10 @@ pub(super) fn sessions(
             if !policy.mechanisms.contains(&Mechanism::Session) =>
         {
             "session tokens would be handed out, and `mechanisms` does not have `session`"
+        }
+        (Sessions::Issue | Sessions::Rotate, Some(_)) if policy.is_per_message() => {
+            "session tokens are told in `accepted`, which nobody is told where each message carries \
+             its own credential"
         }
         (Sessions::Issue | Sessions::Rotate, Some(_)) => return sessions,
     };

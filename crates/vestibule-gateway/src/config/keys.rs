@@ -300,7 +300,7 @@ keys! {
         "[\"header\", \"cookie\", \"subprotocol\", \"message\"]",
         "Where a credential may travel: `header` (`Authorization: Bearer`), `cookie`, \
          `subprotocol`, `message` (the first message), `query` (for a `ticket`; for an access token \
-         only with `dangerous_token_in_query`).";
+         only with `dangerous_token_in_query`). Or `per-message` alone: each message carries its own.";
     "cookie" Text, Words("with `[auth]` the one that login sets, else no cookie"), "\"session\"",
         "The cookie that holds a token; `accept` must have `cookie`.";
     "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\", \"ticket\", \"session\"]",
@@ -335,6 +335,9 @@ keys! {
         "Longest life of a connection.";
     "idle_timeout" Duration, Words("any silence is fine"), "\"10m\"",
         "Longest silence in both directions.";
+    "max_message" Integer, Value("65536"), "65536",
+        "Longest message in bytes, 1024 to 16777216, where each carries its own credential (`accept = \
+         [\"per-message\"]`). Each connection, also before it is authenticated, can have one kept.";
     "reject" Text, Value("\"auto\""), "\"auto\"",
         "How a failed handshake is answered: `http` with a status, `close` with a close code after \
          the upgrade; `auto` is `close` for browsers, which show nothing else, and `http` for others.";

@@ -33,6 +33,7 @@ mod init;
 mod issuers;
 mod keys;
 mod model;
+mod per_message;
 mod raw;
 mod read;
 mod routes;

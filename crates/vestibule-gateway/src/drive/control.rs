@@ -163,6 +163,7 @@ impl Control {
             match effect {
                 Effect::Ask(question) => self.ask(question, now),
                 Effect::Tell(text) => orders.push(Order::Tell(text)),
+                Effect::Forward(data) => orders.push(Order::Forward(data)),
                 Effect::Close(rejection) => {
                     if rejection == Rejection::LoggedOut {
                         self.worker.shared.logged_out(self.session.principal());
@@ -258,6 +259,10 @@ impl relay::Control for Control {
             Report::Gone => Input::Gone,
         };
         self.input(input, now, orders);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.session.is_checking()
     }
 
     fn deadline(&self) -> Option<Mono> {

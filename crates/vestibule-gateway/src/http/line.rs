@@ -130,7 +130,10 @@ pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
     let credential = guest.request.presented.credential.take();
     let mut step = handshake::begin(id, origin, credential, guest.policy(), guest.accepted);
     let mut upgraded = Upgraded::NotYet;
-    let mut assembler = FirstMessage::new();
+    let mut assembler = match guest.reserved() {
+        Reserved::Every { most } => FirstMessage::up_to(most),
+        Reserved::No | Reserved::Yes => FirstMessage::new(),
+    };
     loop {
         step = match step {
             Step::Admit(admission) => return admit(guest, admission, id, upgraded).await,

@@ -28,6 +28,9 @@ impl Route {
     /// Whether messages of the in-band protocol are the gateway's. That they may be compressed is known
     /// when the upstream has answered.
     pub fn reserved(&self) -> Reserved {
+        if self.policy.is_per_message() {
+            return Reserved::Every { most: self.policy.max_message };
+        }
         if self.policy.accept.contains(&Carrier::Message) { Reserved::Yes } else { Reserved::No }
     }
 

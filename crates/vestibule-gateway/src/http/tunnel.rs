@@ -32,7 +32,7 @@ use crate::{
     config::{Compression, Sessions, Upstream},
     dial::{self, Answered},
     drive::{Control, Opened},
-    relay::{Pair, Wire},
+    relay::{Pair, Wire, masked},
     serve::connections::ConnectionName,
 };
 
@@ -167,6 +167,8 @@ fn offered(upgrade: &Upgrade, reserved: Reserved) -> Option<Vec<u8>> {
     match reserved {
         Reserved::No => Some(extensions.to_vec()),
         Reserved::Yes => deflate::offers(extensions),
+        // Never asked: the gateway has answered the client.
+        Reserved::Every { .. } => None,
     }
 }
 
@@ -181,7 +183,7 @@ fn agreed(answer: Answer, reserved: Reserved) -> Result<Answer, Rejection> {
             let extensions = Some(deflate::answer(&extensions)?);
             Answer::Switching { subprotocol, extensions, fields }
         }
-        (answer, Reserved::Yes | Reserved::No) => answer,
+        (answer, Reserved::Yes | Reserved::No | Reserved::Every { .. }) => answer,
     })
 }
 
@@ -199,6 +201,10 @@ async fn relay(
     if guest.worker.shared.is_revoked(admission.principal()) == Revoked::Yes {
         return fail(guest, Rejection::TokenRevoked, &admission, Upgraded::Yes).await;
     }
+    let first = admission.data().map(masked).transpose();
+    let Ok(upstream_first) = first.map(Option::unwrap_or_default) else {
+        return fail(guest, Rejection::Internal, &admission, Upgraded::Yes).await;
+    };
     let reserved = guest.reserved();
     let origin = guest.request.origin().map(Into::into);
     let stage = guest.stage();
@@ -213,7 +219,16 @@ async fn relay(
     let seat = link.seat().clone();
     let (client, client_read) = side(link);
     let (upstream, upstream_read) = side(answered.link);
-    let pair = Pair { client, upstream, client_read, upstream_read, reserved, extensions, idle };
+    let pair = Pair {
+        client,
+        upstream,
+        client_read,
+        upstream_read,
+        upstream_first,
+        reserved,
+        extensions,
+        idle,
+    };
     let name = name.to_string();
     let token = granted.as_ref().and_then(|granted| str::from_utf8(granted.token.expose()).ok());
     let introduction = Introduction { connection: Some(&name), session: token };

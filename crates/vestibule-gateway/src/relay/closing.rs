@@ -31,6 +31,9 @@ impl<C: Control> Record<C> {
         let upstream = self.dismiss_upstream();
         let mut bytes = Vec::new();
         frame::encode_server(Opcode::Close, &close.payload(), &mut bytes);
+        if let Some(behind) = self.rare().behind.take() {
+            self.hear(&behind);
+        }
         let down = self.down;
         let rare = self.rare();
         rare.early = None;

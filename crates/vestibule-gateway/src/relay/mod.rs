@@ -44,11 +44,12 @@ use vestibule_core::{
     wire::close::Close,
 };
 
-use self::{record::Record, seat::Seats, slab::Slab, turn::Which, wheel::Wheel};
 pub use self::{
+    pump::masked,
     seat::{Seat, Watched},
     slab::Key,
 };
+use self::{record::Record, seat::Seats, slab::Slab, turn::Which, wheel::Wheel};
 use crate::drive::Clock;
 
 /// Decides about one connection. It is asked on the relay's thread, and must not block.
@@ -62,6 +63,12 @@ pub trait Control {
     /// An implementation that lets a connection live on when it should end gives its client more
     /// time than its credential: the relay itself ends nothing but what is broken.
     fn report(&mut self, report: Report<'_, Self::Signal>, now: Now, orders: &mut Vec<Order>);
+
+    /// Whether what the client sends must wait, because a message of its that was reported is not done
+    /// with. Asked after such a report, and then each time something else happened.
+    fn is_busy(&self) -> bool {
+        false
+    }
 
     /// When [`Report::Deadline`] is due; `None` is never. Asked when the connection opens and after
     /// each report. No byte passes after this moment before the deadline was reported.
@@ -93,6 +100,9 @@ pub enum Order {
     /// Send the client this text message between two of the upstream's. A client that does not read
     /// loses it, when too much waits already.
     Tell(String),
+    /// Send the upstream this text message. Of use where every message is reported
+    /// ([`Reserved::Every`]): elsewhere one of the client's may be under way.
+    Forward(Box<[u8]>),
     /// Let no application byte pass any more, and close.
     Close(Close),
 }
@@ -115,6 +125,8 @@ pub struct Pair {
     pub client_read: Vec<u8>,
     /// What the upstream sent behind its handshake, decrypted.
     pub upstream_read: Vec<u8>,
+    /// Whole frames that the upstream gets before anything of the client's.
+    pub upstream_first: Vec<u8>,
     /// Whether in-band messages are the gateway's.
     pub reserved: Reserved,
     /// Whether reserved bits have a meaning.
@@ -292,6 +304,7 @@ impl fmt::Debug for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tell(text) => write!(f, "Tell({} bytes)", text.len()),
+            Self::Forward(text) => write!(f, "Forward({} bytes)", text.len()),
             Self::Close(close) => f.debug_tuple("Close").field(close).finish(),
         }
     }
@@ -308,13 +321,22 @@ impl fmt::Debug for Wire {
 
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, upstream, client_read, upstream_read, reserved, extensions, idle } =
-            self;
+        let Self {
+            client,
+            upstream,
+            client_read,
+            upstream_read,
+            upstream_first,
+            reserved,
+            extensions,
+            idle,
+        } = self;
         f.debug_struct("Pair")
             .field("client", client)
             .field("upstream", upstream)
             .field("client_read", &client_read.len())
             .field("upstream_read", &upstream_read.len())
+            .field("upstream_first", &upstream_first.len())
             .field("reserved", reserved)
             .field("extensions", extensions)
             .field("idle", idle)

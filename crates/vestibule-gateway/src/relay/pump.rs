@@ -9,7 +9,7 @@ use vestibule_core::{
     relay::{Gap, Piece, Seen, ServerScanner},
     wire::{
         close::Close,
-        frame::{self, Opcode},
+        frame::{self, HEADER_BYTES, Opcode},
     },
 };
 
@@ -65,6 +65,7 @@ impl<C: Control> Record<C> {
             self.resume(cx);
         }
         self.read_client(scratch, cx);
+        self.flush_up();
         self.read_upstream(scratch, cx);
         if self.rare.is_some() {
             return self.settle(cx);
@@ -80,9 +81,20 @@ impl<C: Control> Record<C> {
                 self.carry_up(&client, cx);
             }
         }
+        self.go_on(cx);
         self.flush_up();
         self.flush_down(cx);
         self.tidy();
+    }
+
+    /// Looks at what came behind a message, when the control is done with that.
+    fn go_on(&mut self, cx: &mut Turn) {
+        if self.is_relaying()
+            && !self.control.is_busy()
+            && let Some(behind) = self.rare().behind.take()
+        {
+            self.carry_up(&behind, cx);
+        }
     }
 
     fn read_client(&mut self, scratch: &mut Scratch, cx: &mut Turn) {
@@ -137,6 +149,9 @@ impl<C: Control> Record<C> {
     /// that puts little frames between those that stay here could cause a write for every few bytes,
     /// and keep the thread from everybody else.
     fn carry_up(&mut self, bytes: &[u8], cx: &mut Turn) {
+        if let Some(behind) = self.rare.as_mut().and_then(|rare| rare.behind.as_mut()) {
+            return behind.extend_from_slice(bytes);
+        }
         let (mut rest, mut pieces) = (bytes, Vec::new());
         while !rest.is_empty() {
             match self.up.scan(rest) {
@@ -156,6 +171,10 @@ impl<C: Control> Record<C> {
                     self.report(Report::Message(&text), cx);
                     if !self.is_relaying() {
                         return self.hear(rest);
+                    }
+                    if self.control.is_busy() {
+                        self.rare().behind = Some(rest.to_vec());
+                        return;
                     }
                 }
                 Ok(Piece::Close(count, code)) => {
@@ -230,6 +249,19 @@ impl<C: Control> Record<C> {
         match self.down.gap() {
             Gap::Message => self.accept_down(&bytes, cx),
             Gap::Frame | Gap::Inside => self.rare().tells.append(&mut bytes),
+        }
+    }
+
+    /// Sends the upstream a message of the control's. The client's stands whole before it.
+    pub(super) fn forward(&mut self, text: &[u8], cx: &mut Turn) {
+        if !self.is_relaying() {
+            return;
+        }
+        match masked(text) {
+            // Sent with others of the same read: else a client could cause a write for every few
+            // bytes.
+            Ok(bytes) => self.rare().to_upstream.push(&bytes),
+            Err(rejection) => self.fault(rejection, EndedBy::Gateway, cx),
         }
     }
 
@@ -327,6 +359,15 @@ impl<C: Control> Record<C> {
             *who = by;
         }
     }
+}
+
+/// A text message to an upstream, in one frame, under a mask that nobody can foresee (RFC 6455
+/// section 10.3).
+pub fn masked(text: &[u8]) -> Result<Vec<u8>, Rejection> {
+    let (mut mask, mut bytes) = ([0; 4], Vec::with_capacity(text.len() + HEADER_BYTES));
+    aws_lc_rs::rand::fill(&mut mask).map_err(|_| Rejection::Internal)?;
+    frame::encode_client(Opcode::Text, text, mask, &mut bytes);
+    Ok(bytes)
 }
 
 /// Where a stream stands behind bytes that are known to be well-formed.

@@ -66,6 +66,8 @@ pub(super) struct Rare {
     pub(super) tells: Vec<u8>,
     /// What was read before the relay took over: the client's, the upstream's.
     pub(super) early: Option<(Vec<u8>, Vec<u8>)>,
+    /// While the control is busy with a message of the client's: what came behind it.
+    pub(super) behind: Option<Vec<u8>>,
     pub(super) heard: Heard,
     pub(super) phase: Phase,
     /// When the phase, or the closing handshake that the peers have begun, is over.
@@ -127,8 +129,16 @@ impl Turn {
 
 impl<C: Control> Record<C> {
     pub(super) fn new(pair: Pair, control: C, now: Now) -> Self {
-        let Pair { client, upstream, client_read, upstream_read, reserved, extensions, idle } =
-            pair;
+        let Pair {
+            client,
+            upstream,
+            client_read,
+            upstream_read,
+            upstream_first,
+            reserved,
+            extensions,
+            idle,
+        } = pair;
         let mut record = Self {
             client: Side::new(client),
             upstream: Side::new(upstream),
@@ -149,6 +159,9 @@ impl<C: Control> Record<C> {
         if !client_read.is_empty() || !upstream_read.is_empty() {
             record.rare().early = Some((client_read, upstream_read));
         }
+        if !upstream_first.is_empty() {
+            record.rare().to_upstream.push(&upstream_first);
+        }
         record.reckon();
         record
     }
@@ -163,6 +176,7 @@ impl<C: Control> Record<C> {
                 to_upstream: Queue::default(),
                 tells: Vec::new(),
                 early: None,
+                behind: None,
                 heard: Heard::Nothing,
                 phase: Phase::Relaying,
                 until: never(),
@@ -192,10 +206,11 @@ impl<C: Control> Record<C> {
         self.rare.as_ref().map_or(Heard::Nothing, |rare| rare.heard)
     }
 
-    /// Whether the client must not be read, because the upstream does not take what it sent.
+    /// Whether the client must not be read, because the upstream does not take what it sent, or a
+    /// message of its is not done with.
     pub(super) fn is_client_held(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| match rare.phase {
-            Phase::Relaying => !rare.to_upstream.is_empty(),
+            Phase::Relaying => !rare.to_upstream.is_empty() || rare.behind.is_some(),
             Phase::Cutting(..) | Phase::Leaving(..) => false,
         })
     }
@@ -222,6 +237,7 @@ impl<C: Control> Record<C> {
         for order in orders.drain(..) {
             match order {
                 Order::Tell(text) => self.tell(&text, cx),
+                Order::Forward(text) => self.forward(&text, cx),
                 Order::Close(close) => self.cut(&close, cx),
             }
         }
@@ -307,12 +323,22 @@ impl Rare {
     }
 
     fn is_idle(&self) -> bool {
-        let Self { to_client, written: _, to_upstream, tells, early, heard, phase: _, until } =
-            self;
+        let Self {
+            to_client,
+            written: _,
+            to_upstream,
+            tells,
+            early,
+            behind,
+            heard,
+            phase: _,
+            until,
+        } = self;
         to_client.is_empty()
             && to_upstream.is_empty()
             && tells.is_empty()
             && early.is_none()
+            && behind.is_none()
             && *heard == Heard::Nothing
             && *until == never()
             && self.is_relaying()

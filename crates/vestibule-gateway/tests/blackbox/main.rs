@@ -60,6 +60,10 @@ mod operate;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod per_message;
+#[cfg(test)]
+mod per_message_flow;
+#[cfg(test)]
 mod public_key;
 #[cfg(test)]
 mod query;

@@ -95,6 +95,32 @@ fn everything_works_over_tls() -> Outcome {
 }
 
 #[test]
+fn a_credential_in_each_message_works_over_tls() -> Outcome {
+    let (rig, pair) = secure("accept = [\"per-message\"]\nauth_deadline = \"1m\"\n")?;
+    let mut client = connect(rig.gateway.address(), &pair.cert)?;
+    client.send(Handshake::to("/ws").bytes())?;
+    client.expect_switch()?;
+    let token = rig.token()?;
+    let message = |data: &str| format!(r#"{{"auth":{{"token":"{token}"}},"data":{data}}}"#);
+    let long = format!("\"{}\"", "x".repeat(60_000));
+    for data in ["1", &long, "2"] {
+        client.send_text(&message(data))?;
+    }
+    let (mut upstream, head) = rig.upstream.switch("")?;
+    assert_eq!(head.one("x-forwarded-proto"), Some("https"));
+    for data in ["1", &long, "2"] {
+        upstream.expect_text(data)?;
+    }
+    client.send_text(&message("3").replace(&token, &rig.issuer.forged("alice")?))?;
+    assert_eq!(client.expect_auth("rejected")?["error"], "invalid_token");
+    upstream.send_text("back")?;
+    client.expect_text("back")?;
+    client.send_text("no envelope")?;
+    assert_eq!(closed(&mut client)?, close(4400, "invalid_request"));
+    Ok(())
+}
+
+#[test]
 fn a_refusal_over_tls_is_read_to_its_end() -> Outcome {
     let (rig, pair) = secure(ALL)?;
     let mut client = connect(rig.gateway.address(), &pair.cert)?;

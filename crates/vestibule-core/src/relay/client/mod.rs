@@ -16,6 +16,7 @@
 //! [`HELD_BYTES`]: crate::limits::HELD_BYTES
 //! [`HELD_COMPRESSED_BYTES`]: crate::limits::HELD_COMPRESSED_BYTES
 
+mod every;
 mod glance;
 mod inflate;
 mod message;
@@ -24,7 +25,10 @@ use core::mem;
 
 use zeroize::Zeroizing;
 
-use self::message::{Message, Ours, Undecided, Verdict};
+use self::{
+    every::Every,
+    message::{Message, Ours, Undecided, Verdict},
+};
 use super::{
     Extensions, Gap,
     boundary::{Boundary, CloseFrame, CloseTaken, Run},
@@ -43,6 +47,11 @@ pub enum Reserved {
     No,
     /// They are.
     Yes,
+    /// Every message is the gateway's to read, because each carries its own credential.
+    Every {
+        /// Longest message, in bytes. So much is kept of it, as it comes.
+        most: usize,
+    },
 }
 
 /// What to do with the next bytes.
@@ -69,6 +78,7 @@ pub struct ClientScanner(Kind);
 enum Kind {
     Open(Boundary),
     Reserved(Scanner),
+    Every(Box<Every>),
 }
 
 impl ClientScanner {
@@ -78,6 +88,10 @@ impl ClientScanner {
             (Reserved::No, extensions) => Kind::Open(Boundary::new(Sender::Client, extensions)),
             (Reserved::Yes, Extensions::None) => Kind::Reserved(Scanner::new(Deflate::Off)),
             (Reserved::Yes, Extensions::Agreed) => Kind::Reserved(Scanner::new(Deflate::On)),
+            // The gateway has answered first: there was nothing to agree on.
+            (Reserved::Every { most }, Extensions::None | Extensions::Agreed) => {
+                Kind::Every(Box::new(Every::new(most)))
+            }
         })
     }
 
@@ -90,6 +104,7 @@ impl ClientScanner {
                 Run::Closed(used, code) => Piece::Close(used, code),
             }),
             Kind::Reserved(scanner) => scanner.scan(input),
+            Kind::Every(every) => every.scan(input),
         }
     }
 
@@ -98,6 +113,7 @@ impl ClientScanner {
         match &self.0 {
             Kind::Open(boundary) => boundary.gap(),
             Kind::Reserved(scanner) => scanner.gap(),
+            Kind::Every(every) => every.gap(),
         }
     }
 }

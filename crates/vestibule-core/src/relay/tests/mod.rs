@@ -1,6 +1,7 @@
 //! The scanners against an oracle that sees the whole stream at once.
 
 mod deflate;
+mod every;
 
 use proptest::prelude::*;
 

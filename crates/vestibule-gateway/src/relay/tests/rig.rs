@@ -42,6 +42,9 @@ pub(super) struct Notes {
     pub(super) signals: Cell<usize>,
     pub(super) ended: Cell<Option<Ended>>,
     pub(super) deadline: Cell<Option<Mono>>,
+    /// Whether a message keeps the control busy until there is a signal, and whether one does.
+    pub(super) holds: Cell<bool>,
+    pub(super) busy: Cell<bool>,
     /// What to order on the next report that is not a signal.
     pub(super) orders: RefCell<Vec<Order>>,
     /// To be sent, from within the control, to other connections.
@@ -60,10 +63,14 @@ impl Control for Probe {
         let Self(notes) = self;
         notes.deadline.set(None);
         let said = match report {
-            Report::Message(text) => String::from_utf8_lossy(text).into_owned(),
+            Report::Message(text) => {
+                notes.busy.set(notes.holds.get());
+                String::from_utf8_lossy(text).into_owned()
+            }
             Report::Fault(rejection) => rejection.label().to_owned(),
             Report::Signal(order) => {
                 notes.signals.set(notes.signals.get() + 1);
+                notes.busy.set(false);
                 orders.push(order);
                 return;
             }
@@ -77,6 +84,10 @@ impl Control for Probe {
             relay.signal(key, order);
         }
         notes.changed.notify_one();
+    }
+
+    fn is_busy(&self) -> bool {
+        self.0.busy.get()
     }
 
     fn deadline(&self) -> Option<Mono> {
@@ -136,6 +147,7 @@ impl Rig {
             upstream: Wire::Plain(far.into_std().unwrap()),
             client_read: Vec::new(),
             upstream_read: Vec::new(),
+            upstream_first: Vec::new(),
             reserved: Reserved::Yes,
             extensions: Extensions::None,
             idle: None,

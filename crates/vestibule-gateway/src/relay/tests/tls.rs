@@ -76,6 +76,7 @@ async fn sealed(rig: &Rig) -> Sealed {
         upstream: back,
         client_read: Vec::new(),
         upstream_read: Vec::new(),
+        upstream_first: Vec::new(),
         reserved: Reserved::Yes,
         extensions: Extensions::None,
         idle: None,
