@@ -15,7 +15,11 @@ fuzz_target!(|input: &[u8]| {
     let stream = if mode & 1 == 0 { bytes.to_vec() } else { frames(bytes, sender) };
     match sender {
         Sender::Client => {
-            let reserved = if mode & 2 == 0 { Reserved::Yes } else { Reserved::No };
+            let reserved = match (mode & 2, mode & 4) {
+                (_, 4) => Reserved::Every { most: 1 << 16 },
+                (0, _) => Reserved::Yes,
+                (_, _) => Reserved::No,
+            };
             client(&stream, step, reserved);
         }
         Sender::Server => server(&stream, step),
@@ -103,6 +107,12 @@ fn client(bytes: &[u8], step: usize, reserved: Reserved) {
     let forwarded = walk(&scanned.forwarded, Sender::Client);
     assert_eq!(forwarded.end, seen.end);
     assert_eq!(forwarded.control, seen.control);
+    if let Reserved::Every { .. } = reserved {
+        assert_eq!(forwarded.messages, []);
+        let all: Vec<_> = seen.messages.into_iter().map(|message| message.payload).collect();
+        assert_eq!(scanned.ours, all);
+        return;
+    }
     let (ours, theirs): (Vec<_>, Vec<_>) =
         seen.messages.into_iter().partition(|message| message.is_ours);
     assert_eq!(forwarded.messages, theirs);
