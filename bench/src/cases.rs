@@ -1,83 +1,18 @@
-//! The cases, and how one of them is measured once.
+//! How a case is measured once.
 
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+pub use crate::case::{Carrier, Carries, Case, Tokens};
 use crate::{
-    peers::{Cover, Peer, Place},
+    case::CARRIED,
+    peers::{Peer, Place},
     process::{Core, Load, Process, pause},
     role::load::By,
     tokens::{self, Algorithm, Check},
 };
-
-/// What is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Case {
-    /// Messages through open connections.
-    Relay {
-        /// Bytes of a message.
-        payload: usize,
-        /// Open connections.
-        connections: usize,
-        /// Messages on their way of each.
-        in_flight: usize,
-    },
-    /// Messages at a fixed rate.
-    Latency,
-    /// Connect, upgrade, token, one echo, close.
-    Handshake {
-        /// What is checked.
-        check: Check,
-        /// Whether every token is a new one.
-        tokens: Tokens,
-        /// Where it travels.
-        by: Carrier,
-    },
-    /// What an idle connection holds.
-    Memory {
-        /// How many are open.
-        connections: usize,
-    },
-    /// The same, and again after others have come and gone.
-    Churn {
-        /// How many are open.
-        connections: usize,
-    },
-    /// What an idle connection holds under TLS.
-    Sealed {
-        /// How many are open.
-        connections: usize,
-    },
-    /// Messages beside a connection that floods and one that does not read.
-    Fairness,
-    /// Everybody's token ends at once.
-    Expiry {
-        /// How many are open.
-        connections: usize,
-    },
-}
-
-/// Whether a token was seen before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Tokens {
-    /// None is sent.
-    None,
-    /// Each is sent once.
-    Fresh,
-    /// One is sent again and again.
-    Known,
-}
-
-/// Where a token travels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Carrier {
-    /// `Authorization`.
-    Header,
-    /// The first message.
-    Message,
-}
 
 /// One measurement of one proxy.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -139,66 +74,6 @@ struct Outcome {
     last_closed: f64,
 }
 
-impl Case {
-    /// For tables.
-    pub fn name(self) -> String {
-        match self {
-            Self::Relay { payload, connections, in_flight } => {
-                let size = match payload {
-                    0..1024 => format!("{payload} B"),
-                    _ => format!("{} KiB", payload / 1024),
-                };
-                format!("{size} × {connections}, {in_flight} in flight")
-            }
-            Self::Latency => "10,000/s, 64 B × 1000".to_owned(),
-            Self::Handshake { check, tokens, by } => {
-                let check = match check {
-                    Check::Nothing => "no check",
-                    Check::Token(algorithm) => algorithm.name(),
-                };
-                let tokens = match tokens {
-                    Tokens::None => "no token (ours: a known one)",
-                    Tokens::Fresh => "fresh tokens",
-                    Tokens::Known => "a known token",
-                };
-                let by = match by {
-                    Carrier::Header => "header",
-                    Carrier::Message => "first message",
-                };
-                format!("{check}, {tokens}, by {by}")
-            }
-            Self::Memory { connections } => format!("{connections} idle"),
-            Self::Churn { connections } => format!("{connections} idle, and after 10000 others"),
-            Self::Sealed { connections } => format!("{connections} idle under TLS"),
-            Self::Fairness => "2,000/s, 64 B × 62, one floods, one does not read".to_owned(),
-            Self::Expiry { connections } => format!("{connections} expire"),
-        }
-    }
-
-    /// Whether a peer can take part.
-    pub fn is_for(self, peer: Peer) -> bool {
-        match self {
-            Self::Relay { .. } | Self::Latency | Self::Fairness => true,
-            Self::Memory { .. } | Self::Churn { .. } => peer != Peer::Direct,
-            Self::Sealed { .. } => match peer {
-                Peer::Nginx | Peer::Haproxy | Peer::Vestibule => true,
-                Peer::Direct | Peer::Floor | Peer::Nginx64 | Peer::Haproxy64 => false,
-            },
-            Self::Expiry { .. } => peer == Peer::Vestibule,
-            Self::Handshake { check: Check::Nothing, .. } => match peer {
-                Peer::Direct | Peer::Nginx64 | Peer::Haproxy64 => false,
-                // Ours takes nobody without a token: its cheapest is a token that it knows.
-                Peer::Floor | Peer::Nginx | Peer::Haproxy | Peer::Vestibule => true,
-            },
-            Self::Handshake { check: Check::Token(algorithm), tokens: _, by } => match peer {
-                Peer::Vestibule => true,
-                Peer::Haproxy => by == Carrier::Header && algorithm != Algorithm::EdDsa,
-                Peer::Direct | Peer::Floor | Peer::Nginx | Peer::Nginx64 | Peer::Haproxy64 => false,
-            },
-        }
-    }
-}
-
 impl Bench<'_> {
     /// Measures once.
     pub fn measure(&self, case: Case, peer: Peer) -> Result<Figure> {
@@ -206,33 +81,13 @@ impl Bench<'_> {
         let upstream = free_port()?;
         let _echo = echo(self.load_core, upstream)?;
         let port = if peer == Peer::Direct { upstream } else { free_port()? };
-        let check = match case {
-            Case::Handshake { check, .. } => check,
-            Case::Relay { .. }
-            | Case::Latency
-            | Case::Fairness
-            | Case::Memory { .. }
-            | Case::Churn { .. }
-            | Case::Sealed { .. }
-            | Case::Expiry { .. } => Check::Nothing,
-        };
-        let cover = match case {
-            Case::Sealed { .. } => Cover::Tls,
-            Case::Relay { .. }
-            | Case::Latency
-            | Case::Fairness
-            | Case::Handshake { .. }
-            | Case::Memory { .. }
-            | Case::Churn { .. }
-            | Case::Expiry { .. } => Cover::Plain,
-        };
         let place = Place {
             core: self.proxy_core,
             workers: self.workers,
             port,
             upstream,
-            check,
-            cover,
+            check: case.check(),
+            cover: case.cover(),
             folder: self.folder,
             vestibule: self.vestibule,
         };
@@ -246,6 +101,7 @@ impl Bench<'_> {
                 self.come_and_go(Case::Sealed { connections: 64 }, peer, port)?;
             }
             Case::Relay { .. }
+            | Case::PerMessage { .. }
             | Case::Latency
             | Case::Fairness
             | Case::Handshake { .. }
@@ -270,9 +126,10 @@ impl Bench<'_> {
             }
             Case::Fairness => fairness(process.as_ref(), before, load),
             Case::Expiry { .. } => expiry(load),
-            Case::Relay { .. } | Case::Latency | Case::Handshake { .. } => {
-                timed(process.as_ref(), load)
-            }
+            Case::Relay { .. }
+            | Case::PerMessage { .. }
+            | Case::Latency
+            | Case::Handshake { .. } => timed(process.as_ref(), load),
         }
     }
 
@@ -299,16 +156,15 @@ impl Bench<'_> {
         let mut life = 3600;
         match case {
             Case::Relay { payload, connections, in_flight } => {
-                let count = match payload {
-                    0..=1024 if in_flight > 1 => scaled(300_000, 1_000_000),
-                    0..=1024 => scaled(30_000, 100_000),
-                    1025..=65536 => scaled(15_000, 40_000),
-                    _ => scaled(1_000, 3_000),
-                };
-                words.extend(["--task=relay".to_owned(), format!("--payload={payload}")]);
-                words.push(format!("--connections={connections}"));
-                words.push(format!("--in-flight={in_flight}"));
-                words.push(format!("--count={count}"));
+                let (quick, full) = messages(payload, in_flight);
+                words.extend(relaying((payload, connections), in_flight, scaled(quick, full)));
+            }
+            Case::PerMessage { in_flight, carries } => {
+                let (quick, full) = messages(CARRIED.0, in_flight);
+                words.extend(relaying(CARRIED, in_flight, scaled(quick, full)));
+                if carries == Carries::Token {
+                    words.push(format!("--by={}", By::PerMessage.name()));
+                }
             }
             Case::Latency => {
                 words.extend(["--task=latency", "--connections=1000"].map(str::to_owned));
@@ -357,6 +213,32 @@ impl Bench<'_> {
         }
         Ok(words)
     }
+}
+
+/// How many messages are sent, quickly and in full.
+fn messages(payload: usize, in_flight: usize) -> (u64, u64) {
+    match payload {
+        0..=1024 if in_flight > 1 => (300_000, 1_000_000),
+        0..=1024 => (30_000, 100_000),
+        1025..=65536 => (15_000, 40_000),
+        _ => (1_000, 3_000),
+    }
+}
+
+/// Messages of so many bytes over so many connections.
+fn relaying(
+    (payload, connections): (usize, usize),
+    in_flight: usize,
+    count: u64,
+) -> impl Iterator<Item = String> {
+    [
+        "--task=relay".to_owned(),
+        format!("--payload={payload}"),
+        format!("--connections={connections}"),
+        format!("--in-flight={in_flight}"),
+        format!("--count={count}"),
+    ]
+    .into_iter()
 }
 
 fn memory(

@@ -3,6 +3,7 @@
 //! One command measures the gateway, nginx and HAProxy, a bare relay, and no proxy at all, in one
 //! run, interleaved, and prints what came of it.
 
+mod case;
 pub mod cases;
 pub mod instructions;
 pub mod machine;

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use vestibule_bench::{
-    cases::{Bench, Carrier, Case, Figure, Scale, Tokens},
+    cases::{Bench, Carrier, Carries, Case, Figure, Scale, Tokens},
     instructions::{self, Mode},
     machine::{Machine, Ticks},
     peers::Peer,
@@ -77,6 +77,7 @@ struct Compare {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     Relay,
+    PerMessage,
     Latency,
     Handshake,
     Memory,
@@ -210,6 +211,11 @@ fn cases(scale: Scale) -> Vec<Case> {
             }
         }
     }
+    for &in_flight in flights {
+        for carries in [Carries::Nothing, Carries::Token] {
+            cases.push(Case::PerMessage { in_flight, carries });
+        }
+    }
     let by = Carrier::Header;
     cases.push(Case::Handshake { check: Check::Nothing, tokens: Tokens::None, by });
     for algorithm in Algorithm::ALL {
@@ -236,6 +242,7 @@ impl Kind {
     fn of(case: Case) -> Self {
         match case {
             Case::Relay { .. } => Self::Relay,
+            Case::PerMessage { .. } => Self::PerMessage,
             Case::Latency => Self::Latency,
             Case::Handshake { .. } => Self::Handshake,
             Case::Memory { .. } | Case::Churn { .. } | Case::Sealed { .. } => Self::Memory,

@@ -300,6 +300,12 @@ path = \"/\"
 upstream = \"ws://127.0.0.1:{upstream}\"
 accept = [\"header\", \"message\"]
 assertion = \"off\"
+[[routes]]
+path = \"/each\"
+upstream = \"ws://127.0.0.1:{upstream}\"
+accept = [\"per-message\"]
+assertion = \"off\"
+auth_deadline = \"1m\"
 [admin]
 listen = \"127.0.0.1:0\"
 ",

@@ -61,6 +61,59 @@ type Pick = fn(&Figure) -> f64;
 /// A kind of table: its title, its cases, its columns.
 type Kind = (&'static str, fn(Case) -> bool, &'static [(&'static str, Pick)]);
 
+/// The tables, in their order.
+const KINDS: [Kind; 8] = [
+    (
+        "Relay: CPU µs a round trip",
+        |case| matches!(case, Case::Relay { .. }),
+        &[("CPU µs", |figure| figure.cpu)],
+    ),
+    (
+        "A token in each message: a round trip",
+        |case| matches!(case, Case::PerMessage { .. }),
+        &[("CPU µs", |figure| figure.cpu), ("a second", |figure| figure.rate)],
+    ),
+    (
+        "Handshakes: CPU µs each",
+        |case| matches!(case, Case::Handshake { .. }),
+        &[("CPU µs", |figure| figure.cpu)],
+    ),
+    (
+        "Memory: bytes an idle connection",
+        |case| matches!(case, Case::Memory { .. } | Case::Sealed { .. }),
+        &[("bytes", |figure| figure.bytes)],
+    ),
+    (
+        "Memory over churn: bytes an idle connection",
+        |case| matches!(case, Case::Churn { .. }),
+        &[("before", |figure| figure.before), ("after", |figure| figure.bytes)],
+    ),
+    (
+        "Fairness",
+        |case| matches!(case, Case::Fairness),
+        &[
+            ("p99 alone, µs", |figure| figure.before),
+            ("p99 beside a flood, µs", |figure| figure.p99),
+            ("times as long", |figure| figure.p99 / figure.before),
+            ("bytes added in all", |figure| figure.bytes),
+        ],
+    ),
+    (
+        "Latency, µs",
+        |case| matches!(case, Case::Latency),
+        &[
+            ("p50", |figure| figure.p50),
+            ("p99", |figure| figure.p99),
+            ("p999", |figure| figure.p999),
+        ],
+    ),
+    (
+        "Expiry: seconds from the first close to the last",
+        |case| matches!(case, Case::Expiry { .. }),
+        &[("s", |figure| figure.spread)],
+    ),
+];
+
 impl Run {
     /// Whether ratios mean anything.
     pub fn is_quiet(&self) -> bool {
@@ -91,53 +144,7 @@ impl Run {
             self.stolen * 100.0,
             self.busy * 100.0,
         );
-        let kinds: [Kind; 7] = [
-            (
-                "Relay: CPU µs a round trip",
-                |case| matches!(case, Case::Relay { .. }),
-                &[("CPU µs", |figure| figure.cpu)],
-            ),
-            (
-                "Handshakes: CPU µs each",
-                |case| matches!(case, Case::Handshake { .. }),
-                &[("CPU µs", |figure| figure.cpu)],
-            ),
-            (
-                "Memory: bytes an idle connection",
-                |case| matches!(case, Case::Memory { .. } | Case::Sealed { .. }),
-                &[("bytes", |figure| figure.bytes)],
-            ),
-            (
-                "Memory over churn: bytes an idle connection",
-                |case| matches!(case, Case::Churn { .. }),
-                &[("before", |figure| figure.before), ("after", |figure| figure.bytes)],
-            ),
-            (
-                "Fairness",
-                |case| matches!(case, Case::Fairness),
-                &[
-                    ("p99 alone, µs", |figure| figure.before),
-                    ("p99 beside a flood, µs", |figure| figure.p99),
-                    ("times as long", |figure| figure.p99 / figure.before),
-                    ("bytes added in all", |figure| figure.bytes),
-                ],
-            ),
-            (
-                "Latency, µs",
-                |case| matches!(case, Case::Latency),
-                &[
-                    ("p50", |figure| figure.p50),
-                    ("p99", |figure| figure.p99),
-                    ("p999", |figure| figure.p999),
-                ],
-            ),
-            (
-                "Expiry: seconds from the first close to the last",
-                |case| matches!(case, Case::Expiry { .. }),
-                &[("s", |figure| figure.spread)],
-            ),
-        ];
-        for (title, belongs, picks) in kinds {
+        for (title, belongs, picks) in KINDS {
             let cases: BTreeMap<_, _> =
                 self.cases().into_iter().filter(|(case, _)| belongs(*case)).collect();
             if cases.is_empty() {

@@ -2,10 +2,11 @@
 
 use std::hint::black_box;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use vestibule_core::{
+    authn::Envelope,
     relay::{ClientScanner, Extensions, Piece, Reserved, ServerScanner},
     time::UnixTime,
     wire::frame::{self, Opcode},
@@ -34,6 +35,8 @@ pub enum Kind {
     Scan,
     /// A token is read and checked with HS256, which leaves the rest to us.
     Token,
+    /// A message that carries a token is put together, and what goes on is found in it.
+    Envelope,
 }
 
 impl Kind {
@@ -42,6 +45,7 @@ impl Kind {
         match self {
             Self::Scan => "scan",
             Self::Token => "token",
+            Self::Envelope => "envelope",
         }
     }
 }
@@ -51,6 +55,7 @@ pub fn run(options: &Options) -> Result<()> {
     match options.kind {
         Kind::Scan => scan(options.count),
         Kind::Token => token(options.count),
+        Kind::Envelope => envelope(options.count),
     }
 }
 
@@ -64,6 +69,30 @@ fn scan(count: u64) -> Result<()> {
         let piece = client.scan(black_box(&asked))?;
         ensure!(piece == Piece::Forward(asked.len()), "an application's message passes");
         black_box(server.advance(black_box(&answered))?);
+    }
+    Ok(())
+}
+
+fn envelope(count: u64) -> Result<()> {
+    // A token of the usual length, and 64 bytes.
+    let (token, data) = ("t".repeat(300), format!("\"{}\"", "x".repeat(62)));
+    let text = format!(r#"{{"auth":{{"token":"{token}"}},"data":{data}}}"#);
+    let mut asked = Vec::new();
+    frame::encode_client(Opcode::Text, text.as_bytes(), [1, 2, 3, 4], &mut asked);
+    let mut client = ClientScanner::new(Reserved::Every { most: 64 * 1024 }, Extensions::None);
+    for _ in 0..count {
+        let mut rest: &[u8] = black_box(&asked);
+        let text = loop {
+            match client.scan(rest)? {
+                Piece::Taken(count) => rest = rest.get(count..).unwrap_or_default(),
+                Piece::Message(_, text) => break text,
+                Piece::Forward(_) | Piece::Release(_) | Piece::Close(..) => {
+                    bail!("a message is read whole")
+                }
+            }
+        };
+        let envelope = Envelope::parse(black_box(&text), 64 * 1024)?;
+        ensure!(envelope.data == data.as_bytes(), "what is carried goes on");
     }
     Ok(())
 }

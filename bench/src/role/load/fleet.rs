@@ -59,8 +59,17 @@ impl Fleet {
             None => Vec::new(),
             Some(path) => std::fs::read_to_string(path)?.lines().map(str::to_owned).collect(),
         };
-        let payload = vec![b'x'; options.payload];
-        let (frame, answer) = (masked(0x82, &payload), payload.len() + header_bytes(payload.len()));
+        let answer = options.payload + header_bytes(options.payload);
+        let frame = match options.by {
+            By::Header | By::Message => masked(0x82, &vec![b'x'; options.payload]),
+            By::PerMessage => {
+                // A string of so many bytes, quotes included.
+                let data = "x".repeat(options.payload.saturating_sub(2));
+                let token: &String = tokens.first().context("there is no token")?;
+                let text = format!(r#"{{"auth":{{"token":"{token}"}},"data":"{data}"}}"#);
+                masked(0x81, text.as_bytes())
+            }
+        };
         Ok(Self {
             options: options.clone(),
             poll: Poll::new()?,
@@ -215,7 +224,7 @@ impl Fleet {
     fn message(&self, at: usize) -> Option<Vec<u8>> {
         let token = match self.options.by {
             By::Message => self.token(at)?,
-            By::Header => return None,
+            By::Header | By::PerMessage => return None,
         };
         let text = format!(
             r#"{{"auth":{{"type":"authenticate","mechanism":"bearer","token":"{token}"}}}}"#
@@ -230,10 +239,14 @@ impl Fleet {
     pub(super) fn head_with(&self, token: Option<&str>) -> String {
         let authorization = match (self.options.by, token) {
             (By::Header, Some(token)) => format!("Authorization: Bearer {token}\r\n"),
-            (By::Header | By::Message, _) => String::new(),
+            (By::Header | By::Message | By::PerMessage, _) => String::new(),
+        };
+        let path = match self.options.by {
+            By::Header | By::Message => "/",
+            By::PerMessage => "/each",
         };
         format!(
-            "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
              {authorization}\r\n"
         )

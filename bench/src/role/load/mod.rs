@@ -77,6 +77,8 @@ pub enum By {
     Header,
     /// The first message.
     Message,
+    /// Each message, on the path `/each`.
+    PerMessage,
 }
 
 impl By {
@@ -85,6 +87,7 @@ impl By {
         match self {
             Self::Header => "header",
             Self::Message => "message",
+            Self::PerMessage => "per-message",
         }
     }
 }
