@@ -26,9 +26,9 @@ class Issuer:
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": "k", "use": "sig", "alg": "RS256"}]}
 
-    def token(self, seconds=3600, forged=False):
+    def token(self, seconds=3600, forged=False, subject="alice"):
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "iat": now, "exp": now + seconds}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + seconds}
         key = self.forger if forged else self.key
         return jwt.encode(claims, key, algorithm="RS256", headers={"kid": "k"})
 
@@ -83,13 +83,12 @@ def upstream(line):
 
 def gateway(binary, folder, jwks, behind):
     """The gateway before an upstream. `/head` takes what stands in the handshake; `/band` also
-    takes messages."""
+    takes messages; on `/each` each message carries its own token."""
     folder = pathlib.Path(folder)
     (folder / "keys.json").write_text(json.dumps(jwks))
     route = f"""
 upstream = "ws://{behind}/"
 origins = ["{PAGE}"]
-cookie = "session"
 expiry_grace = "0s"
 expiry_warning = "0s"
 auth_deadline = "30s"
@@ -115,11 +114,19 @@ clock_skew = "0s"
 [[routes]]
 path = "/head"
 accept = ["header", "cookie", "subprotocol"]
+cookie = "session"
 {route}
 
 [[routes]]
 path = "/band"
 accept = ["header", "cookie", "subprotocol", "message"]
+cookie = "session"
+subprotocols = ["chat"]
+{route}
+
+[[routes]]
+path = "/each"
+accept = ["per-message"]
 subprotocols = ["chat"]
 {route}
 """)
