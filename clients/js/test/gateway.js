@@ -92,6 +92,10 @@ ${ROUTE(this.#behind.url)}
 path = "/handshake"
 accept = ["subprotocol", "cookie"]
 ${ROUTE(this.#behind.url)}
+[[routes]]
+path = "/each"
+accept = ["per-message"]
+${ROUTE(this.#behind.url).replace('cookie = "session"', "")}
 `;
   }
 

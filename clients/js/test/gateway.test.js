@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import WebSocket from "ws";
-import { bearer, cookie, subprotocol, VestibuleSocket } from "../dist/index.js";
+import { bearer, cookie, perMessage, subprotocol, VestibuleSocket } from "../dist/index.js";
 import { once, record } from "./fakes.js";
 import { Gateway, mint, PAGE } from "./gateway.js";
 
@@ -145,6 +145,47 @@ describe("with the gateway", { skip }, () => {
     });
     await once(socket, "open");
     await echoed(socket, "by cookie");
+    socket.close();
+  });
+
+  test("a token in each message: a bad one costs its message alone", async () => {
+    const reasons = [];
+    const provider = ({ reason }) => {
+      reasons.push(reason);
+      return mint({ secret: reason === "connect" ? "x".repeat(40) : undefined });
+    };
+    const socket = new VestibuleSocket(gateway.url("/each"), ["chat.v1"], { auth: perMessage(provider), webSocket: WebSocket });
+    const lines = record(socket);
+    await once(socket, "open");
+    const refused = once(socket, "auth", ({ detail }) => detail.state === "rejected");
+    socket.send('{"lost":true}');
+    assert.equal((await refused).detail.error, "invalid_token");
+    const text = '{ "n":1.0, "n" : "\\u00e9 é" }';
+    await echoed(socket, text);
+    await echoed(socket, "[]");
+    assert.equal(socket.protocol, "chat.v1");
+    assert.deepEqual(reasons, ["connect", "refresh"]);
+    assert.deepEqual(gateway.arrived.slice(-2), [text, "[]"]);
+    assert.ok(!gateway.arrived.includes('{"lost":true}'));
+    assert.ok(lines.every((line) => !line.startsWith("close")));
+    socket.close();
+  });
+
+  test("a token in each message: when the last has ended, a new connection with a new one", async () => {
+    const reasons = [];
+    const provider = ({ reason }) => {
+      reasons.push(reason);
+      return mint({ seconds: reason === "connect" ? 3 : 600 });
+    };
+    const options = { auth: perMessage(provider), webSocket: WebSocket, reconnect: { base: 50, stable: 0 } };
+    const socket = new VestibuleSocket(gateway.url("/each"), ["chat.v1"], options);
+    await once(socket, "open");
+    await echoed(socket, "1");
+    const { detail } = await once(socket, "reconnecting");
+    assert.equal(`${detail.code} ${detail.error}`, "4401 token_expired");
+    await once(socket, "open");
+    await echoed(socket, "2");
+    assert.deepEqual(reasons, ["connect", "refused"]);
     socket.close();
   });
 
