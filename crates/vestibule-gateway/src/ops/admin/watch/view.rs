@@ -112,6 +112,8 @@ mod tests {
             subject: "alice".into(),
             issuer: "idp".into(),
             mechanism: "bearer".into(),
+            methods: Vec::new(),
+            context: None,
             carrier: "message".into(),
             route: "/chat".into(),
             address: "127.0.0.1".into(),
