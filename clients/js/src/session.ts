@@ -10,20 +10,25 @@ import { type Auth, type Credential, credential, source } from "./auth.js";
 export function session(primary: Auth): Auth {
   return {
     [source]: () => {
-      const { provide, ...first } = primary[source]();
-      if (first.carrier !== "message" || first.exchange) {
-        throw new TypeError("session() needs a provider of tokens whose carrier is message");
+      const { provide, exchange, ...first } = primary[source]();
+      if (first.carrier !== "message") {
+        throw new TypeError("session() needs a provider whose carrier is message");
       }
       let kept: Credential | undefined;
+      let given: "kept" | "primary" = "primary";
       return {
         ...first,
+        // A session is not asked back.
+        ...(exchange && { exchange: (...all) => (given === "kept" ? undefined : exchange(...all)) }),
         provide: async (request, address) => {
           if (request.reason === "reconnect" && kept) {
+            given = "kept";
             return kept;
           }
           if (request.reason !== "refresh") {
             kept = undefined;
           }
+          given = "primary";
           return provide(request, address);
         },
         accepted: (text) => {

@@ -1,6 +1,7 @@
 // The snippets of the documents: taken out, compiled, and run against a server.
 
 import { execFile, spawn } from "node:child_process";
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -8,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { transform } from "esbuild";
 import { WebSocketServer } from "ws";
-import { accepted } from "./servers.js";
+import { accepted, says } from "./servers.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const run = promisify(execFile);
@@ -48,6 +49,7 @@ globalThis.WebSocket ??= WebSocket;
 globalThis.url = process.env.SNIPPET_URL;
 globalThis.token = "token";
 globalThis.getToken = globalThis.fetchToken = async () => "token";
+globalThis.getPassword = async () => "pencil";
 globalThis.signIn = async () => {};
 globalThis.show = globalThis.handle = () => {};
 const { fetch } = globalThis;
@@ -62,6 +64,37 @@ const TRAILERS = [
   [/^const client = createClient/m, 'client.subscribe({ query: "{ hello }" }, { next() {}, error() {}, complete() {} });'],
   [/^function connect\(/m, "connect(url, getToken, () => {}, () => {});"],
 ];
+
+const NONCE = randomBytes(32).toString("base64url");
+const SALT = randomBytes(16);
+const hmac = (key, text) => createHmac("sha256", key).update(text).digest();
+
+/** The server's side of SCRAM-SHA-256 (RFC 5802 section 3), for the password "pencil". */
+function scramServer(bare) {
+  const first = `r=${/,r=(.*)$/.exec(bare)[1]}theirs,s=${SALT.toString("base64")},i=4096`;
+  return {
+    challenge: { message: first },
+    answer: ({ message }) => {
+      const [unproven, proof] = message.split(",p=");
+      const transcript = `${bare},${first},${unproven}`;
+      const salted = pbkdf2Sync("pencil", SALT, 4096, 32, "sha256");
+      const key = hmac(salted, "Client Key");
+      const signature = hmac(createHash("sha256").update(key).digest(), transcript);
+      const good = key.map((byte, at) => byte ^ signature[at]).toString("base64") === proof;
+      return good && { message: `v=${hmac(hmac(salted, "Server Key"), transcript).toString("base64")}` };
+    },
+  };
+}
+
+/** What the gateway has to say to each mechanism that asks back: the challenge, and what is said with `accepted`. */
+const EXCHANGES = {
+  "scram-sha-256": ({ message }) => scramServer(message.slice(3)),
+  // Who the key belongs to, and whether it signed, is for the tests with the gateway.
+  "public-key": ({ key }) => ({
+    challenge: { nonce: NONCE },
+    answer: ({ signature }) => /^SHA256:.{43}$/.test(key) && /^[\w-]{86}$/.test(signature) && {},
+  }),
+};
 
 /** Takes every way to authenticate that the pages show. `seen(path)` waits until somebody at that path has. */
 export async function anyWay() {
@@ -86,12 +119,22 @@ export async function anyWay() {
     } else if (/vestibule\.bearer\.token$|^bearer,\s*token$/.test(offered)) {
       admit("subprotocol");
     }
+    let exchange;
     peer.on("message", (data) => {
       const text = data.toString();
       const { auth } = text.startsWith('{"auth":') ? JSON.parse(text) : {};
       if (auth?.type === "authenticate" && auth.mechanism === "bearer" && auth.token === "token") {
         peer.send(accepted());
         admit("message");
+      } else if (auth?.type === "authenticate" && auth.mechanism in EXCHANGES) {
+        exchange = { mechanism: auth.mechanism, ...EXCHANGES[auth.mechanism](auth) };
+        peer.send(says({ type: "challenge", expires_in: 5, ...exchange.challenge }));
+      } else if (auth?.type === "respond" && exchange) {
+        const proven = exchange.answer(auth);
+        if (proven) {
+          peer.send(says({ type: "accepted", subject: "alice", mechanism: exchange.mechanism, expires_in: 600, ...proven }));
+          admit(exchange.mechanism);
+        }
       } else if (auth?.token === "token") {
         admit("per-message");
       }
