@@ -1,10 +1,13 @@
 """Challenge and response with clients that others wrote: SCRAM by `scramp`, raw signatures by
-`cryptography`."""
+`cryptography`, SSH signatures by OpenSSH's agent."""
 
 import asyncio
 import base64
 import json
+import os
 import pathlib
+import shutil
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -96,25 +99,72 @@ async def scram(address, user, password):
         return said["subject"] if await echoes(socket) else "no echo"
 
 
-async def signature(address, fingerprint, sign):
+async def signature(address, fingerprint, sign, form="signature"):
     async with websockets.connect(f"ws://{address}/band") as socket:
         said = await say(
             socket, type="authenticate", mechanism="public-key", key=fingerprint
         )
         parts = ["vestibule-public-key-v1", said["nonce"], address, "/band", ""]
-        signed = base64url(sign("\0".join(parts).encode()))
-        said = await say(socket, type="respond", signature=signed)
+        said = await say(socket, type="respond", **{form: sign("\0".join(parts).encode())})
         if said["type"] == "rejected":
             return said["error"]
         return said["subject"] if await echoes(socket) else "no echo"
 
 
-def p256(key):
+def ed25519_raw(key):
+    return lambda message: base64url(key.sign(message))
+
+
+def p256_raw(key):
     def sign(message):
         r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        return base64url(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
 
     return sign
+
+
+class Agent:
+    """An ssh-agent with two keys that are nowhere else."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.environment = {**os.environ, "SSH_AUTH_SOCK": str(self.folder / "agent")}
+
+    def __enter__(self):
+        socket = self.environment["SSH_AUTH_SOCK"]
+        self.child = subprocess.Popen(
+            ["ssh-agent", "-D", "-a", socket], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        )
+        self.child.stdout.readline()  # it says where it listens once it does
+        self.lines = {}
+        for kind in ("ed25519", "ecdsa"):
+            file = self.folder / kind
+            self.run("ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "alice@laptop", "-f", file)
+            self.run("ssh-add", "-q", file)
+            file.unlink()
+            self.lines[kind] = file.with_suffix(".pub").read_text()
+        return self
+
+    def run(self, *line, given=b""):
+        line = [str(word) for word in line]
+        ran = subprocess.run(line, input=given, capture_output=True, env=self.environment)
+        if ran.returncode:
+            raise RuntimeError(f"{line[0]}: {ran.stderr.decode()}")
+        return ran.stdout.decode()
+
+    def sign(self, kind, namespace="vestibule"):
+        file = self.folder / f"{kind}.pub"
+        return lambda message: self.run(
+            "ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", file, given=message
+        )
+
+    def forget(self):
+        self.run("ssh-add", "-q", "-D")
+
+    def __exit__(self, *_):
+        self.child.terminate()
+        self.child.wait()
+        self.child.stdout.close()
 
 
 def line(key):
@@ -140,16 +190,53 @@ def main():
             ("scramp, as prepared", "alice", scram(public, "alice", "passwoIXrd \u00e9")),
             ("scramp, wrong", "invalid_credentials", scram(public, "alice", "wrong password")),
             ("scramp, unknown", "invalid_credentials", scram(public, "nobody", PASSWORD)),
-            ("Ed25519", "alice", signature(public, keys[0], edwards.sign)),
-            ("P-256", "alice", signature(public, keys[1], p256(curve))),
-            ("another key", "invalid_credentials", signature(public, keys[0], p256(curve))),
+            ("Ed25519", "alice", signature(public, keys[0], ed25519_raw(edwards))),
+            ("P-256", "alice", signature(public, keys[1], p256_raw(curve))),
+            ("another key", "invalid_credentials", signature(public, keys[0], p256_raw(curve))),
         ]
-        faults = 0
-        for name, wanted, run in runs:
-            said = asyncio.run(run)
-            faults += said != wanted
-            print(f"{name:22} {'ok' if said == wanted else f'FAILED: {said}'}", flush=True)
+        faults = sum(fault(*run) for run in runs)
+        if shutil.which("ssh-agent"):
+            faults += agent(public, admin)
+        else:
+            print("–      OpenSSH is not on this machine")
+            faults += "CI" in os.environ
     return 1 if faults else 0
+
+
+def agent(public, admin):
+    """An agent signs: its keys are in no file any more."""
+    with tempfile.TemporaryDirectory() as folder, Agent(folder) as ssh:
+        names = {}
+        for kind, text in ssh.lines.items():
+            key = add(admin, "public-keys", {"user": "alice", "key": text})
+            names[kind] = key["fingerprint"]
+
+        def run(kind, *namespace, key=None):
+            sign = ssh.sign(kind, *namespace)
+            return signature(public, names[key or kind], sign, form="sshsig")
+
+        faults = sum(
+            fault(*row)
+            for row in [
+                ("ssh-agent, Ed25519", "alice", run("ed25519")),
+                ("ssh-agent, P-256", "alice", run("ecdsa")),
+                ("ssh-agent, a file's", "invalid_request", run("ed25519", "file")),
+                ("ssh-agent, another", "invalid_credentials", run("ecdsa", key="ed25519")),
+            ]
+        )
+        ssh.forget()
+        try:
+            asyncio.run(run("ed25519"))
+        except RuntimeError:
+            return faults
+        print("FAILED: it was not the agent that signed")
+        return faults + 1
+
+
+def fault(name, wanted, run):
+    said = asyncio.run(run)
+    print(f"{name:22} {'ok' if said == wanted else f'FAILED: {said}'}", flush=True)
+    return said != wanted
 
 
 if __name__ == "__main__":
