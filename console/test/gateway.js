@@ -195,6 +195,12 @@ mechanisms = ["session"]
 announce = true
 ${common}
 [[routes]]
+path = "/proven"
+accept = ["message"]
+mechanisms = ["public-key", "scram-sha-256"]
+auth_deadline = "1m"
+${common}
+[[routes]]
 path = "/hasty"
 accept = ["message"]
 auth_deadline = "200ms"
