@@ -29,6 +29,7 @@ mod refused;
 mod sasl;
 
 pub mod api_key;
+pub mod certificate;
 pub mod dpop;
 pub mod jwk;
 pub mod jws;

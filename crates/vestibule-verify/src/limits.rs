@@ -50,6 +50,14 @@ pub(crate) const FROM_PATTERNS: usize = 64;
 /// 500.
 pub(crate) const SSHSIG_BYTES: usize = 4 * 1024;
 
+/// Longest certificate of a client, in bytes of DER. Real ones are below three thousand.
+pub(crate) const CERTIFICATE_BYTES: usize = 16 * 1024;
+/// Longest name in a certificate that somebody can be called by, and longest pattern of one, in bytes:
+/// half of what SPIFFE allows (SPIFFE-ID section 2.3).
+pub(crate) const CERTIFICATE_NAME_BYTES: usize = 1024;
+/// Most names of a certificate that are looked at.
+pub(crate) const CERTIFICATE_NAMES: usize = 64;
+
 /// Longest address in a proof, in bytes: a request target and an authority.
 pub(crate) const TARGET_BYTES: usize = vestibule_core::limits::TARGET_BYTES + 512;
 /// How old a proof of possession may be.

@@ -192,6 +192,11 @@ impl Credential {
         Self { mechanism: Mechanism::Ticket, secret: Secret::new(token) }
     }
 
+    /// The certificate of the connection that it comes on, which holds all there is of it.
+    pub fn certificate() -> Self {
+        Self { mechanism: Mechanism::External, secret: Secret::new([]) }
+    }
+
     /// A token that came where tokens of several mechanisms may come: a header, a cookie.
     pub fn of_token(token: impl Into<Vec<u8>>) -> Self {
         let secret = Secret::new(token);
