@@ -47,3 +47,6 @@ pub const WATCHER_SAYS: usize = 4096;
 pub const WATCHER_AUTHENTICATES: Duration = Duration::from_secs(5);
 /// Time for a watcher to take a message.
 pub const WATCHER_TAKES: Duration = Duration::from_secs(10);
+
+/// Pause between two looks at the lists of withdrawn client certificates.
+pub const LISTS_LOOKED_AT: Duration = Duration::from_secs(1);

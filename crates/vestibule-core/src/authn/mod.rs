@@ -11,8 +11,8 @@ pub mod principal;
 use core::num::NonZeroU64;
 
 pub use credential::{Credential, Judge, Mechanism, Proof, Secret};
-pub use exchange::{Answerer, Challenge, Demand, Exchange, Response};
 pub use envelope::Envelope;
+pub use exchange::{Answerer, Challenge, Demand, Exchange, Response};
 pub use principal::{Principal, Verified};
 
 use crate::rejection::Rejection;

@@ -43,7 +43,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(number: u64) -> Self {
         let policy = route();
-        let step = Some(begin(id(number), present(), None, &policy, at(0).mono));
+        let step = Some(begin(id(number), present(), None, Channel::BARE, &policy, at(0).mono));
         Self { number, step, made: 0, policy }
     }
 
@@ -172,7 +172,7 @@ fn a_verdict_on_the_response_of_another_connection_opens_nothing() {
 fn a_response_after_its_time_counts_for_nothing() {
     let mut client = Client::new(1);
     client.policy.auth_deadline = Duration::from_mins(1);
-    let begun = begin(id(1), present(), None, &client.policy, at(0).mono);
+    let begun = begin(id(1), present(), None, Channel::BARE, &client.policy, at(0).mono);
     client.step = Some(begun);
     client.say(BEGIN, at(1));
     assert_eq!(client.say(&respond("1-1"), at(6)), "await said");
@@ -218,7 +218,8 @@ fn a_mechanism_that_the_route_does_not_take_asks_nothing() {
 fn a_handshake_cannot_be_asked_back() {
     let policy = policy(&[Carrier::Header]);
     let credential = Some((Carrier::Header, Credential::bearer("t")));
-    let Step::Verify(needs, question) = begin(id(1), present(), credential, &policy, at(0).mono)
+    let Step::Verify(needs, question) =
+        begin(id(1), present(), credential, Channel::BARE, &policy, at(0).mono)
     else {
         panic!()
     };
@@ -261,7 +262,7 @@ proptest! {
     fn only_the_response_right_behind_its_challenge_is_let_in(words in words()) {
         let mut client = Client::new(1);
         client.policy.auth_deadline = Duration::from_mins(1);
-        client.step = Some(begin(id(1), present(), None, &client.policy, at(0).mono));
+        client.step = Some(begin(id(1), present(), None, Channel::BARE, &client.policy, at(0).mono));
         let mut now = 1;
         let mut challenged_at = None;
         for word in words {

@@ -1,20 +1,22 @@
 //! Before admission: a line. Every stage is a value, every method spends it, and the [`Step`] says
 //! what is needed next. A stage cannot be skipped, because the next one demands what only the
-//! check can make: [`OriginAllowed`], then [`Verified`], then [`Admission`].
+//! check can make: [`OriginAllowed`], then [`Verified`](crate::authn::Verified), then [`Admission`].
+
+mod admission;
 
 mod per_message;
 
 use core::time::Duration;
-use std::sync::Arc;
 
+pub use self::admission::Admission;
 use crate::{
     authn::{
-        Answerer, Challenge, ConnectionId, Credential, Exchange, Finding, Principal, Question,
-        Verdict, Verified,
+        Answerer, Challenge, ConnectionId, Credential, Exchange, Finding, Principal, Proof,
+        Question, Verdict,
         message::{ClientMessage, ServerMessage, TryAgain},
     },
     limits,
-    policy::{Announce, Carrier, RejectStyle, RoutePolicy, origin::OriginAllowed},
+    policy::{Announce, Carrier, Channel, RejectStyle, RoutePolicy, origin::OriginAllowed},
     rejection::Rejection,
     session::Lease,
     time::{Mono, Now},
@@ -66,77 +68,22 @@ pub enum InBand {
     Silent,
 }
 
-/// The only thing that opens a session.
-#[derive(Debug)]
-pub struct Admission {
-    pub(crate) id: ConnectionId,
-    pub(crate) verified: Verified,
-    pub(crate) lease: Lease,
-    pub(crate) in_band: InBand,
-    pub(crate) proof: Option<Box<str>>,
-    carrier: Carrier,
-    origin: OriginAllowed,
-    data: Option<Box<[u8]>>,
-}
-
-impl Admission {
-    /// Who is let in.
-    pub fn principal(&self) -> &Principal {
-        self.verified.principal()
-    }
-
-    /// The same admission, as part of a session that was opened for it. A principal that belongs to
-    /// a session already stays in that one, so that ending it ends both.
-    #[must_use]
-    pub fn in_session(self, session: &str) -> Self {
-        if self.principal().session.is_some() {
-            return self;
-        }
-        let principal = Principal { session: Some(session.into()), ..self.principal().clone() };
-        Self { verified: Verified::assertion(Arc::new(principal)), ..self }
-    }
-
-    /// Where the credential came from.
-    pub fn carrier(&self) -> Carrier {
-        self.carrier
-    }
-
-    /// What came with the credential, for the upstream: where each message carries its own.
-    pub fn data(&self) -> Option<&[u8]> {
-        self.data.as_deref()
-    }
-
-    /// Whether the client will be told that it was accepted, and of a session token with it.
-    pub fn is_told(&self, policy: &RoutePolicy) -> bool {
-        is_told(self.carrier, policy)
-    }
-
-    /// The page behind it, as it was judged.
-    pub fn origin(&self) -> &OriginAllowed {
-        &self.origin
-    }
-
-    /// When the lease ends.
-    pub fn lease_ends(&self) -> Mono {
-        self.lease.ends()
-    }
-}
-
 /// Begins the line for a request whose head, host and origin have been checked. The deadline runs
 /// since `accepted`: a slow head leaves less time for a message.
 pub fn begin(
     id: ConnectionId,
     origin: OriginAllowed,
     credential: Option<(Carrier, Credential)>,
+    channel: Channel,
     policy: &RoutePolicy,
     accepted: Mono,
 ) -> Step {
     let deadline = accepted.after(policy.auth_deadline);
     let patience = Patience::Whole;
-    let stranger = Stranger { id, origin, deadline, patience, messages: 0, attempts: 0 };
+    let stranger = Stranger { id, origin, channel, deadline, patience, messages: 0, attempts: 0 };
     match credential {
         // Somebody's browser may have attached it; without an origin nobody can say for whom.
-        Some((Carrier::Cookie, _)) if !stranger.origin.is_present() => {
+        Some((Carrier::Cookie | Carrier::Tls, _)) if !stranger.origin.is_present() => {
             stranger.refuse(Rejection::OriginNotAllowed, policy)
         }
         Some((carrier, credential)) if policy.mechanisms.contains(&credential.mechanism) => {
@@ -215,8 +162,7 @@ impl NeedsVerdict {
         let admitted = said.and_then(|(verified, proof)| {
             let principal = verified.principal();
             check_demands(principal, policy)?;
-            let lease =
-                Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
+            let lease = Lease::granted(principal, policy, now).ok_or(Rejection::TokenExpired)?;
             Ok((verified, proof, lease))
         });
         match admitted {
@@ -310,6 +256,7 @@ fn close(rejection: Rejection) -> Step {
 struct Stranger {
     id: ConnectionId,
     origin: OriginAllowed,
+    channel: Channel,
     deadline: Mono,
     patience: Patience,
     messages: u32,
@@ -353,7 +300,7 @@ impl Stranger {
                     return close(Rejection::TooManyAttempts);
                 }
                 self.attempts += 1;
-                self.ask(Carrier::Message, credential)
+                self.present(credential, policy)
             }
             (Ok(ClientMessage::Authenticate(_)), _) => close(Rejection::MechanismNotAllowed),
             (Ok(ClientMessage::Respond(response)), Some(Challenged { exchange, expires })) => {
@@ -375,6 +322,24 @@ impl Stranger {
                 self.refused(Carrier::Message, rejection, policy)
             }
             (Err(rejection), _) => close(rejection),
+        }
+    }
+
+    /// A message presents a credential. What the connection is to prove, it must be able to; and a
+    /// certificate was attached by whoever made the connection, which a browser does for any page.
+    fn present(self, credential: Credential, policy: &RoutePolicy) -> Step {
+        let mechanism = credential.mechanism;
+        match (mechanism.proof(), self.channel.offers(mechanism)) {
+            (Proof::Connection, false) => {
+                self.refused(Carrier::Message, Rejection::CredentialRequired, policy)
+            }
+            (Proof::Token | Proof::Response, false) => close(Rejection::MechanismNotAllowed),
+            (Proof::Connection, true) if !self.origin.is_present() => {
+                close(Rejection::OriginNotAllowed)
+            }
+            (Proof::Connection | Proof::Token | Proof::Response, true) => {
+                self.ask(Carrier::Message, credential)
+            }
         }
     }
 
@@ -441,7 +406,7 @@ impl Stranger {
     fn await_or_refuse(self, otherwise: Rejection, policy: &RoutePolicy) -> Step {
         if policy.accept.contains(&Carrier::Message) {
             let say = match policy.announce {
-                Announce::Yes => Some(required(policy)),
+                Announce::Yes => Some(required(self.channel, policy)),
                 Announce::No => None,
             };
             return Step::AwaitMessage(NeedsMessage { stranger: self }, say);
@@ -458,9 +423,12 @@ impl Stranger {
     }
 }
 
-fn required(policy: &RoutePolicy) -> String {
+/// Of what the route takes, what can be used on this connection.
+fn required(channel: Channel, policy: &RoutePolicy) -> String {
     let timeout: Duration = policy.auth_deadline;
-    ServerMessage::Required { mechanisms: &policy.mechanisms, timeout }.render()
+    let mechanisms: Vec<_> =
+        policy.mechanisms.iter().copied().filter(|it| channel.offers(*it)).collect();
+    ServerMessage::Required { mechanisms: &mechanisms, timeout }.render()
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn who_is_late_all_the_same_finds_the_door_closed() {
 fn a_long_deadline_does_not_make_a_challenge_count_longer() {
     let mut client = Client::with_passkeys();
     client.policy.auth_deadline = Duration::from_mins(5);
-    client.step = Some(begin(id(1), present(), None, &client.policy, at(0).mono));
+    client.step = Some(begin(id(1), present(), None, Channel::BARE, &client.policy, at(0).mono));
     client.say(ASK, at(1));
     assert_eq!(client.deadline(), Some(at(300).mono));
     assert_eq!(client.say(&signed("1-1"), at(61)), "await said");
@@ -124,7 +124,7 @@ proptest! {
     ) {
         let mut client = Client::with_passkeys();
         client.policy.auth_deadline = Duration::from_secs(deadline);
-        client.step = Some(begin(id(1), present(), None, &client.policy, at(0).mono));
+        client.step = Some(begin(id(1), present(), None, Channel::BARE, &client.policy, at(0).mono));
         let end = at(deadline).mono.after(limits::CHALLENGE_OF_A_PERSON);
         let mut now = 0;
         for (word, pause) in words {

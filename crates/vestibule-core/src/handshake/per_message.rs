@@ -56,13 +56,16 @@ mod tests {
             begin,
             tests::{at, id, policy, show, verified},
         },
-        policy::origin::tests::{absent, present},
+        policy::{
+            Channel,
+            origin::tests::{absent, present},
+        },
     };
 
     /// What comes of messages with these answers about their tokens.
     fn check(texts: &[(&str, Result<Verified, Rejection>)], expected: &[&str]) {
         let policy = policy(&[Carrier::PerMessage]);
-        let mut step = begin(id(1), absent(), None, &policy, at(0).mono);
+        let mut step = begin(id(1), absent(), None, Channel::BARE, &policy, at(0).mono);
         let mut trace = vec![show(&step)];
         for (text, answer) in texts {
             let Step::AwaitMessage(needs, _) = step else { break };
@@ -82,7 +85,8 @@ mod tests {
     #[test]
     fn the_first_good_message_opens_the_door_and_comes_along() {
         let policy = policy(&[Carrier::PerMessage]);
-        let Step::AwaitMessage(needs, None) = begin(id(1), present(), None, &policy, at(0).mono)
+        let Step::AwaitMessage(needs, None) =
+            begin(id(1), present(), None, Channel::BARE, &policy, at(0).mono)
         else {
             panic!("a page waits, too");
         };
@@ -148,7 +152,7 @@ mod tests {
     #[test]
     fn the_deadline_holds_whatever_is_tried() {
         let policy = policy(&[Carrier::PerMessage]);
-        let door = || match begin(id(1), absent(), None, &policy, at(0).mono) {
+        let door = || match begin(id(1), absent(), None, Channel::BARE, &policy, at(0).mono) {
             Step::AwaitMessage(needs, None) => needs,
             other => panic!("{other:?}"),
         };
@@ -166,7 +170,8 @@ mod tests {
         policy.mechanisms = Box::new([Mechanism::ApiKey]);
         for (token, expected) in [("t", "await said"), ("vsk_t", "verify"), ("vss_t", "await said")]
         {
-            let Step::AwaitMessage(needs, _) = begin(id(1), absent(), None, &policy, at(0).mono)
+            let Step::AwaitMessage(needs, _) =
+                begin(id(1), absent(), None, Channel::BARE, &policy, at(0).mono)
             else {
                 panic!("it waits");
             };

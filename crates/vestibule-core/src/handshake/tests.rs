@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
-    authn::Mechanism,
+    authn::{Mechanism, Verified},
     policy::{
-        RoutePath,
+        Certificate, ChannelBinding, RoutePath,
         origin::tests::{absent, present},
     },
     time::{Now, UnixTime},
@@ -35,7 +35,9 @@ pub(crate) fn verified(subject: &str, expires: i64) -> Verified {
 
 pub(crate) fn admitted(subject: &str, expires: i64, policy: &RoutePolicy, now: Now) -> Admission {
     let credential = Some((Carrier::Header, Credential::bearer("t")));
-    let Step::Verify(needs, question) = begin(id(1), absent(), credential, policy, now.mono) else {
+    let Step::Verify(needs, question) =
+        begin(id(1), absent(), credential, Channel::BARE, policy, now.mono)
+    else {
         panic!("a header credential is asked about");
     };
     match needs.resolve(question.answer(Ok(verified(subject, expires))), policy, now) {
@@ -83,7 +85,7 @@ fn check(
 ) {
     let policy = policy(accept);
     let credential = Some((carrier, Credential::bearer("t")));
-    let step = match begin(id(1), origin, credential, &policy, at(0).mono) {
+    let step = match begin(id(1), origin, credential, Channel::BARE, &policy, at(0).mono) {
         Step::Verify(needs, question) => needs.resolve(question.answer(answer), &policy, at(1)),
         other => other,
     };
@@ -140,7 +142,8 @@ fn a_missing_scope_is_refused() {
     let mut policy = policy(&[Carrier::Header]);
     policy.scopes = Box::new(["admin".into()]);
     let credential = Some((Carrier::Header, Credential::bearer("t")));
-    let Step::Verify(needs, question) = begin(id(1), absent(), credential, &policy, at(0).mono)
+    let Step::Verify(needs, question) =
+        begin(id(1), absent(), credential, Channel::BARE, &policy, at(0).mono)
     else {
         panic!();
     };
@@ -153,7 +156,7 @@ fn a_verdict_opens_only_for_the_connection_that_asked() {
     let policy = policy(&[Carrier::Header]);
     let begin = |number| {
         let credential = Some((Carrier::Header, Credential::bearer("t")));
-        begin(id(number), absent(), credential, &policy, at(0).mono)
+        begin(id(number), absent(), credential, Channel::BARE, &policy, at(0).mono)
     };
     let (Step::Verify(mallory, _), Step::Verify(_, question)) = (begin(1), begin(2)) else {
         panic!();
@@ -166,7 +169,8 @@ fn a_verdict_opens_only_for_the_connection_that_asked() {
 fn a_verdict_after_the_deadline_admits_nobody() {
     let policy = policy(&[Carrier::Header]);
     let credential = Some((Carrier::Header, Credential::bearer("t")));
-    let Step::Verify(needs, question) = begin(id(1), absent(), credential, &policy, at(0).mono)
+    let Step::Verify(needs, question) =
+        begin(id(1), absent(), credential, Channel::BARE, &policy, at(0).mono)
     else {
         panic!();
     };
@@ -187,7 +191,8 @@ fn nothing_but_an_authenticate_message_opens_the_door() {
         (b"hello", "Close(malformed_message)"),
     ];
     for (text, expected) in cases {
-        let Step::AwaitMessage(needs, None) = begin(id(1), present(), None, &policy, at(0).mono)
+        let Step::AwaitMessage(needs, None) =
+            begin(id(1), present(), None, Channel::BARE, &policy, at(0).mono)
         else {
             panic!();
         };
@@ -198,7 +203,7 @@ fn nothing_but_an_authenticate_message_opens_the_door() {
 #[test]
 fn credentials_in_band_can_be_tried_a_bounded_number_of_times() {
     let policy = policy(&[Carrier::Message]);
-    let mut step = begin(id(1), present(), None, &policy, at(0).mono);
+    let mut step = begin(id(1), present(), None, Channel::BARE, &policy, at(0).mono);
     let mut trace = Vec::new();
     while let Step::AwaitMessage(needs, _) = step {
         step = match needs.receive(TOKEN, &policy, at(1)) {
@@ -216,11 +221,11 @@ fn credentials_in_band_can_be_tried_a_bounded_number_of_times() {
 fn a_route_without_messages_wants_a_credential_in_the_handshake() {
     let policy = policy(&[Carrier::Header]);
     assert_eq!(
-        show(&begin(id(1), absent(), None, &policy, at(0).mono)),
+        show(&begin(id(1), absent(), None, Channel::BARE, &policy, at(0).mono)),
         "Http(credential_required)"
     );
     assert_eq!(
-        show(&begin(id(1), present(), None, &policy, at(0).mono)),
+        show(&begin(id(1), present(), None, Channel::BARE, &policy, at(0).mono)),
         "Close(credential_required)"
     );
 }
@@ -228,7 +233,104 @@ fn a_route_without_messages_wants_a_credential_in_the_handshake() {
 #[test]
 fn required_is_said_only_where_the_route_announces() {
     let mut policy = policy(&[Carrier::Message]);
-    assert_eq!(show(&begin(id(1), absent(), None, &policy, at(0).mono)), "await");
+    assert_eq!(show(&begin(id(1), absent(), None, Channel::BARE, &policy, at(0).mono)), "await");
     policy.announce = Announce::Yes;
-    assert_eq!(show(&begin(id(1), absent(), None, &policy, at(0).mono)), "await said");
+    assert_eq!(
+        show(&begin(id(1), absent(), None, Channel::BARE, &policy, at(0).mono)),
+        "await said"
+    );
+}
+
+/// A connection whose client has shown a certificate.
+const CERTIFIED: Channel = Channel { certificate: Certificate::Verified, ..Channel::BARE };
+
+fn certified(origin: OriginAllowed, policy: &RoutePolicy) -> Step {
+    let credential = Some((Carrier::Tls, Credential::certificate()));
+    begin(id(1), origin, credential, CERTIFIED, policy, at(0).mono)
+}
+
+#[test]
+fn a_certificate_counts_only_for_a_page_that_may_ask() {
+    let mut policy = policy(&[Carrier::Tls, Carrier::Message]);
+    policy.mechanisms = Box::new([Mechanism::External]);
+    assert_eq!(show(&certified(absent(), &policy)), "Http(origin_not_allowed)");
+    assert_eq!(show(&certified(present(), &policy)), "verify");
+    policy.mechanisms = Box::new([Mechanism::Bearer]);
+    assert_eq!(show(&certified(present(), &policy)), "await");
+}
+
+#[test]
+fn a_message_for_a_certificate_counts_only_where_there_is_one_and_for_a_page_that_may_ask() {
+    let mut policy = policy(&[Carrier::Message]);
+    policy.mechanisms = Box::new([Mechanism::External]);
+    let text = br#"{"auth":{"type":"authenticate","mechanism":"external"}}"#;
+    for (origin, channel, expected) in [
+        (present(), CERTIFIED, "verify"),
+        (absent(), CERTIFIED, "Close(origin_not_allowed)"),
+        (present(), Channel::BARE, "await said"),
+        (absent(), Channel::BARE, "await said"),
+    ] {
+        let Step::AwaitMessage(needs, None) =
+            begin(id(1), origin, None, channel, &policy, at(0).mono)
+        else {
+            panic!()
+        };
+        assert_eq!(show(&needs.receive(text, &policy, at(1))), expected);
+    }
+}
+
+#[test]
+fn only_what_the_connection_can_prove_is_announced() {
+    let mut policy = policy(&[Carrier::Message]);
+    policy.announce = Announce::Yes;
+    policy.mechanisms =
+        Box::new([Mechanism::External, Mechanism::ScramSha256Plus, Mechanism::ScramSha256]);
+    let bound = Channel { binding: ChannelBinding::TlsExporter, ..Channel::BARE };
+    for (channel, expected) in [
+        (Channel::BARE, r#"["scram-sha-256"]"#),
+        (CERTIFIED, r#"["external","scram-sha-256"]"#),
+        (bound, r#"["scram-sha-256-plus","scram-sha-256"]"#),
+    ] {
+        let step = begin(id(1), present(), None, channel, &policy, at(0).mono);
+        let Step::AwaitMessage(_, Some(said)) = step else { panic!() };
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn an_exchange_that_nothing_binds_is_no_bound_exchange() {
+    let mut policy = policy(&[Carrier::Message]);
+    policy.mechanisms = Box::new([Mechanism::ScramSha256Plus]);
+    let text = br#"{"auth":{"type":"authenticate","mechanism":"scram-sha-256-plus","message":"p=tls-exporter,,n=a,r=b"}}"#;
+    for (binding, expected) in [
+        (ChannelBinding::None, "Close(mechanism_not_allowed)"),
+        (ChannelBinding::TlsExporter, "verify"),
+    ] {
+        let channel = Channel { binding, ..Channel::BARE };
+        let Step::AwaitMessage(needs, None) =
+            begin(id(1), present(), None, channel, &policy, at(0).mono)
+        else {
+            panic!()
+        };
+        assert_eq!(show(&needs.receive(text, &policy, at(1))), expected);
+    }
+}
+
+#[test]
+fn the_lease_of_a_certificate_ends_with_it_and_has_no_grace() {
+    let mut policy = policy(&[Carrier::Tls]);
+    policy.mechanisms = Box::new([Mechanism::External]);
+    for (expires, expected) in [(1, "Close(token_expired)"), (10, "admit(alice)")] {
+        let Step::Verify(needs, question) = certified(present(), &policy) else { panic!() };
+        let principal = Principal {
+            mechanism: Mechanism::External,
+            ..Principal::clone(verified("alice", expires).principal())
+        };
+        let answer = Ok(Verified::assertion(Arc::new(principal)));
+        let step = needs.resolve(question.answer(answer), &policy, at(1));
+        assert_eq!(show(&step), expected);
+        if let Step::Admit(admission) = step {
+            assert_eq!(admission.lease_ends(), at(10).mono);
+        }
+    }
 }

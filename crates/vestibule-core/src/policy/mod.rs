@@ -7,12 +7,14 @@ pub mod quota;
 pub mod route;
 
 pub mod carrier;
+pub mod channel;
 pub mod forwarded;
 
 use core::time::Duration;
 
 pub use self::{
     assurance::Assurance,
+    channel::{Certificate, Channel, ChannelBinding},
     origin::{Host, OriginPolicy},
     route::RoutePath,
 };

@@ -13,7 +13,7 @@ use crate::{
         Step,
         tests::{at, id, policy, verified},
     },
-    policy::origin::tests::absent,
+    policy::{Channel, origin::tests::absent},
 };
 
 /// The credential of the first message ends at second 100; the grace is 30 seconds.
@@ -48,7 +48,7 @@ struct Rig {
 fn open(policy: &RoutePolicy) -> Session {
     let text = br#"{"auth":{"token":"t"},"data":0}"#;
     let Step::AwaitMessage(needs, None) =
-        handshake::begin(id(1), absent(), None, policy, at(0).mono)
+        handshake::begin(id(1), absent(), None, Channel::BARE, policy, at(0).mono)
     else {
         panic!("it waits for a message");
     };

@@ -51,7 +51,7 @@ impl Checking {
         if let Err(rejection) = handshake::check_demands(principal, cx.policy) {
             return self.rejected(rejection, cx);
         }
-        let Some(lease) = Lease::granted(principal.expires, cx.policy, cx.now) else {
+        let Some(lease) = Lease::granted(principal, cx.policy, cx.now) else {
             return self.rejected(Rejection::TokenExpired, cx);
         };
         cx.core.principal = principal.succeeding(&cx.core.principal);

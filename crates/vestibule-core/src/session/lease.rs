@@ -1,8 +1,11 @@
 //! How long a connection may stay authenticated without a refresh.
 
+use core::time::Duration;
+
 use crate::{
+    authn::{Principal, Proof},
     policy::RoutePolicy,
-    time::{Mono, Now, UnixTime},
+    time::{Mono, Now},
 };
 
 /// A date on somebody's credential, turned once into a deadline on our own clock. A wall clock that
@@ -15,9 +18,15 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// From the credential's end plus the route's grace; `None` where that has passed already.
-    pub fn granted(expires: UnixTime, policy: &RoutePolicy, now: Now) -> Option<Self> {
-        let remaining = now.wall.until(expires.after(policy.expiry_grace));
+    /// From the credential's end plus the route's grace; `None` where that has passed already. A
+    /// certificate has no grace: that is the time to present something newer, and there is nothing
+    /// newer on the same connection.
+    pub fn granted(principal: &Principal, policy: &RoutePolicy, now: Now) -> Option<Self> {
+        let grace = match principal.mechanism.proof() {
+            Proof::Token | Proof::Response => policy.expiry_grace,
+            Proof::Connection => Duration::ZERO,
+        };
+        let remaining = now.wall.until(principal.expires.after(grace));
         if remaining.is_zero() {
             return None;
         }

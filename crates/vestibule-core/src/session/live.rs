@@ -3,7 +3,7 @@
 use super::{Closing, Context, Input, Lease, Renewing, State};
 use crate::{
     authn::{
-        Credential, Question,
+        Credential, Proof, Question,
         message::{ClientMessage, TryAgain},
     },
     rejection::Rejection,
@@ -55,7 +55,12 @@ impl Live {
     }
 
     fn present(self, credential: Credential, cx: &mut Context<'_>) -> State {
-        if !cx.policy.mechanisms.contains(&credential.mechanism) {
+        let renews = match credential.mechanism.proof() {
+            Proof::Token | Proof::Response => cx.policy.mechanisms.contains(&credential.mechanism),
+            // What the connection proves has not become newer.
+            Proof::Connection => false,
+        };
+        if !renews {
             cx.core.tell_rejected(Rejection::MechanismNotAllowed, TryAgain::Yes);
             return State::Live(self);
         }

@@ -167,8 +167,7 @@ impl Session {
             return Err(Rejection::IdentityChanged);
         }
         handshake::check_demands(principal, policy)?;
-        let lease =
-            Lease::granted(principal.expires, policy, now).ok_or(Rejection::TokenExpired)?;
+        let lease = Lease::granted(principal, policy, now).ok_or(Rejection::TokenExpired)?;
         let renewed = match &mut self.state {
             State::Live(Live { lease })
             | State::Renewing(Renewing { lease })

@@ -54,7 +54,7 @@ impl Renewing {
         if let Err(rejection) = handshake::check_demands(principal, cx.policy) {
             return self.kept(rejection, cx);
         }
-        let Some(lease) = Lease::granted(principal.expires, cx.policy, cx.now) else {
+        let Some(lease) = Lease::granted(principal, cx.policy, cx.now) else {
             return self.kept(Rejection::TokenExpired, cx);
         };
         cx.core.principal = principal.succeeding(&cx.core.principal);

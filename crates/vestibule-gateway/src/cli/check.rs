@@ -3,7 +3,8 @@
 
 use std::{io, io::Write, path::Path};
 
-use vestibule_core::policy::RoutePolicy;
+use vestibule_core::{authn::Mechanism, policy::RoutePolicy};
+use vestibule_verify::certificate::{Mapping, Pattern};
 
 use super::{CommandError, Exit, FILE, Named, World, configures};
 use crate::config::{
@@ -48,7 +49,7 @@ pub(super) fn count(report: &Report, path: &Path) -> String {
 
 /// One line for each listener, issuer and route.
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
-    let Config { server, log: _, issuers, routes, store, auth, admin } = config;
+    let Config { server, log: _, issuers, certificates, routes, store, auth, admin } = config;
     let Server { listen, tls, trusted_proxies, workers, .. } = server;
     for address in listen {
         let how = if tls.is_some() { "wss" } else { "ws" };
@@ -71,8 +72,11 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     for issuer in issuers {
         writeln!(out, "issuer    {}", about_issuer(issuer))?;
     }
+    for mapping in certificates {
+        writeln!(out, "clients   {}", about_certificates(mapping))?;
+    }
     for route in routes {
-        writeln!(out, "route     {}", about_route(route, issuers))?;
+        writeln!(out, "route     {}", about_route(route, config))?;
     }
     Ok(())
 }
@@ -97,8 +101,15 @@ fn about_issuer(issuer: &IssuerConfig) -> String {
     format!("{name}: {who}, {audiences}, {keys}{algorithms}")
 }
 
-fn about_route(route: &Route, issuers: &[IssuerConfig]) -> String {
-    let Route { policy, issuers: trusted, upstreams, .. } = route;
+fn about_certificates(mapping: &Mapping) -> String {
+    let Mapping { name, issuer, subject_from, allowed, scopes: _, groups: _ } = mapping;
+    let allowed = join(allowed.iter().map(Pattern::as_str));
+    format!("{name}: certificates by {}, of {allowed}, as issuer {issuer}", subject_from.name())
+}
+
+fn about_route(route: &Route, config: &Config) -> String {
+    let Config { issuers, certificates, .. } = config;
+    let Route { policy, issuers: trusted, certificates: mapped, upstreams, .. } = route;
     let RoutePolicy { path, hosts, accept, mechanisms, scopes, .. } = policy;
     let upstreams = upstreams.iter().map(|upstream| {
         let scheme = if upstream.tls.is_some() { "wss" } else { "ws" };
@@ -106,6 +117,9 @@ fn about_route(route: &Route, issuers: &[IssuerConfig]) -> String {
     });
     let hosts = if hosts.is_empty() { String::new() } else { format!(" on {}", join(hosts)) };
     let names = trusted.iter().map(|index| issuers.get(*index).map_or("local", |one| &one.name));
+    let mapped = if mechanisms.contains(&Mechanism::External) { mapped } else { &[][..] };
+    let mapped = mapped.iter().filter_map(|index| Some(&*certificates.get(*index)?.name));
+    let names = names.chain(mapped);
     let scopes =
         if scopes.is_empty() { String::new() } else { format!(", scopes {}", join(scopes)) };
     format!(

@@ -1,7 +1,7 @@
 //! Where a credential may travel on a route, and how identity may be proven there.
 
 use vestibule_core::{
-    authn::{Mechanism, Proof},
+    authn::{Judge, Mechanism, Proof},
     policy::{Carrier, RoutePolicy, TokenInQuery},
 };
 
@@ -11,6 +11,7 @@ use super::{
     model::Sessions,
     per_message,
     read::{Complaint, Reader, choose, is_token, values},
+    routes::Known,
 };
 
 /// The cookie that login sets; the prefix binds it to this host and to TLS (RFC 6265bis section
@@ -25,7 +26,6 @@ pub(super) fn carriers(
 ) {
     let later = |text: &str| format!("{text:?} is not available yet");
     let accept = reader.some("accept", |text| match Carrier::from_name(text) {
-        Some(Carrier::Tls) => Err(Complaint::new(later(text))),
         Some(carrier) => Ok(carrier),
         None => {
             let names = Carrier::ALL.iter().map(|carrier| (carrier.name(), *carrier));
@@ -33,8 +33,8 @@ pub(super) fn carriers(
         }
     });
     let mechanisms = reader.some("mechanisms", |text| match text {
-        "webauthn" | "external" | "anonymous" => Err(Complaint::new(later(text))),
-        "ticket" | "session" | "api-key" | "public-key" | "scram-sha-256" if auth.is_none() => {
+        "webauthn" | "anonymous" => Err(Complaint::new(later(text))),
+        text if auth.is_none() && is_kept(text) => {
             let complaint = Complaint::new(format!("{text:?} is of the gateway's own making"));
             Err(complaint.help("write `[auth]`, the section that turns its own identities on"))
         }
@@ -94,6 +94,53 @@ pub(super) fn carriers(
     }
     check_proofs(reader, policy);
     per_message::per_message(reader, place(Carrier::PerMessage), policy);
+}
+
+/// Whether a mechanism is judged by what the gateway keeps.
+fn is_kept(name: &str) -> bool {
+    Mechanism::from_name(name).is_some_and(|mechanism| mechanism.judge() == Judge::Store)
+}
+
+/// What a connection proves can be proven where the gateway ends its TLS, and asks for it.
+pub(super) fn connections(reader: &mut Reader<'_>, known: Known<'_>, policy: &RoutePolicy) {
+    let Known { certificates, tls, .. } = known;
+    let takes = |mechanism| policy.mechanisms.contains(&mechanism);
+    let mechanisms = reader.place_of("mechanisms");
+    if takes(Mechanism::ScramSha256Plus) && tls.is_none() {
+        let message =
+            "\"scram-sha-256-plus\" is bound to the TLS connection, and the gateway ends none";
+        let fault = Fault::new(message, mechanisms.clone());
+        reader.report.push(fault.help("write `tls = { cert = \"…\", key = \"…\" }` in [server]"));
+    }
+    let travels = policy.accept.iter().any(|it| matches!(it, Carrier::Tls | Carrier::Message));
+    if !takes(Mechanism::External) {
+        if policy.accept.contains(&Carrier::Tls) {
+            let message = "`accept` has `tls`, and `mechanisms` does not have `external`";
+            reader.report.push(Fault::new(message, reader.place_of("accept")));
+        }
+        return;
+    }
+    let fault = if tls.is_none_or(|tls| tls.clients.is_none()) {
+        Fault::new("no client is asked for a certificate", mechanisms)
+            .help("write `client_ca = \"clients-ca.pem\"` in `tls` of [server]")
+    } else if certificates.is_empty() {
+        Fault::new("nobody says whom a certificate names", mechanisms)
+            .help("write a table [[certificates]]")
+    } else if !travels {
+        Fault::new(
+            "\"external\" is taken from nowhere: `accept` has neither `tls` nor `message`",
+            mechanisms,
+        )
+        .help("write `accept = [\"tls\", …]`")
+    } else if policy.origins.is_open() {
+        let message = "every page of the world could open a socket with the user's certificate";
+        Fault::new(message, reader.place_of("origins"))
+            .related(mechanisms, "certificates are taken here")
+            .help("list the origins, or do without certificates")
+    } else {
+        return;
+    };
+    reader.report.push(fault);
 }
 
 /// Who is to be asked back must be able to answer.

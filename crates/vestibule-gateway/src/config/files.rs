@@ -5,11 +5,13 @@ use std::{
     fs::File,
     io::{self, Read as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rustls::{
     RootCertStore,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
     sign::CertifiedKey,
 };
 use vestibule_verify::{
@@ -21,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::{
     fault::{Fault, Place, Report},
-    read::{Complaint, Reader},
+    read::{Complaint, Reader, Written},
 };
 
 /// Longest file that a configuration may name, in bytes.
@@ -42,6 +44,10 @@ pub(super) enum Purpose {
     Secret(usize),
     /// Certificates to trust.
     TrustRoots,
+    /// Certificates of the authorities that clients' certificates are by.
+    ClientRoots,
+    /// Lists of what those have withdrawn.
+    Revocations,
 }
 
 /// A file that was named, and where.
@@ -73,20 +79,36 @@ impl Files {
         key: &str,
         purpose: Purpose,
     ) -> Option<PathBuf> {
-        let written = reader.parsed(key, |text| {
-            if text.is_empty() || text.contains('\0') {
-                return Err(Complaint::new(format!("`{key}` is not the name of a file")));
-            }
-            if text.contains("-----BEGIN") || text.contains('\n') {
-                let complaint =
-                    Complaint::secretive(format!("`{key}` holds what belongs in a file"));
-                return Err(complaint.help("write it to a file, and the file's name here"));
-            }
-            Ok(self.base.join(text))
-        })?;
-        let path = written.value;
-        self.named.push(Named { path: path.clone(), purpose, place: written.place });
-        Some(path)
+        let written = reader.parsed(key, |text| self.name(key, text))?;
+        Some(self.named(written, purpose))
+    }
+
+    /// The same for a key with one name or several.
+    pub(super) fn read_some(
+        &mut self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        purpose: Purpose,
+    ) -> Option<Vec<PathBuf>> {
+        let written = reader.some(key, |text| self.name(key, text))?;
+        Some(written.into_iter().map(|written| self.named(written, purpose)).collect())
+    }
+
+    fn named(&mut self, written: Written<PathBuf>, purpose: Purpose) -> PathBuf {
+        let Written { value: path, place } = written;
+        self.named.push(Named { path: path.clone(), purpose, place });
+        path
+    }
+
+    fn name(&self, key: &str, text: &str) -> Result<PathBuf, Complaint> {
+        if text.is_empty() || text.contains('\0') {
+            return Err(Complaint::new(format!("`{key}` is not the name of a file")));
+        }
+        if text.contains("-----BEGIN") || text.contains('\n') {
+            let complaint = Complaint::secretive(format!("`{key}` holds what belongs in a file"));
+            return Err(complaint.help("write it to a file, and the file's name here"));
+        }
+        Ok(self.base.join(text))
     }
 
     /// Takes the name of a file that is made where it is not there.
@@ -108,6 +130,7 @@ impl Files {
     /// Opens every file, and reports those that cannot be used.
     pub(super) fn check(&self, report: &mut Report) {
         let mut chain: Option<(Vec<CertificateDer<'static>>, &Place)> = None;
+        let mut authorities: Option<Arc<RootCertStore>> = None;
         for Named { path, purpose, place } in &self.named {
             let bytes = match contents(path) {
                 Ok(bytes) => bytes,
@@ -125,7 +148,11 @@ impl Files {
                 Purpose::SigningKey => signs(&bytes),
                 Purpose::Jwks => jwks(&bytes),
                 Purpose::Secret(least) => secret(&bytes, *least),
-                Purpose::TrustRoots => trust_roots(&bytes),
+                Purpose::TrustRoots => trust_roots(&bytes).map(drop),
+                Purpose::ClientRoots => trust_roots(&bytes).map(|roots| {
+                    authorities = Some(roots.into());
+                }),
+                Purpose::Revocations => revocations(&bytes, authorities.clone()),
             };
             if let Err(complaint) = outcome {
                 let fault = complaint.at(place, report);
@@ -198,14 +225,37 @@ fn signs(pem: &[u8]) -> Result<(), Complaint> {
     })
 }
 
-fn trust_roots(pem: &[u8]) -> Result<(), Complaint> {
+fn trust_roots(pem: &[u8]) -> Result<RootCertStore, Complaint> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
         roots
             .add(certificate)
             .map_err(|error| Complaint::new(format!("a certificate cannot be used: {error}")))?;
     }
-    Ok(())
+    Ok(roots)
+}
+
+/// Every list of a PEM file.
+pub fn revocation_lists(pem: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let lists: Vec<_> = CertificateRevocationListDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("the file is not PEM: {error}"))?;
+    if lists.is_empty() {
+        return Err("the file has no list; one begins with `-----BEGIN X509 CRL-----`".to_owned());
+    }
+    Ok(lists)
+}
+
+fn revocations(pem: &[u8], authorities: Option<Arc<RootCertStore>>) -> Result<(), Complaint> {
+    let lists = revocation_lists(pem).map_err(Complaint::new)?;
+    // Whose they are was complained about already.
+    let Some(authorities) = authorities else { return Ok(()) };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    WebPkiClientVerifier::builder_with_provider(authorities, provider)
+        .with_crls(lists)
+        .build()
+        .map(drop)
+        .map_err(|error| Complaint::new(format!("a list cannot be used: {error}")))
 }
 
 fn jwks(json: &[u8]) -> Result<(), Complaint> {

@@ -20,7 +20,7 @@ const ACTIVE: &[(Section, &str)] = &[
 ];
 
 /// Sections that turn something on by being there.
-const OPTIONAL: &[Section] = &[Section::Store, Section::Auth];
+const OPTIONAL: &[Section] = &[Section::Certificates, Section::Store, Section::Auth];
 
 /// A configuration file that is complete, and explains every key.
 pub fn example() -> String {

@@ -10,6 +10,8 @@ pub enum Section {
     Log,
     /// `[[issuers]]`
     Issuers,
+    /// `[[certificates]]`
+    Certificates,
     /// `[[routes]]`
     Routes,
     /// `[store]`
@@ -28,6 +30,7 @@ impl Section {
         Self::Server,
         Self::Log,
         Self::Issuers,
+        Self::Certificates,
         Self::Routes,
         Self::Store,
         Self::Auth,
@@ -40,6 +43,7 @@ impl Section {
             Self::Server => "server",
             Self::Log => "log",
             Self::Issuers => "issuers",
+            Self::Certificates => "certificates",
             Self::Routes => "routes",
             Self::Store => "store",
             Self::Auth => "auth",
@@ -54,6 +58,7 @@ impl Section {
             Self::Server => "[server]",
             Self::Log => "[log]",
             Self::Issuers => "[[issuers]]",
+            Self::Certificates => "[[certificates]]",
             Self::Routes => "[[routes]]",
             Self::Store => "[store]",
             Self::Auth => "[auth]",
@@ -68,7 +73,7 @@ impl Section {
             Self::Server | Self::Log | Self::Store | Self::Auth | Self::Admin | Self::Tls => {
                 Shape::Once
             }
-            Self::Issuers | Self::Routes => Shape::Many,
+            Self::Issuers | Self::Certificates | Self::Routes => Shape::Many,
         }
     }
 
@@ -79,7 +84,12 @@ impl Section {
             Self::Log => "What is written to standard error.",
             Self::Issuers => {
                 "Who is trusted to say who somebody is. One table for each issuer of tokens; at \
-                 least one, but with `[auth]`."
+                 least one, but with `[auth]` or `[[certificates]]`."
+            }
+            Self::Certificates => {
+                "Whom clients' certificates name, where the gateway ends TLS (`client_ca` in \
+                 `[server.tls]`). One table for each kind of name; the first one of a route that \
+                 takes a certificate says whose it is."
             }
             Self::Routes => {
                 "What is served, and to whom. One table for each path; at least one. A route is for \
@@ -135,6 +145,8 @@ pub enum Kind {
     List,
     /// A string, or an array of strings.
     TextOrList,
+    /// A string that names a file, or an array of them.
+    FileOrList,
     /// A table of a section's own.
     Table(Section),
     /// A table of close codes.
@@ -152,6 +164,7 @@ impl Kind {
             Self::Flag => "boolean",
             Self::List => "list of strings",
             Self::TextOrList => "string or list of strings",
+            Self::FileOrList => "file or list of files",
             Self::Table(_) => "table",
             Self::Codes => "table of integers",
         }
@@ -201,7 +214,7 @@ macro_rules! keys {
 }
 
 use Absent::{Required, Value, Words};
-use Kind::{Codes, Duration, File, Flag, Integer, List, Table, Text, TextOrList};
+use Kind::{Codes, Duration, File, FileOrList, Flag, Integer, List, Table, Text, TextOrList};
 
 keys! {
     Server:
@@ -232,6 +245,16 @@ keys! {
         "The certificate chain (PEM), the own certificate first.";
     "key" File, Required, "\"key.pem\"",
         "The private key (PEM).";
+    "client_ca" File, Words("clients are asked for no certificate"), "\"clients-ca.pem\"",
+        "Certificates (PEM) of the authorities that clients' certificates are by. Each of them can \
+         vouch for every name that `[[certificates]]` takes.";
+    "client_crl" FileOrList, Words("nothing is looked up"), "[\"clients.crl\"]",
+        "Lists (PEM) of certificates that these authorities have withdrawn. There must be one of each \
+         authority in a chain; what no list is about is refused, and so is everything when its list is \
+         over. Read anew within a minute when they change.";
+    "client_auth" Text, Words("`optional`"), "\"optional\"",
+        "`optional` asks clients for a certificate, and lets them go on without; `required` ends TLS \
+         without one, on every path. A certificate that is not good ends TLS either way.";
 
     Log:
     "level" Text, Value("\"info\""), "\"info\"",
@@ -282,6 +305,22 @@ keys! {
         "How long fetched keys count when they cannot be fetched again, at most 7 days. Not less \
          than `refresh`.";
 
+    Certificates:
+    "name" Text, Required, "\"devices\"",
+        "What routes and logs call it.";
+    "subject_from" Text, Required, "\"san-uri\"",
+        "Where the subject is: `san-dns`, `san-uri` or `san-email`, a subject alternative name of that \
+         kind; `common-name`. The certificate must have exactly one of the kind.";
+    "allowed" List, Required, "[\"spiffe://example.com/device/*\"]",
+        "Subjects that count. `*` stands for one character or more, but for no dot of a DNS name, no \
+         slash of a URI, no `@` of a mail address; `\"*\"` alone is every name.";
+    "issuer" Text, Words("`name`"), "\"https://devices.example.com\"",
+        "The issuer of its principals, as the upstream and revocations call it.";
+    "scopes" List, Value("[]"), "[\"telemetry\"]",
+        "What its principals may do.";
+    "groups" List, Value("[]"), "[\"devices\"]",
+        "The groups that its principals are in.";
+
     Routes:
     "path" Text, Required, "\"/\"",
         "The path, with everything below it at a `/`.";
@@ -300,19 +339,25 @@ keys! {
         "[\"header\", \"cookie\", \"subprotocol\", \"message\"]",
         "Where a credential may travel: `header` (`Authorization: Bearer`), `cookie`, \
          `subprotocol`, `message` (the first message), `query` (for a `ticket`; for an access token \
-         only with `dangerous_token_in_query`). Or `per-message` alone: each message carries its own.";
+         only with `dangerous_token_in_query`), `tls` (a client certificate, for `external`). Of \
+         `cookie` and `tls`, which a browser sends by itself, the first one here counts. Or \
+         `per-message` alone: each message carries its own.";
     "cookie" Text, Words("with `[auth]` the one that login sets, else no cookie"), "\"session\"",
         "The cookie that holds a token; `accept` must have `cookie`.";
     "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\", \"ticket\", \"session\"]",
         "How identity may be proven: `bearer`, an access token; with `[auth]` also `ticket`, which \
          was bought with another credential and is good once; `session`, a session token; `api-key`; \
          `public-key`, whose client signs a challenge; `scram-sha-256`, \
-         a password that does not travel.";
+         a password that does not travel; where the gateway ends TLS `scram-sha-256-plus`, the same \
+         bound to the connection; `external`, a client certificate, which alone in the list is \
+         required.";
     "sessions" Text, Value("\"off\""), "\"issue\"",
         "Whether `accepted` hands out a session token, which authenticates a reconnect to this route: \
          `issue`; `rotate` replaces it each time it is used; `off`. `mechanisms` must have `session`.";
     "issuers" List, Words("all of them"), "[\"idp\"]",
         "Names of the issuers whose tokens count here; the gateway's own is called `local`.";
+    "certificates" List, Words("all of them"), "[\"devices\"]",
+        "Names of the `[[certificates]]` that count here, with the mechanism `external`.";
     "scopes" List, Value("[]"), "[\"chat\"]",
         "What a token must allow; all of these.";
     "acr" List, Value("[]"), "[\"urn:example:gold\"]",

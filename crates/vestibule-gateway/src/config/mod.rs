@@ -27,6 +27,7 @@
 mod address;
 mod auth;
 mod carriers;
+mod certificates;
 mod fault;
 mod files;
 mod init;
@@ -52,21 +53,23 @@ use std::{
 pub(crate) use self::carriers::LOGIN_COOKIE;
 use self::{
     auth::{AuthWritten, Kept},
+    certificates::CertificatesWritten,
     files::Files,
     issuers::IssuerWritten,
     raw::{Node, Reading, TABLES, Table, Value},
     read::{Reader, Written},
-    routes::RouteWritten,
+    routes::{Known, RouteWritten},
     server::ServerWritten,
 };
 pub use self::{
     fault::{Colour, Fault, Place, Report, Severity},
-    files::{NAMED_FILE_BYTES, signing_key, without_newline},
+    files::{NAMED_FILE_BYTES, revocation_lists, signing_key, without_newline},
     init::{example, reference},
     keys::{Absent, KEYS, Key, Kind, Section, Shape},
     model::{
-        Admin, Assertion, Auth, Compression, Config, DangerousHttp, IdentityPreset, IssuerConfig,
-        KeySource, Log, LogFormat, Route, Server, Sessions, Store, Tls, Upstream, UpstreamTls,
+        Admin, Assertion, Auth, ClientAuth, ClientTls, Compression, Config, DangerousHttp,
+        IdentityPreset, IssuerConfig, KeySource, Log, LogFormat, Route, Server, Sessions, Store,
+        Tls, Upstream, UpstreamTls,
     },
     raw::{FILE_BYTES, RawConfig},
 };
@@ -195,8 +198,10 @@ fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Co
         let kept = if auth.is_some() || admin.is_some() { Kept::Something } else { Kept::Nothing };
         auth::default_store(files, kept)
     });
+    let certificates = certificates(root, &server, report);
     let mut issuers: Vec<IssuerWritten> = Vec::new();
-    let needed = if auth.is_some() { Needed::No } else { Needed::Yes };
+    let others = auth.is_some() || !certificates.is_empty();
+    let needed = if others { Needed::No } else { Needed::Yes };
     for node in many(root, Section::Issuers, needed, report) {
         if let Some(mut reader) = Reader::new(Section::Issuers, node, report) {
             let issuer = issuers::issuer(&mut reader, &issuers, files);
@@ -207,9 +212,11 @@ fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Co
         report.push(fault);
     }
     let mut routes: Vec<RouteWritten> = Vec::new();
+    let (tls, auth_known) = (server.tls.as_ref(), auth.as_ref());
+    let known = Known { issuers: &issuers, certificates: &certificates, auth: auth_known, tls };
     for node in many(root, Section::Routes, Needed::Yes, report) {
         if let Some(mut reader) = Reader::new(Section::Routes, node, report)
-            && let Some(route) = routes::route(&mut reader, &issuers, auth.as_ref(), files)
+            && let Some(route) = routes::route(&mut reader, known, files)
         {
             if let Some(fault) = routes::compare(&routes, &route) {
                 report.push(fault);
@@ -227,7 +234,25 @@ fn understand(root: &Table, files: &mut Files, report: &mut Report) -> Option<Co
     };
     let routes = routes.into_iter().map(|written| named(written.route)).collect();
     let auth = auth.map(|written| written.auth);
-    Some(Config { server, log, issuers, routes, store, auth, admin })
+    let certificates = certificates.into_iter().map(|written| written.mapping);
+    let certificates = certificates.collect::<Option<Vec<_>>>()?;
+    Some(Config { server, log, issuers, certificates, routes, store, auth, admin })
+}
+
+/// Whom certificates name.
+fn certificates(root: &Table, server: &Server, report: &mut Report) -> Vec<CertificatesWritten> {
+    let mut written: Vec<CertificatesWritten> = Vec::new();
+    for node in many(root, Section::Certificates, Needed::No, report) {
+        let Some(mut reader) = Reader::new(Section::Certificates, node, report) else { continue };
+        if written.is_empty() && server.tls.as_ref().is_none_or(|tls| tls.clients.is_none()) {
+            let message = "no client is asked for a certificate";
+            let fault = Fault::new(message, reader.place.clone());
+            reader.report.push(fault.help("write `client_ca = \"…\"` in `tls` of [server]"));
+        }
+        let one = certificates::certificates(&mut reader, &written);
+        written.push(one);
+    }
+    written
 }
 
 /// What principals call their issuers, in the order in which routes refer to them.

@@ -6,7 +6,7 @@ use std::{net::SocketAddr, num::NonZero, path::PathBuf, sync::Arc, time::Duratio
 
 use ipnet::IpNet;
 use vestibule_core::policy::RoutePolicy;
-use vestibule_verify::jwt::Algorithm;
+use vestibule_verify::{certificate::Mapping, jwt::Algorithm};
 
 /// A gateway, as it was configured.
 #[derive(Clone, Debug)]
@@ -15,9 +15,11 @@ pub struct Config {
     pub server: Server,
     /// What is written about the work.
     pub log: Log,
-    /// Who is trusted to say who somebody is; at least one, but with [`Config::auth`]. Behind the
-    /// last one, at [`Config::local_issuer`], stands the gateway itself.
+    /// Who is trusted to say who somebody is; at least one, but with [`Config::auth`] or
+    /// [`Config::certificates`]. Behind the last one, at [`Config::local_issuer`], stands the gateway itself.
     pub issuers: Vec<IssuerConfig>,
+    /// Whom clients' certificates name.
+    pub certificates: Vec<Mapping>,
     /// What is served; at least one.
     pub routes: Vec<Arc<Route>>,
     /// Where things are kept.
@@ -56,6 +58,29 @@ pub struct Tls {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// How clients' certificates are judged; `None` asks for none.
+    pub clients: Option<ClientTls>,
+}
+
+/// How clients' certificates are judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientTls {
+    /// Certificates (PEM) of the authorities that count.
+    pub ca: PathBuf,
+    /// Lists (PEM) of what these have withdrawn; empty does not look. With one, whatever no list is
+    /// about is refused, and so is what only a list that is over is about.
+    pub crls: Vec<PathBuf>,
+    /// Whether there must be one.
+    pub auth: ClientAuth,
+}
+
+/// Whether a client must show a certificate to be heard at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// It is asked for one, and may have none.
+    Optional,
+    /// Without one there is no TLS.
+    Required,
 }
 
 /// What is logged, and how.
@@ -204,8 +229,10 @@ pub struct Route {
     /// Who gets in.
     pub policy: RoutePolicy,
     /// Whose tokens count: indexes into [`Config::issuers`], or [`Config::local_issuer`], in the
-    /// order written; at least one, none twice.
+    /// order written; none twice, and at least one where there are any.
     pub issuers: Box<[usize]>,
+    /// Which certificates count: indexes into [`Config::certificates`], in the order written.
+    pub certificates: Box<[usize]>,
     /// The same, as principals name them.
     pub issuer_names: Box<[Arc<str>]>,
     /// What its tickets and session tokens are bound to: unique among routes.

@@ -281,7 +281,8 @@ fn address(name: &str, place: &Place) -> Result<Address, Box<Fault>> {
             | Kind::Integer
             | Kind::Flag
             | Kind::List
-            | Kind::TextOrList => "the name ends with the key".to_owned(),
+            | Kind::TextOrList
+            | Kind::FileOrList => "the name ends with the key".to_owned(),
         };
         return Err(Box::new(fault(message).help(help)));
     }
@@ -333,7 +334,7 @@ impl Variable {
                 "false" => Value::Flag(false),
                 _ => text(),
             },
-            Kind::List | Kind::TextOrList => Value::List(self.items(value)),
+            Kind::List | Kind::TextOrList | Kind::FileOrList => Value::List(self.items(value)),
         };
         Node { value, place }
     }

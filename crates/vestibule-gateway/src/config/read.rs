@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
             Kind::Integer => "an integer",
             Kind::Flag => "true or false",
             Kind::List => "an array of strings",
-            Kind::TextOrList => "a string or an array of strings",
+            Kind::TextOrList | Kind::FileOrList => "a string or an array of strings",
             Kind::Table(_) => "a table",
             Kind::Codes => "a table of integers",
         };
@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
         let node = self.node(key)?;
         let items = match (&node.value, self.kind(key)) {
             (Value::List(items), _) => items.as_slice(),
-            (Value::Text(_), Kind::TextOrList) => std::slice::from_ref(node),
+            (Value::Text(_), Kind::TextOrList | Kind::FileOrList) => std::slice::from_ref(node),
             _ => {
                 self.wrong_type(key, node);
                 return None;

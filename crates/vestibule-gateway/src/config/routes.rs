@@ -14,10 +14,11 @@ use super::{
     address,
     auth::AuthWritten,
     carriers,
+    certificates::CertificatesWritten,
     fault::{Fault, Place},
     files::{Files, Purpose},
     issuers::{self, IssuerWritten},
-    model::{Assertion, Compression, IdentityPreset, Route, Upstream},
+    model::{Assertion, Compression, IdentityPreset, Route, Tls, Upstream},
     raw::{Entry, Value},
     read::{Complaint, Reader, Written, choose, integer, is_token, values},
     suggest,
@@ -34,13 +35,22 @@ pub(super) struct RouteWritten {
     pub(super) place: Place,
 }
 
+/// What was read before the routes, which refer to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub(super) issuers: &'a [IssuerWritten],
+    pub(super) certificates: &'a [CertificatesWritten],
+    pub(super) auth: Option<&'a AuthWritten>,
+    pub(super) tls: Option<&'a Tls>,
+}
+
 /// Reads one table. `None` where it has no path or leads nowhere.
 pub(super) fn route(
     reader: &mut Reader<'_>,
-    issuers: &[IssuerWritten],
-    auth: Option<&AuthWritten>,
+    known: Known<'_>,
     files: &mut Files,
 ) -> Option<RouteWritten> {
+    let Known { issuers, auth, .. } = known;
     let path = reader.parsed("path", |text| {
         let path = RoutePath::parse(text)?;
         match auth {
@@ -56,6 +66,7 @@ pub(super) fn route(
     }
     let upstreams = upstreams(reader, files);
     let issuers = trusted(reader, issuers, auth);
+    let certificates = mapped(reader, known.certificates);
     let (identity, assertion) = identity(reader);
     let compression = reader
         .choice("compression", &[("auto", Compression::Auto), ("off", Compression::Off)])
@@ -67,10 +78,11 @@ pub(super) fn route(
         text => choose("dialect", text, &[("native", ())]),
     });
     // A stand-in, so that the other keys of a route without a path are read, too.
-    let known = path.as_ref().map(|path| path.value.clone());
-    let mut policy = RoutePolicy::new(known.or_else(|| RoutePath::parse("/").ok())?);
+    let written = path.as_ref().map(|path| path.value.clone());
+    let mut policy = RoutePolicy::new(written.or_else(|| RoutePath::parse("/").ok())?);
     who(reader, &mut policy);
     carriers::carriers(reader, auth, &mut policy);
+    carriers::connections(reader, known, &policy);
     let sessions = carriers::sessions(reader, auth, &policy);
     spans(reader, &mut policy);
     manners(reader, &mut policy);
@@ -84,6 +96,7 @@ pub(super) fn route(
     let route = Route {
         policy,
         issuers,
+        certificates,
         issuer_names,
         binding,
         upstreams,
@@ -179,6 +192,24 @@ fn trusted(
     list.map_or_else(|| (0..local + usize::from(auth.is_some())).collect(), values)
 }
 
+/// Which certificates count, as indexes.
+fn mapped(reader: &mut Reader<'_>, written: &[CertificatesWritten]) -> Box<[usize]> {
+    let names = || written.iter().filter_map(CertificatesWritten::name);
+    let list = reader.some("certificates", |text| {
+        let found = written.iter().position(|one| one.name() == Some(text));
+        found.ok_or_else(|| {
+            let complaint =
+                Complaint::new(format!("there are no [[certificates]] called {text:?}"));
+            match suggest::nearest(text, names()) {
+                Some(name) => complaint.help(format!("did you mean {name:?}?")),
+                None if written.is_empty() => complaint,
+                None => complaint.help(format!("there is {}", suggest::join(names()))),
+            }
+        })
+    });
+    list.map_or_else(|| (0..written.len()).collect(), values)
+}
+
 /// Who may ask: hosts, origins, scopes.
 fn who(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
     let hosts = reader.some("hosts", |text| {
@@ -208,15 +239,7 @@ fn who(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
         let message = "`*` is every page already";
         reader.report.push(Fault::warning(message, open.place.clone()));
     }
-    let scopes = reader.some("scopes", |text| {
-        // RFC 6749 section 3.3
-        let legal = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
-        if text.is_empty() || !text.chars().all(legal) {
-            let complaint = Complaint::new(format!("{text:?} is no scope (RFC 6749 section 3.3)"));
-            return Err(complaint.help("write each scope as a string of its own, without spaces"));
-        }
-        Ok(text.into())
-    });
+    let scopes = reader.some("scopes", scope);
     policy.scopes = scopes.map(values).unwrap_or_default();
     policy.assurance = assurance(reader);
 }
@@ -236,6 +259,16 @@ fn assurance(reader: &mut Reader<'_>) -> Assurance {
         list.map(values).unwrap_or_default()
     };
     Assurance { contexts: named("acr"), methods: named("amr") }
+}
+
+/// One scope (RFC 6749 section 3.3).
+pub(super) fn scope(text: &str) -> Result<Box<str>, Complaint> {
+    let legal = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
+    if text.is_empty() || !text.chars().all(legal) {
+        let complaint = Complaint::new(format!("{text:?} is no scope (RFC 6749 section 3.3)"));
+        return Err(complaint.help("write each scope as a string of its own, without spaces"));
+    }
+    Ok(text.into())
 }
 
 /// Every span of time.

@@ -15,7 +15,7 @@ use super::{
     fault::Fault,
     files::{Files, Purpose},
     keys::Section,
-    model::{Admin, Log, LogFormat, Server, Tls},
+    model::{Admin, ClientAuth, ClientTls, Log, LogFormat, Server, Tls},
     raw::Node,
     read::{Complaint, Reader, Written, values},
     suggest,
@@ -102,7 +102,28 @@ fn tls(node: &Node, reader: &mut Reader<'_>, files: &mut Files) -> Option<Tls> {
             inner.missing(name);
         }
     }
-    Some(Tls { cert: cert?, key: key? })
+    let clients = client_tls(&mut inner, files);
+    Some(Tls { cert: cert?, key: key?, clients })
+}
+
+/// What clients are asked to show, beside what they are shown.
+fn client_tls(reader: &mut Reader<'_>, files: &mut Files) -> Option<ClientTls> {
+    let ca = files.read(reader, "client_ca", Purpose::ClientRoots);
+    let crls = files.read_some(reader, "client_crl", Purpose::Revocations).unwrap_or_default();
+    let names = [("optional", ClientAuth::Optional), ("required", ClientAuth::Required)];
+    let auth = reader.choice("client_auth", &names).unwrap_or(ClientAuth::Optional);
+    if reader.node("client_ca").is_none() {
+        for name in ["client_crl", "client_auth"] {
+            if let Some(node) = reader.node(name) {
+                let message = format!(
+                    "`{name}` is about client certificates, and no authority of theirs is named"
+                );
+                let fault = Fault::new(message, node.place.clone());
+                reader.report.push(fault.help("write `client_ca = \"clients-ca.pem\"`"));
+            }
+        }
+    }
+    Some(ClientTls { ca: ca?, crls, auth })
 }
 
 /// Reads `[log]`.

@@ -9,9 +9,6 @@ use super::{
 const SECRETIVE: &[&str] =
     &["secret", "password", "passwd", "token", "private", "key", "credential"];
 
-/// Keys that the design has and this version has not.
-const LATER: &[(Section, &str)] = &[(Section::Server, "client_ca"), (Section::Tls, "client_ca")];
-
 /// Sections that the design has and this version has not.
 const LATER_SECTIONS: &[&str] = &["users", "tickets", "sessions"];
 
@@ -45,9 +42,6 @@ pub(super) fn join<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// A key that the section does not have.
 pub(super) fn unknown_key(written: &str, section: Section, place: Place) -> Fault {
     let header = section.header();
-    if LATER.contains(&(section, written)) {
-        return Fault::new(format!("`{written}` is not available yet"), place);
-    }
     let fault = Fault::new(format!("there is no key {written:?} in {header}"), place);
     let elsewhere: Vec<_> =
         KEYS.iter().filter(|key| key.name == written).map(|key| key.section.header()).collect();

@@ -213,6 +213,8 @@ impl Control {
                 deadline,
                 purpose: Purpose::Other,
                 scene: stage.as_deref().map(|stage| stage.scene(peer)),
+                // That of a live connection is never newer.
+                certificate: None,
             };
             let verdict = worker.answer(question, asking).await.verdict;
             worker.relay.signal(key, Signal::Verdict(verdict));

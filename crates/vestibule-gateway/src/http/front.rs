@@ -3,12 +3,12 @@
 use std::{net::IpAddr, rc::Rc, sync::Arc};
 
 use tokio::time::{timeout, timeout_at};
-use tracing::debug;
+use tracing::{debug, info};
 use vestibule_core::{
     handshake::{self, Manner},
     limits,
     policy::{
-        Host, RejectStyle,
+        Certificate, Channel, ChannelBinding, Host, RejectStyle,
         carrier::{self, Presented},
         forwarded::{self, Forwarded, Trust},
         origin::{Asked, OriginAllowed, Transport},
@@ -94,7 +94,7 @@ pub async fn drive(socket: Watched, peer: IpAddr, worker: Rc<Worker>) {
             return turn_away(link, peer, rejection, &worker).await;
         }
     };
-    let opened = timeout_at(worker.instant(deadline), secure(socket, &worker)).await;
+    let opened = timeout_at(worker.instant(deadline), secure(socket, peer, &worker)).await;
     let Ok(Some((mut link, transport))) = opened else { return };
     let mut arrival = Arrival { peer, transport, place, accepted };
     loop {
@@ -171,11 +171,12 @@ async fn welcome(
         let deadline = accepted.after(limits::AUTH_DEADLINE);
         return endpoints::serve(link, head, endpoint, &forwarded, deadline, &worker).await;
     }
-    match understand(&head, &forwarded, &worker) {
+    let channel = channel(&link, worker.shared.trusts(peer));
+    match understand(&head, &forwarded, channel, &worker) {
         Ok(Understood { upgrade, route, presented, origin }) => {
             let request = Request { head, upgrade, route, presented, forwarded };
             let granted = None;
-            let guest = Guest { link, request, worker, place, client, accepted, granted };
+            let guest = Guest { link, request, worker, place, client, channel, accepted, granted };
             line::walk(guest, origin).await;
         }
         Err(Stopped { rejection, route, understood }) => {
@@ -195,6 +196,24 @@ async fn welcome(
     None
 }
 
+/// What the connection proves of the client. The certificate of a proxy that is trusted says who the
+/// proxy is, and its TLS is not the client's.
+fn channel(link: &Link, peer: Trust) -> Channel {
+    match peer {
+        Trust::Proxy => Channel::BARE,
+        Trust::Stranger => Channel {
+            certificate: match link.certificate() {
+                Some(_) => Certificate::Verified,
+                None => Certificate::Absent,
+            },
+            binding: match link.exporter() {
+                Some(_) => ChannelBinding::TlsExporter,
+                None => ChannelBinding::None,
+            },
+        },
+    }
+}
+
 /// Refuses somebody for whom there is no place. Those are not counted, so that few are told why.
 async fn turn_away(link: Link, peer: IpAddr, rejection: Rejection, worker: &Worker) {
     worker.refused(Seen::stranger(peer), rejection);
@@ -203,14 +222,22 @@ async fn turn_away(link: Link, peer: IpAddr, rejection: Rejection, worker: &Work
     }
 }
 
-async fn secure(socket: Watched, worker: &Worker) -> Option<(Link, Transport)> {
+async fn secure(socket: Watched, peer: IpAddr, worker: &Worker) -> Option<(Link, Transport)> {
     let Some(acceptor) = &worker.shared.acceptor else {
         return Some((Link::new(Socket::Plain(socket)), Transport::Plain));
     };
     match acceptor.accept(socket).await {
         Ok(stream) => Some((Link::new(Socket::Tls(Box::new(stream.into()))), Transport::Tls)),
         Err(error) => {
-            debug!(%error, "TLS handshake failed");
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+            if let Some(
+                rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented,
+            ) = cause
+            {
+                info!(%peer, reason = %error, "client certificate refused");
+            } else {
+                debug!(%error, "TLS handshake failed");
+            }
             None
         }
     }
@@ -256,6 +283,7 @@ struct Understood {
 fn understand(
     head: &RequestHead,
     forwarded: &Forwarded,
+    channel: Channel,
     worker: &Worker,
 ) -> Result<Understood, Stopped> {
     let path = head.path()?;
@@ -267,7 +295,10 @@ fn understand(
     let origin =
         check_origin(head, &forwarded.host, forwarded.transport, &route).map_err(on_route)?;
     match carrier::collect(head, &upgrade, &route.policy) {
-        Ok(presented) => Ok(Understood { upgrade, route, presented, origin }),
+        Ok(presented) => {
+            let presented = presented.over(channel, &route.policy);
+            Ok(Understood { upgrade, route, presented, origin })
+        }
         Err(rejection) => {
             Err(Stopped { rejection, route: Some(route), understood: Some((origin, upgrade)) })
         }

@@ -8,7 +8,7 @@ use vestibule_authority::{Scene, sessions::Granted};
 use vestibule_core::{
     authn::ConnectionId,
     handshake::{self, Admission, Manner, NeedsMessage, NeedsResponse, Refusal, Step},
-    policy::{RoutePolicy, origin::OriginAllowed},
+    policy::{Certificate, Channel, RoutePolicy, origin::OriginAllowed},
     rejection::Rejection,
     relay::Reserved,
     time::{Mono, Now},
@@ -39,6 +39,8 @@ pub struct Guest {
     pub place: Place,
     /// The address that counts.
     pub client: IpAddr,
+    /// What its connection proves.
+    pub channel: Channel,
     /// When its socket was accepted.
     pub accepted: Mono,
     /// The session token that it will be told.
@@ -100,6 +102,14 @@ impl Guest {
         self.scene(&host).map(Stage::of)
     }
 
+    /// The client's certificate, where it has shown one.
+    fn certificate(&self) -> Option<&[u8]> {
+        match self.channel.certificate {
+            Certificate::Verified => self.link.certificate(),
+            Certificate::Absent => None,
+        }
+    }
+
     async fn upgrade(&mut self) -> Result<(), Stop> {
         let subprotocol = self.promised().or_else(|| self.marker());
         let answer = upgrade::switching(&self.request.upgrade.key, subprotocol, None);
@@ -128,7 +138,8 @@ enum Stop {
 pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
     let id = guest.worker.shared.next_id();
     let credential = guest.request.presented.credential.take();
-    let mut step = handshake::begin(id, origin, credential, guest.policy(), guest.accepted);
+    let (channel, policy) = (guest.channel, guest.policy());
+    let mut step = handshake::begin(id, origin, credential, channel, policy, guest.accepted);
     let mut upgraded = Upgraded::NotYet;
     let mut assembler = match guest.reserved() {
         Reserved::Every { most } => FirstMessage::up_to(most),
@@ -146,7 +157,8 @@ pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
                 let seen = guest.seen();
                 let host = guest.request.forwarded.host.to_string();
                 let scene = guest.scene(&host);
-                let asking = Asking { seen: &seen, route, deadline, purpose, scene };
+                let certificate = guest.certificate();
+                let asking = Asking { seen: &seen, route, deadline, purpose, scene, certificate };
                 let answering = guest.worker.answer(question, asking);
                 let Answered { verdict, rotated } = answering.await;
                 guest.granted = rotated;

@@ -2,12 +2,14 @@
 
 use std::io;
 
+use rustls::{ProtocolVersion, ServerConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::timeout,
 };
 use tokio_rustls::TlsStream;
 use vestibule_core::limits;
+use vestibule_verify::scram::TlsExporter;
 
 use crate::relay::{Seat, Watched};
 
@@ -41,6 +43,9 @@ pub struct Link {
 
 const CHUNK: usize = 4096;
 
+/// The label of RFC 9266 section 4.2.
+const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
+
 impl Link {
     /// Nothing read yet.
     pub fn new(socket: Socket) -> Self {
@@ -70,6 +75,35 @@ impl Link {
     /// Where it will be relayed.
     pub fn seat(&self) -> &Seat {
         self.socket.seat()
+    }
+
+    /// The certificate that the other side has shown, and TLS has verified.
+    pub fn certificate(&self) -> Option<&[u8]> {
+        let certificates = self.ended()?.peer_certificates()?;
+        certificates.first().map(AsRef::as_ref)
+    }
+
+    /// What an exchange is bound to this connection by (RFC 9266). Not before TLS 1.3, where peers
+    /// disagree about it, and it does not name the connection without RFC 7627.
+    pub fn exporter(&self) -> Option<TlsExporter> {
+        let connection = self.ended()?;
+        match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => {
+                connection.export_keying_material([0; 32], EXPORTER, Some(&[])).ok()
+            }
+            Some(_) | None => None,
+        }
+    }
+
+    /// TLS that we have ended.
+    fn ended(&self) -> Option<&ServerConnection> {
+        match &self.socket {
+            Socket::Tls(stream) => match &**stream {
+                TlsStream::Server(stream) => Some(stream.get_ref().1),
+                TlsStream::Client(_) => None,
+            },
+            Socket::Plain(_) => None,
+        }
     }
 
     /// Forgets the first bytes.

@@ -208,7 +208,7 @@ async fn relay(
     let reserved = guest.reserved();
     let origin = guest.request.origin().map(Into::into);
     let stage = guest.stage();
-    let Guest { link, request, worker, place, client, accepted: _, granted } = guest;
+    let Guest { link, request, worker, place, client, channel: _, accepted: _, granted } = guest;
     drop(place);
     let route = request.route;
     let name = worker.shared.name(id);
@@ -245,6 +245,8 @@ async fn in_session(guest: &mut Guest, admission: Admission) -> Admission {
     let shared = &guest.worker.shared;
     let wanted = match (route.sessions, admission.principal().mechanism) {
         (Sessions::Off, _) | (Sessions::Issue, Mechanism::Session) => false,
+        // It would outlive the certificate, and be good without its key.
+        (Sessions::Issue | Sessions::Rotate, Mechanism::External) => false,
         (Sessions::Issue | Sessions::Rotate, _) => admission.is_told(&route.policy),
     };
     if let (None, true, Some(identities)) = (&guest.granted, wanted, &shared.kept.identities) {

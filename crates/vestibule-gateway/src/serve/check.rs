@@ -12,7 +12,10 @@ use vestibule_core::{
     rejection::Rejection,
     time::{Mono, Now, UnixTime},
 };
-use vestibule_verify::Refused;
+use vestibule_verify::{
+    Refused,
+    certificate::{self, ClientCertificate},
+};
 
 use super::{Seen, Worker};
 use crate::config::{Route, Sessions};
@@ -48,6 +51,8 @@ pub struct Asking<'a> {
     pub purpose: Purpose,
     /// What a client that can be asked back signs; `None` where it cannot.
     pub scene: Option<Scene<'a>>,
+    /// The certificate that the client itself has shown, and TLS has verified; `None` has shown none.
+    pub certificate: Option<&'a [u8]>,
 }
 
 type Known = Result<(Verified, Option<Granted>), Refused>;
@@ -70,14 +75,20 @@ impl Worker {
     /// Has a question answered: at once where that is possible, else within the time
     /// there is.
     pub async fn answer(&self, question: Question, asking: Asking<'_>) -> Answered {
-        let Asking { seen, route, deadline, .. } = asking;
+        let Asking { seen, route, deadline, certificate, .. } = asking;
         let began = self.shared.clock.now();
         let wall = began.wall;
         let (asker, asked) = question.split();
         let (known, mechanism) = match &asked {
-            Asked::Credential(credential) => {
-                (self.known(credential, route, wall), credential.mechanism)
-            }
+            Asked::Credential(credential) => match credential.mechanism.judge() {
+                Judge::Transport => {
+                    let known = self.by_certificate(certificate, route, wall);
+                    (Some(known), credential.mechanism)
+                }
+                Judge::Issuer | Judge::Store => {
+                    (self.known(credential, route, wall), credential.mechanism)
+                }
+            },
             Asked::Response(_, Response::Message(_)) => (None, Mechanism::ScramSha256),
             Asked::Response(_, Response::Signature(_) | Response::SshSig(_)) => {
                 (None, Mechanism::PublicKey)
@@ -113,7 +124,7 @@ impl Worker {
 
     /// What can be found out with a wait.
     async fn find(&self, asked: Asked, asking: Asking<'_>) -> Found {
-        let Asking { seen, route, deadline: _, purpose, scene } = asking;
+        let Asking { seen, route, deadline: _, purpose, scene, certificate: _ } = asking;
         let credential = match asked {
             Asked::Credential(credential) => credential,
             Asked::Response(exchange, response) => {
@@ -214,6 +225,20 @@ impl Worker {
                 Ok((identities.check(credential, &door, now).await?, None))
             }
         }
+    }
+
+    /// Whose the certificate of a connection is.
+    fn by_certificate(
+        &self,
+        der: Option<&[u8]>,
+        route: &Route,
+        wall: UnixTime,
+    ) -> Result<Verified, Refused> {
+        let none = || Refused::new(Rejection::CredentialRequired, "no certificate was shown");
+        let certificate = ClientCertificate::assertion(der.ok_or_else(none)?)?;
+        let all = &self.shared.config.certificates;
+        let mappings = route.certificates.iter().filter_map(|&at| all.get(at));
+        certificate::verify(mappings, &certificate, wall)
     }
 
     async fn by_issuer(&self, credential: &Credential, route: &Route) -> Result<Verified, Refused> {

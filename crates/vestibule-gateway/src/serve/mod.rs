@@ -4,6 +4,7 @@ mod check;
 pub mod connections;
 mod issuers;
 mod kept;
+mod lists;
 mod logout;
 mod observe;
 mod shared;
@@ -162,6 +163,7 @@ impl Gateway {
         let announcements = revocations.announcements();
         gateway.background.spawn(kept::enforce(Arc::clone(&shared), announcements));
         gateway.background.spawn(logout::carry_out(Arc::clone(&shared), told));
+        gateway.background.spawn(lists::follow(Arc::clone(&shared)));
         let wall = move || clock.now().wall;
         match &shared.kept.identities {
             Some(identities) => gateway.background.spawn(Arc::clone(identities).tend(wall)),

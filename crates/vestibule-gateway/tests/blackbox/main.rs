@@ -5,6 +5,8 @@
 #![expect(clippy::string_slice, reason = "the texts are the tests' own, and a panic fails one")]
 
 #[cfg(test)]
+mod authority;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 mod rig;
@@ -23,6 +25,8 @@ mod attacks;
 mod backpressure;
 #[cfg(test)]
 mod bodies;
+#[cfg(test)]
+mod certificates;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]

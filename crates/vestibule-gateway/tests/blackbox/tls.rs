@@ -19,7 +19,7 @@ const ALL: &str = "accept = [\"header\", \"message\", \"cookie\"]\ncookie = \"se
 /// A certificate for this machine, and its key, both PEM.
 pub(crate) struct Pair {
     pub(crate) cert: String,
-    key: String,
+    pub(crate) key: String,
 }
 
 pub(crate) fn certificate() -> anyhow::Result<Pair> {

@@ -12,8 +12,7 @@ use vestibule_core::{
 
 use super::{Binding, Expectations};
 use crate::{
-    Refused,
-    limits,
+    Refused, limits,
     refused::{shown, shown_all},
 };
 

@@ -12,7 +12,8 @@
 //!   take tickets; elsewhere it is the application's.
 //! - A token is for the mechanism that its beginning says ([`Mechanism::of_token`]).
 //! - The cookie of the route is a credential where the route takes [`Carrier::Cookie`]; it is kept
-//!   from the upstream in any case.
+//!   from the upstream in any case. So is the certificate of the connection, where the route takes
+//!   [`Carrier::Tls`] ([`Presented::over`]).
 
 mod offer;
 
@@ -20,7 +21,7 @@ use core::fmt;
 
 use self::offer::Offer;
 pub use self::offer::echo;
-use super::{Carrier, ForwardCredential, RoutePolicy, TokenInQuery};
+use super::{Carrier, Certificate, Channel, ForwardCredential, RoutePolicy, TokenInQuery};
 use crate::{
     authn::{Credential, Mechanism},
     limits,
@@ -55,6 +56,37 @@ impl fmt::Debug for Presented {
             .field("subprotocols", subprotocols)
             .field("marker", marker)
             .finish_non_exhaustive()
+    }
+}
+
+impl Presented {
+    /// The same on a connection whose client has shown a certificate: that is an ambient credential
+    /// like the cookie, where the route takes it from the handshake. Of the two the one counts that
+    /// stands first in the route's list; the other one is not looked at.
+    #[must_use]
+    pub fn over(self, channel: Channel, policy: &RoutePolicy) -> Self {
+        let place = |wanted: Carrier| policy.accept.iter().position(|carrier| *carrier == wanted);
+        let (Certificate::Verified, Some(tls)) = (channel.certificate, place(Carrier::Tls)) else {
+            return self;
+        };
+        let goes_before = match &self.credential {
+            None => true,
+            Some((Carrier::Cookie, _)) => place(Carrier::Cookie).is_none_or(|cookie| tls < cookie),
+            Some((
+                Carrier::Header
+                | Carrier::Query
+                | Carrier::Subprotocol
+                | Carrier::Tls
+                | Carrier::Message
+                | Carrier::PerMessage,
+                _,
+            )) => false,
+        };
+        if goes_before {
+            Self { credential: Some((Carrier::Tls, Credential::certificate())), ..self }
+        } else {
+            self
+        }
     }
 }
 

@@ -278,3 +278,36 @@ fn a_ticket_is_taken_from_the_query_of_a_route_for_tickets() {
     let message = tickets(&[Carrier::Message]);
     assert_eq!(presents(&message, "/?ticket=a", &[]), "mechanism_not_allowed");
 }
+
+#[test]
+fn a_certificate_is_ambient_and_the_routes_list_says_which_ambient_one_counts() {
+    let verified = Channel { certificate: Certificate::Verified, ..Channel::BARE };
+    let presents = |accept: &[Carrier], fields: &[&str], channel: Channel| {
+        let mut lines = vec![
+            "GET / HTTP/1.1",
+            "Host: a",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        ];
+        lines.extend(fields);
+        let (head, policy) = (request(&lines), policy(accept));
+        let presented = collect(&head, &Upgrade::of(&head).unwrap(), &policy).unwrap();
+        presented.over(channel, &policy).credential.map(|(carrier, it)| (carrier, it.mechanism))
+    };
+    let certificate = Some((Carrier::Tls, Mechanism::External));
+    let token = |carrier| Some((carrier, Mechanism::Bearer));
+    let (tls_first, cookie_first) =
+        ([Carrier::Tls, Carrier::Cookie], [Carrier::Cookie, Carrier::Tls, Carrier::Header]);
+    let cookie = &["Cookie: session=a"][..];
+    assert_eq!(presents(&tls_first, &[], verified), certificate);
+    assert_eq!(presents(&tls_first, cookie, verified), certificate);
+    assert_eq!(presents(&cookie_first, cookie, verified), token(Carrier::Cookie));
+    assert_eq!(presents(&cookie_first, &[], verified), certificate);
+    let header = &["Authorization: Bearer a", "Cookie: session=a"][..];
+    assert_eq!(presents(&cookie_first, header, verified), token(Carrier::Header));
+    for (accept, channel) in [(&tls_first[..], Channel::BARE), (&[Carrier::Message], verified)] {
+        assert_eq!(presents(accept, &[], channel), None);
+    }
+}

@@ -1,5 +1,6 @@
 //! What is understood, what is refused, and how it is said.
 
+mod certificates;
 mod faults;
 mod files;
 mod identities;
@@ -51,7 +52,8 @@ fn said(report: &Report) -> Vec<String> {
 fn little_has_to_be_written() {
     let Loaded { config, report, .. } = parse(&format!("{ISSUER}{ROUTE}"), &[]).unwrap();
     assert_eq!(said(&report), Vec::<String>::new());
-    let Config { server, log, issuers, routes, store, auth, admin } = config;
+    let Config { server, log, issuers, certificates, routes, store, auth, admin } = config;
+    assert_eq!(certificates, []);
     assert_eq!((store, auth), (Store::Memory, None));
     assert_eq!(server.listen, ["127.0.0.1:8080".parse().unwrap()]);
     assert_eq!(server.tls, None);
@@ -163,7 +165,8 @@ fn everything_can_be_written() {
         Config::parse("/etc/vestibule/vestibule.toml", EVERYTHING, []).unwrap();
     let said = said(&report);
     assert!(said.len() == 2 && said.iter().all(|text| text.contains("`dangerous_")), "{said:?}");
-    let Config { server, log, issuers, routes, store, auth, admin } = config;
+    let Config { server, log, issuers, certificates, routes, store, auth, admin } = config;
+    assert_eq!(certificates, []);
     assert_eq!(store, Store::Embedded("/etc/vestibule/state.db".into()));
     let auth = auth.unwrap();
     assert_eq!((&*auth.path, &*auth.issuer), ("/id", "https://ws.example"));
@@ -316,7 +319,10 @@ fn the_example_is_complete_and_without_fault() {
         let line = format!("{} = {}", key.name, key.example);
         let found = text.lines().any(|one| one.trim_start_matches("# ") == line);
         assert!(found, "{line}");
-        // Every commented value is right where it stands.
+        // Every commented value is right where it stands; those about certificates, all together.
+        if key.section == Section::Certificates || key.name == "certificates" {
+            continue;
+        }
         let mut uncommented = text.replace(&format!("\n# {line}\n"), &format!("\n{line}\n"));
         let header = key.section.header();
         uncommented = uncommented.replace(&format!("# {header}\n"), &format!("{header}\n"));
@@ -342,6 +348,22 @@ fn the_example_is_complete_and_without_fault() {
 }
 
 #[test]
+fn the_example_of_certificates_is_right_where_it_stands() {
+    let tls = "# tls = { cert = \"cert.pem\", key = \"key.pem\" }";
+    let asking = "tls = { cert = \"cert.pem\", key = \"key.pem\", client_ca = \"ca.pem\" }";
+    let mut text = example();
+    assert!(text.contains(tls), "{text}");
+    text = text.replace(tls, asking).replace("# [[certificates]]", "[[certificates]]");
+    for key in Section::Certificates.keys() {
+        let line = format!("{} = {}", key.name, key.example);
+        text = text.replace(&format!("\n# {line}\n"), &format!("\n{line}\n"));
+    }
+    let config = parse(&text, &[]).unwrap_or_else(|report| panic!("{report}")).config;
+    assert_eq!(&*config.certificates[0].name, "devices");
+    assert_eq!(*config.routes[0].certificates, [0]);
+}
+
+#[test]
 fn the_reference_has_every_key_and_its_section() {
     let text = reference();
     for key in KEYS {
@@ -364,6 +386,7 @@ fn what_the_table_says_of_defaults_is_true() {
         match key.section {
             Section::Issuers => issuer.push_str(&line),
             Section::Routes if value == "[]" => continue,
+            Section::Certificates => continue,
             Section::Routes => route.push_str(&line),
             Section::Server
             | Section::Log

@@ -4,8 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-const HEADERS: &[&str] =
-    &["[server]", "[log]", "[[issuers]]", "[[routes]]", "[admin]", "[server.tls]"];
+const HEADERS: &[&str] = &[
+    "[server]",
+    "[log]",
+    "[[issuers]]",
+    "[[certificates]]",
+    "[[routes]]",
+    "[admin]",
+    "[server.tls]",
+];
 
 /// Reads, looks nowhere, and renders in both ways.
 fn survive(text: &str, environment: Vec<(OsString, OsString)>) {
