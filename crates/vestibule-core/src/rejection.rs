@@ -83,6 +83,8 @@ rejections! {
     TokenExpired = "token_expired" => 401, 4401, "token_expired", FreshCredential;
     /// Genuine, and withdrawn.
     TokenRevoked = "token_revoked" => 401, 4410, "token_revoked", Stop;
+    /// The issuer that was asked says that the token counts no more, or never did.
+    TokenInactive = "token_inactive" => 401, 4401, "invalid_token", FreshCredential;
     /// A ticket that nobody was given.
     TicketUnknown = "ticket_unknown" => 401, 4401, "invalid_token", FreshCredential;
     /// A ticket that says itself that it is over; whether it was ever one is not known any more.
@@ -233,6 +235,7 @@ mod tests {
             Rejection::TokenIssuer,
             Rejection::TokenAudience,
             Rejection::TokenNotYetValid,
+            Rejection::TokenInactive,
             Rejection::TicketUnknown,
             Rejection::TicketExpired,
             Rejection::TicketReplayed,

@@ -31,6 +31,7 @@ mod sasl;
 pub mod api_key;
 pub mod certificate;
 pub mod dpop;
+pub mod introspection;
 pub mod jwk;
 pub mod jws;
 pub mod jwt;

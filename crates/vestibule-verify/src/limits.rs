@@ -6,6 +6,8 @@ use core::{num::NonZeroU32, time::Duration};
 pub(crate) const TOKEN_BYTES: usize = vestibule_core::limits::CREDENTIAL_BYTES;
 /// Deepest nesting of a token's JSON. Real ones stay below ten.
 pub(crate) const JSON_DEPTH: usize = 32;
+/// Longest answer about a token, in bytes: what a provider knows about one person, groups included.
+pub(crate) const INTROSPECTION_BYTES: usize = 64 * 1024;
 /// Longest key set, in bytes.
 pub(crate) const KEY_SET_BYTES: usize = 512 * 1024;
 /// Most keys taken from one set.

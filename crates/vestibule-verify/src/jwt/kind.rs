@@ -40,6 +40,14 @@ pub(super) fn check(
     if typ_short.as_deref() == Some(ACCESS_TOKEN) {
         return Ok(());
     }
+    check_said(claims, expected)
+}
+
+/// What the claims say themselves about the kind.
+pub(super) fn check_said(
+    claims: &Map<String, Value>,
+    expected: &Expectations,
+) -> Result<(), Refused> {
     match (other_kind(claims), expected.id_tokens) {
         (None, _) | (Some(Other::Id), IdTokens::Accepted) => Ok(()),
         (Some(Other::Id), IdTokens::Refused) => Err(refused("an ID token, not an access token")),

@@ -94,6 +94,25 @@ pub fn check(
     let Unverified { jws, claims } = token;
     jws.verified(keys, &expected.algorithms)?;
     kind::check(jws.typ(), claims, expected)?;
+    checked(claims, expected, now)
+}
+
+/// Checks claims for which their sender vouches, and not a signature: those of an answer about a
+/// token (RFC 7662). The same rules as for a token's own.
+pub(crate) fn check_said(
+    claims: &Map<String, Value>,
+    expected: &Expectations,
+    now: UnixTime,
+) -> Result<Checked, Refused> {
+    kind::check_said(claims, expected)?;
+    checked(claims, expected, now)
+}
+
+fn checked(
+    claims: &Map<String, Value>,
+    expected: &Expectations,
+    now: UnixTime,
+) -> Result<Checked, Refused> {
     let (principal, binding) = claims::principal(claims, expected, now)?;
     let ends = principal.expires.after(expected.clock_skew);
     let verified = Verified::assertion(Arc::new(principal));

@@ -123,6 +123,7 @@ pub const fn description(rejection: Rejection) -> &'static str {
         | Rejection::TokenIssuer
         | Rejection::TokenAudience
         | Rejection::TokenNotYetValid
+        | Rejection::TokenInactive
         | Rejection::TicketUnknown
         | Rejection::TicketExpired
         | Rejection::TicketReplayed
