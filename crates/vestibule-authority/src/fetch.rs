@@ -9,12 +9,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper::body::Body;
+use hyper::body::{Body, Incoming};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::{self, Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
 use rustls::{
@@ -87,8 +87,8 @@ pub(crate) enum FetchError {
     Redirect { address: Address, status: u16, location: String },
     #[error("{address} answered with status {status}")]
     Status { address: Address, status: u16 },
-    #[error("the answer of {address} is longer than {} bytes", limits::DOCUMENT_BYTES)]
-    TooLarge { address: Address },
+    #[error("the answer of {address} is longer than {most} bytes")]
+    TooLarge { address: Address, most: usize },
     #[error("the answer of {address} is compressed, which was not asked for")]
     Encoded { address: Address },
 }
@@ -124,28 +124,14 @@ pub enum TrustError {
 /// connection would belong to the runtime of whoever happened to fetch first.
 #[derive(Clone)]
 pub(crate) struct Fetcher {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Client<Connector, Empty<Bytes>>,
     limit: Duration,
 }
 
 impl Fetcher {
     /// Reads the trust roots.
     pub(crate) fn new(policy: &FetchPolicy, roots: RootCertStore) -> Result<Self, TrustError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(TrustError::Tls)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(policy.connect_timeout));
-        // `https_or_http`: `Address` decided already which of them may be used.
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
+        let connector = connector(policy, roots)?;
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(limits::HEAD_BYTES)
@@ -168,39 +154,73 @@ impl Fetcher {
         *request.uri_mut() = address.uri().clone();
         request.headers_mut().insert(
             header::ACCEPT,
-            header::HeaderValue::from_static("application/json, application/jwk-set+json"),
+            HeaderValue::from_static("application/json, application/jwk-set+json"),
         );
-        request.headers_mut().insert(
-            header::USER_AGENT,
-            header::HeaderValue::from_static(concat!("vestibule/", env!("CARGO_PKG_VERSION"))),
-        );
-        let response = self.client.request(request).await.map_err(|error| {
-            let (address, connect) = (address.clone(), error.is_connect());
-            let source = error.into();
-            if connect {
-                FetchError::Connect { address, source }
-            } else {
-                FetchError::Broken { address, source }
-            }
-        })?;
-        let (head, body) = response.into_parts();
-        let address = || address.clone();
-        check_status(head.status, &head.headers, address)?;
-        if head.headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity") {
-            return Err(FetchError::Encoded { address: address() });
+        request.headers_mut().insert(header::USER_AGENT, USER_AGENT);
+        let response = self.client.request(request).await;
+        let (head, body) =
+            response.map_err(|error| unreached(error, address.clone()))?.into_parts();
+        check_head(head.status, &head.headers, || address.clone())?;
+        let bytes = whole(body, limits::DOCUMENT_BYTES, || address.clone()).await?;
+        Ok(Document { bytes, max_age: max_age(&head.headers) })
+    }
+}
+
+/// Whom a provider is told that asks.
+pub(crate) const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("vestibule/", env!("CARGO_PKG_VERSION")));
+
+/// The way to a provider.
+pub(crate) type Connector = HttpsConnector<HttpConnector>;
+
+/// Connects over TLS by these roots; or without, where an [`Address`] says so.
+pub(crate) fn connector(
+    policy: &FetchPolicy,
+    roots: RootCertStore,
+) -> Result<Connector, TrustError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TrustError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_connect_timeout(Some(policy.connect_timeout));
+    // `https_or_http`: `Address` decided already which of them may be used.
+    Ok(HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp))
+}
+
+/// There was no answer.
+pub(crate) fn unreached(error: legacy::Error, address: Address) -> FetchError {
+    let connect = error.is_connect();
+    let source = error.into();
+    if connect {
+        FetchError::Connect { address, source }
+    } else {
+        FetchError::Broken { address, source }
+    }
+}
+
+/// The body of an answer, up to a length.
+pub(crate) async fn whole(
+    body: Incoming,
+    most: usize,
+    address: impl Fn() -> Address,
+) -> Result<Bytes, FetchError> {
+    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
+        return Err(FetchError::TooLarge { address: address(), most });
+    }
+    match Limited::new(body, most).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(FetchError::TooLarge { address: address(), most })
         }
-        let most = u64::try_from(limits::DOCUMENT_BYTES).unwrap_or(u64::MAX);
-        if body.size_hint().lower() > most {
-            return Err(FetchError::TooLarge { address: address() });
-        }
-        let whole = Limited::new(body, limits::DOCUMENT_BYTES).collect().await;
-        match whole {
-            Ok(whole) => Ok(Document { bytes: whole.to_bytes(), max_age: max_age(&head.headers) }),
-            Err(error) if error.is::<LengthLimitError>() => {
-                Err(FetchError::TooLarge { address: address() })
-            }
-            Err(source) => Err(FetchError::Broken { address: address(), source }),
-        }
+        Err(source) => Err(FetchError::Broken { address: address(), source }),
     }
 }
 
@@ -225,12 +245,16 @@ impl FetchError {
     }
 }
 
-fn check_status(
+/// Anything but a plain 200 is an error.
+pub(crate) fn check_head(
     status: StatusCode,
     headers: &HeaderMap,
     address: impl Fn() -> Address,
 ) -> Result<(), FetchError> {
     if status == StatusCode::OK {
+        if headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity") {
+            return Err(FetchError::Encoded { address: address() });
+        }
         return Ok(());
     }
     if status.is_redirection() {

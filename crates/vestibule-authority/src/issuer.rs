@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use vestibule_verify::jwt::Expectations;
 
-use crate::{fetch::FetchPolicy, held::HeldKeys};
+use crate::{fetch::FetchPolicy, held::HeldKeys, introspection::Introspection};
 
 /// Somebody whose tokens count.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Issuer {
     pub expectations: Expectations,
 }
 
-/// Where the keys of an issuer are.
+/// Where the keys of an issuer are; or that it is asked instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// A JWK set (RFC 7517) in a file of the operator's; may hold shared secrets.
@@ -39,6 +39,9 @@ pub enum KeySource {
         /// How metadata and keys are fetched.
         fetch: FetchPolicy,
     },
+    /// No keys: the issuer is asked about each token (RFC 7662). Which words of the expectations count
+    /// for that, and how, is said at [`vestibule_verify::introspection`].
+    Introspection(Box<Introspection>),
     /// The keys that this process signs access tokens with.
     Held(HeldKeys),
 }
@@ -51,6 +54,7 @@ impl KeySource {
             Self::SecretFile(_) => "secret_file",
             Self::JwksUrl { .. } => "jwks_url",
             Self::Discovery { .. } => "discovery",
+            Self::Introspection(_) => "introspection",
             Self::Held(_) => "local",
         }
     }

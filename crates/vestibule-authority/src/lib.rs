@@ -14,6 +14,8 @@
 //!   cool-down late.
 //! - When a provider is down, its last keys count for a bounded time; without keys, nobody gets in.
 //! - A key that left the set refuses its tokens, remembered ones included.
+//! - An issuer whose tokens say nothing is asked about them ([`introspection`]): what it does not
+//!   answer is "later", never yes and never no.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -56,6 +58,8 @@ mod source;
 
 mod memory;
 
+pub mod introspection;
+
 mod authority;
 mod readiness;
 
@@ -83,7 +87,7 @@ pub mod identities;
 
 pub use self::{
     address::{Address, AddressFault, DangerousHttp},
-    authority::{Authority, AuthorityError, AuthorityFault},
+    authority::{Again, Authority, AuthorityError, AuthorityFault, Standing, TokenName},
     door::{Door, Scene},
     fetch::{FetchPolicy, TrustError},
     held::HeldKeys,

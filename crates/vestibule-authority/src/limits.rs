@@ -49,6 +49,43 @@ pub const FILE_COOL_DOWN: Duration = Duration::from_secs(1);
 /// How often the store is asked for signing keys of other nodes.
 pub const HELD_REFRESH: Duration = Duration::from_secs(30);
 
+/// Longest answer about a token, in bytes.
+pub const ANSWER_BYTES: usize = 64 * 1024;
+/// Longest secret or token by which an issuer knows us, in bytes.
+pub const LOGIN_BYTES: usize = 8 * 1024;
+/// Time for a question about a token, from the name look-up to the last byte. Whoever waits for it
+/// has five seconds for everything.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long an issuer's yes counts without asking again.
+pub const ANSWER_CACHE: Duration = Duration::from_secs(10);
+/// How long an issuer's no counts, where a yes counts as long: one that was just issued may not be
+/// known everywhere yet.
+pub const NO_CACHE: Duration = Duration::from_secs(2);
+/// Most tokens of an issuer whose yes is remembered.
+pub const YES_REMEMBERED: usize = 65_536;
+/// Most tokens whose no is remembered. Apart from the others, so that invented tokens cannot push
+/// out those that are good.
+pub const NO_REMEMBERED: usize = 8192;
+/// How often an issuer is asked about a token by which somebody is connected.
+pub const RECHECK: Duration = Duration::from_mins(1);
+/// How long a token counts that has no end.
+pub const ENDLESS_TOKEN: Duration = Duration::from_hours(1);
+/// Most questions a second, to one issuer, about tokens that nobody knows.
+pub const QUESTIONS: u32 = 200;
+/// Questions to one issuer that are under way at once, about tokens that nobody knows; and as many
+/// about those that were good.
+pub const QUESTIONS_AT_ONCE: usize = 32;
+/// Questions to one issuer that are under way or wait for their turn.
+pub const QUESTIONS_WAITING: usize = 1024;
+/// How long a connection to an issuer is kept that nobody uses.
+pub const POOLED: Duration = Duration::from_secs(30);
+/// So many failures in a row, and an issuer is left alone for a while.
+pub const BREAKER_FAILURES: u32 = 5;
+/// How long at first; it doubles as long as it fails.
+pub const BREAKER_SHORTEST: Duration = Duration::from_secs(1);
+/// How long at the most.
+pub const BREAKER_LONGEST: Duration = Duration::from_secs(30);
+
 /// Most issuers that are tried for one token.
 pub const ISSUERS_TRIED: usize = 8;
 /// How often newer keys are tried that came while others were tried.

@@ -42,7 +42,7 @@ pub(crate) struct Jitter(pub(crate) u8);
 
 impl Jitter {
     /// Between 75 and 95 per cent of `span`.
-    fn shorten(self, span: Duration) -> Duration {
+    pub(crate) fn shorten(self, span: Duration) -> Duration {
         let percent = 75 + u32::from(self.0) % 21;
         span.saturating_mul(percent) / 100
     }

@@ -189,6 +189,7 @@ impl Source {
             age: held.map(|held| since(held.changed)),
             last_success: state.schedule.confirmed().map(since),
             last_error: state.fault.clone(),
+            circuit: None,
         }
     }
 

@@ -5,12 +5,14 @@ use std::{error::Error, path::PathBuf, sync::Arc};
 use rustls::RootCertStore;
 use tokio::sync::Notify;
 use tracing::warn;
+use vestibule_verify::jwt::Expectations;
 
-use super::{Authority, Member};
+use super::{Authority, Member, Trusted};
 use crate::{
     address::{Address, AddressFault, Scheme},
     discovery::Metadata,
     fetch::{self, FetchPolicy, Fetcher, TrustError},
+    introspection::{Asker, Credentials, Introspection, Introspector},
     issuer::{Issuer, KeySource},
     limits,
     memory::Memory,
@@ -53,6 +55,9 @@ pub enum AuthorityFault {
         /// Why the first entry was left out.
         why: String,
     },
+    /// The secret by which it knows us.
+    #[error(transparent)]
+    Login(Box<dyn Error + Send + Sync>),
     /// The keys of this process.
     #[error(transparent)]
     Held(Box<dyn Error + Send + Sync>),
@@ -111,7 +116,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn member(&mut self, issuer: Issuer) -> Result<Member, AuthorityFault> {
+    fn member(&mut self, issuer: Issuer) -> Result<Trusted, AuthorityFault> {
         let Issuer { name, source, expectations } = issuer;
         let kind = source.kind();
         let (origin, pace, loaded) = match source {
@@ -133,6 +138,10 @@ impl Builder {
                 let fetcher = self.fetcher(&fetch, metadata.scheme())?;
                 (Origin::metadata(metadata, fetcher), pace(&fetch), None)
             }
+            KeySource::Introspection(policy) => {
+                let asked = self.introspector(name, expectations, *policy)?;
+                return Ok(Trusted::Asked(Arc::new(asked)));
+            }
             KeySource::Held(keys) => {
                 let loaded =
                     origin::held(&keys).map_err(|error| AuthorityFault::Held(Box::new(error)))?;
@@ -143,19 +152,40 @@ impl Builder {
         if let Some(loaded) = loaded {
             source.preload(loaded);
         }
-        Ok(Member { expectations, source: Arc::new(source) })
+        Ok(Trusted::Keys(Member { expectations, source: Arc::new(source) }))
+    }
+
+    fn introspector(
+        &mut self,
+        name: Arc<str>,
+        expectations: Expectations,
+        policy: Introspection,
+    ) -> Result<Introspector, AuthorityFault> {
+        let address = Address::parse(&policy.url, policy.fetch.dangerous_http)
+            .map_err(|source| AuthorityFault::Address { address: policy.url.clone(), source })?;
+        let credentials = Credentials::read(policy.login.clone())
+            .map_err(|error| AuthorityFault::Login(Box::new(error)))?;
+        let roots = self.roots(&policy.fetch, address.scheme())?;
+        let asker = Asker::new(address, credentials, policy.fetch.clone(), roots)?;
+        let wake = Arc::clone(&self.wake);
+        Introspector::new(name, expectations, policy, asker, wake)
+            .map_err(|_| AuthorityFault::Random)
     }
 
     fn fetcher(&mut self, policy: &FetchPolicy, scheme: Scheme) -> Result<Fetcher, TrustError> {
+        Fetcher::new(policy, self.roots(policy, scheme)?)
+    }
+
+    fn roots(&mut self, policy: &FetchPolicy, scheme: Scheme) -> Result<RootCertStore, TrustError> {
         if let Some(path) = &policy.ca {
-            return Fetcher::new(policy, fetch::roots_of(path)?);
+            return fetch::roots_of(path);
         }
         let roots = self.system.get_or_insert_with(system).clone();
         match scheme {
             Scheme::Https if roots.is_empty() => Err(TrustError::NoRoots),
             // Metadata without TLS may still name keys with, whose certificate nobody then vouches
             // for: that fails when it happens.
-            Scheme::Https | Scheme::Http => Fetcher::new(policy, roots),
+            Scheme::Https | Scheme::Http => Ok(roots),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Whom to believe: answers questions about credentials with the keys at hand, and gets keys.
 
+mod asked;
 mod build;
 
 use std::{future::pending, sync::Arc};
@@ -18,8 +19,12 @@ use vestibule_verify::{
     jwt::{self, Checked, Holder, Unverified},
 };
 
-pub use self::build::{AuthorityError, AuthorityFault};
+pub use self::{
+    asked::{Again, Standing, TokenName},
+    build::{AuthorityError, AuthorityFault},
+};
 use crate::{
+    introspection::Introspector,
     limits,
     memory::{Fingerprint, Memory},
     readiness::Readiness,
@@ -37,10 +42,19 @@ use crate::{
 /// somebody needs them, and files are not read again.
 #[derive(Debug)]
 pub struct Authority {
-    members: Vec<Member>,
+    members: Vec<Trusted>,
     memory: Memory<Remembered>,
     wake: Arc<Notify>,
     revocations: Option<Arc<Revocations>>,
+}
+
+/// Somebody whose tokens count.
+#[derive(Debug)]
+enum Trusted {
+    /// By keys of his.
+    Keys(Member),
+    /// He is asked.
+    Asked(Arc<Introspector>),
 }
 
 #[derive(Debug)]
@@ -65,6 +79,8 @@ enum Look {
     Answer(Result<Checked, Refused>),
     /// Refused, but newer keys of these issuers may say otherwise, and may be asked for.
     Doubt(Refused, Vec<(usize, Want)>),
+    /// These issuers have to be asked.
+    Ask(Vec<Arc<Introspector>>),
 }
 
 /// What one issuer's keys say.
@@ -77,7 +93,8 @@ enum Opinion {
 
 impl Authority {
     /// Answers with the keys at hand; `None` if keys must be fetched first: because there are none
-    /// yet, or because no key fits and all clients together have a fetch to spend.
+    /// yet, or because no key fits and all clients together have a fetch to spend. Also `None` if an
+    /// issuer must be asked.
     ///
     /// `issuers` are the indexes of those allowed, in the order given to [`Authority::new`]; a token
     /// of any other is refused, and so is every token if there are none. A token that is bound to a key
@@ -118,9 +135,9 @@ impl Authority {
         issuers: &[usize],
         wall: UnixTime,
     ) -> Option<Result<Checked, Refused>> {
-        match self.look(token.expose(), issuers, wall) {
+        match self.look(token, issuers, wall) {
             Look::Answer(result) => Some(result),
-            Look::Doubt(_, _) => None,
+            Look::Doubt(_, _) | Look::Ask(_) => None,
         }
     }
 
@@ -131,25 +148,30 @@ impl Authority {
         issuers: &[usize],
         wall: impl Fn() -> UnixTime,
     ) -> Result<Checked, Refused> {
-        let token = token.expose();
         for _ in 0..limits::WAITS {
             match self.look(token, issuers, wall()) {
                 Look::Answer(result) => return result,
                 Look::Doubt(_, wants) => self.fetch(&wants).await,
+                Look::Ask(asked) => return self.consult(&asked, token, &wall).await,
             }
         }
         match self.look(token, issuers, wall()) {
             Look::Answer(result) => result,
             Look::Doubt(refused, _) => Err(refused),
+            Look::Ask(asked) => self.consult(&asked, token, &wall).await,
         }
     }
 
     /// Refreshes keys before they are old, reads changed files, tries again after failures. Never
-    /// ends; belongs into one task, which ends it and keeps the `Authority` alive until then.
+    /// ends; belongs into one task, which ends it and keeps the `Authority` alive until then. On its
+    /// runtime issuers are asked.
     pub async fn keep_fresh(self: Arc<Self>) {
+        for asked in self.members.iter().filter_map(Trusted::asked) {
+            asked.settle_here();
+        }
         loop {
             let now = Instant::now();
-            let next = self.members.iter().filter_map(|member| member.source.tend(now)).min();
+            let next = self.members.iter().filter_map(|member| member.tend(now)).min();
             let alarm = async {
                 match next {
                     Some(next) => sleep_until(next).await,
@@ -166,19 +188,22 @@ impl Authority {
     /// The state of every issuer's keys, in the order given to [`Authority::new`].
     pub fn readiness(&self) -> Vec<Readiness> {
         let now = Instant::now();
-        self.members.iter().map(|member| member.source.readiness(now)).collect()
+        self.members.iter().map(|member| member.readiness(now)).collect()
     }
 
     /// Forgets the tokens of these principals, those that are being verified right now included.
     /// Returns how many were known. No revocation needs it: what is remembered is asked about anew
     /// each time, and remembering makes its refusal cheap.
     pub fn forget(&self, whose: impl Fn(&Principal) -> bool) -> usize {
-        self.memory.forget(|known| whose(known.checked.principal()))
+        let verified = self.memory.forget(|known| whose(known.checked.principal()));
+        let asked = self.members.iter().filter_map(Trusted::asked);
+        asked.map(|asked| asked.forget(&whose)).sum::<usize>() + verified
     }
 
     /// How many verified tokens are remembered.
     pub fn remembered(&self) -> usize {
-        self.memory.len()
+        let asked = self.members.iter().filter_map(Trusted::asked);
+        asked.map(|asked| asked.remembered()).sum::<usize>() + self.memory.len()
     }
 
     async fn fetch(&self, wants: &[(usize, Want)]) {
@@ -186,7 +211,7 @@ impl Authority {
         let flights: Vec<_> = wants
             .iter()
             .filter_map(|&(index, want)| {
-                let source = &self.members.get(index)?.source;
+                let source = &self.members.get(index)?.keys()?.source;
                 Some((source, source.depart(want)?))
             })
             .collect();
@@ -195,7 +220,7 @@ impl Authority {
         }
     }
 
-    fn look(&self, token: &[u8], issuers: &[usize], wall: UnixTime) -> Look {
+    fn look(&self, token: &Secret, issuers: &[usize], wall: UnixTime) -> Look {
         match self.look_up(token, issuers, wall) {
             // Last, so that "revoked" is said only of what is genuine, and of what was remembered
             // or verified before the revocation as well.
@@ -203,7 +228,7 @@ impl Authority {
                 let reason = "a genuine token that was revoked";
                 Look::Answer(Err(Refused::new(Rejection::TokenRevoked, reason)))
             }
-            look @ (Look::Answer(_) | Look::Doubt(_, _)) => look,
+            look @ (Look::Answer(_) | Look::Doubt(_, _) | Look::Ask(_)) => look,
         }
     }
 
@@ -211,14 +236,17 @@ impl Authority {
         self.revocations.as_ref().is_some_and(|revocations| revocations.covers(principal))
     }
 
-    fn look_up(&self, token: &[u8], issuers: &[usize], wall: UnixTime) -> Look {
+    fn look_up(&self, token: &Secret, issuers: &[usize], wall: UnixTime) -> Look {
         let now = Instant::now();
-        let name = self.memory.fingerprint(issuers, token);
+        let name = self.memory.fingerprint(issuers, token.expose());
         if let Some(checked) = self.recall(&name, wall, now) {
             return Look::Answer(Ok(checked));
         }
+        if let Some(asked) = self.asked_about(issuers, token.expose()) {
+            return self.look_among(asked, issuers, token, wall, now);
+        }
         let epoch = self.memory.epoch();
-        let token = match Unverified::parse(token) {
+        let token = match Unverified::parse(token.expose()) {
             Ok(token) => token,
             Err(refused) => return Look::Answer(Err(refused)),
         };
@@ -250,7 +278,8 @@ impl Authority {
     /// else it is forgotten, and verified like any other.
     fn recall(&self, name: &Fingerprint, wall: UnixTime, now: Instant) -> Option<Checked> {
         let Remembered { checked, since, member, version } = self.memory.recall(name)?;
-        let current = self.members.get(member).and_then(|member| member.source.current(now));
+        let source = self.members.get(member).and_then(Trusted::keys).map(|keys| &keys.source);
+        let current = source.and_then(|source| source.current(now));
         let same_keys = current.is_some_and(|current| current.version == version);
         if same_keys && since <= wall && checked.unexpired(wall).is_ok() {
             return Some(checked);
@@ -266,8 +295,8 @@ impl Authority {
         issuers: &'a [usize],
         named: Option<&'a str>,
     ) -> impl Iterator<Item = (usize, &'a Member)> {
-        let allowed =
-            move || issuers.iter().filter_map(|&index| Some((index, self.members.get(index)?)));
+        let keys = |index: usize| Some((index, self.members.get(index)?.keys()?));
+        let allowed = move || issuers.iter().filter_map(move |&index| keys(index));
         let expects = |member: &Member| member.expectations.issuer.clone();
         let by_name = allowed().filter(move |(_, member)| {
             expects(member).is_some_and(|issuer| Some(&*issuer) == named)
@@ -281,7 +310,7 @@ impl Authority {
         let allowed = issuers.iter().filter_map(|&index| self.members.get(index));
         let allowed: Vec<_> = allowed
             .take(limits::ISSUERS_TRIED)
-            .filter_map(|member| Some(words::quote(member.expectations.issuer.as_ref()?)))
+            .filter_map(|member| Some(words::quote(member.expectations().issuer.as_ref()?)))
             .collect();
         let allowed = allowed.join(", ");
         let reason = format!("the token names {named}, and the route allows {allowed}");
@@ -291,8 +320,8 @@ impl Authority {
 
 impl Drop for Authority {
     fn drop(&mut self) {
-        for member in &self.members {
-            member.source.abandon();
+        for keys in self.members.iter().filter_map(Trusted::keys) {
+            keys.source.abandon();
         }
     }
 }
@@ -402,7 +431,12 @@ fn newer_keys_could_help(refused: &Refused) -> bool {
 /// Of several issuers' refusals the one that says most is told: that of an issuer whose key fits,
 /// then that of one that could not be asked.
 fn weight(refused: &Refused) -> usize {
-    let least = [Rejection::TokenKeyUnknown, Rejection::TokenSignature, Rejection::Unavailable];
+    let least = [
+        Rejection::TokenInactive,
+        Rejection::TokenKeyUnknown,
+        Rejection::TokenSignature,
+        Rejection::Unavailable,
+    ];
     least.iter().position(|rejection| *rejection == refused.rejection).unwrap_or(least.len())
 }
 

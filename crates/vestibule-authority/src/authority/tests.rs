@@ -11,7 +11,7 @@ use crate::tests::{
 async fn keys_that_came_while_others_were_tried_are_tried_too() {
     let (provider, old, new) = (Provider::start(), signer(), signer());
     let authority = at(&provider, patient());
-    let member = &authority.members[0];
+    let member = authority.members[0].keys().unwrap();
     let credential = token(&new, "alice");
     let unverified = Unverified::parse(credential.secret.expose()).unwrap();
     let opinion = |current| member.opinion_from(current, &unverified, NOW, Instant::now());

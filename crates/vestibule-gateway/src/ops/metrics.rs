@@ -326,6 +326,7 @@ mod tests {
             age: None,
             last_success: Some(Duration::from_secs(7)),
             last_error: None,
+            circuit: None,
         };
         metrics.look(&[readiness], 0);
         let text = metrics.render();

@@ -30,7 +30,8 @@ impl Api {
 }
 
 fn key_set(readiness: &Readiness) -> model::KeySet {
-    let Readiness { name, kind, state, keys, age, last_success, last_error } = readiness;
+    let Readiness { name, kind, state, keys, age, last_success, last_error, circuit: _ } =
+        readiness;
     model::KeySet {
         name: name.as_ref().into(),
         kind: (*kind).into(),
