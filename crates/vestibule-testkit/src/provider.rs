@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::{GUARD, either_way, frame::Role, peer::Peer, upstream::Door};
+use crate::{GUARD, either_way, frame::Role, head::Head, peer::Peer, upstream::Door};
 
 /// What is served under a path.
 #[derive(Clone, Debug)]
@@ -28,6 +28,9 @@ pub enum Served {
     Held,
     /// The bytes as they are.
     Raw(Vec<u8>),
+    /// What was said about the token that the form names ([`Provider::issue`]); any other is
+    /// inactive.
+    Tokens,
 }
 
 /// The web server.
@@ -47,6 +50,9 @@ struct Shared {
 struct State {
     served: HashMap<String, Served>,
     asked: HashMap<String, usize>,
+    tokens: HashMap<String, Value>,
+    about: HashMap<String, usize>,
+    last: HashMap<String, (Head, String)>,
 }
 
 impl Shared {
@@ -87,6 +93,32 @@ impl Provider {
         self.serve("/.well-known/oauth-authorization-server", Served::Json(document));
     }
 
+    /// Says this about a token from now on, where tokens are served.
+    pub fn issue(&self, token: &str, said: Value) {
+        self.shared.lock().tokens.insert(token.to_owned(), said);
+    }
+
+    /// Says of a token that it is not active.
+    pub fn withdraw(&self, token: &str) {
+        self.shared.lock().tokens.remove(token);
+    }
+
+    /// How often a token was asked about.
+    pub fn asked_about(&self, token: &str) -> usize {
+        self.shared.lock().about.get(token).copied().unwrap_or(0)
+    }
+
+    /// Waits until a token was asked about so often.
+    pub fn wait_asked_about(&self, token: &str, times: usize) -> Result<()> {
+        self.wait(|state| state.about.get(token).copied().unwrap_or(0) >= times)
+            .map_err(|error| error.context(format!("asked {times} times about {token}")))
+    }
+
+    /// The last request for a path: its head and its body.
+    pub fn last(&self, path: &str) -> Option<(Head, String)> {
+        self.shared.lock().last.get(path).cloned()
+    }
+
     /// How often a path was asked for.
     pub fn asked(&self, path: &str) -> usize {
         self.shared.lock().asked.get(path).copied().unwrap_or(0)
@@ -94,13 +126,18 @@ impl Provider {
 
     /// Waits until a path was asked for so often.
     pub fn wait_asked(&self, path: &str, times: usize) -> Result<()> {
-        let few = |state: &mut State| state.asked.get(path).copied().unwrap_or(0) < times;
+        self.wait(|state| state.asked.get(path).copied().unwrap_or(0) >= times)
+            .map_err(|error| error.context(format!("{path} asked for {times} times")))
+    }
+
+    fn wait(&self, enough: impl Fn(&State) -> bool) -> Result<()> {
+        let few = |state: &mut State| !enough(state);
         let (_state, waited) = self
             .shared
             .changed
             .wait_timeout_while(self.shared.lock(), GUARD, few)
             .unwrap_or_else(PoisonError::into_inner);
-        ensure!(!waited.timed_out(), "{path} was not asked for {times} times");
+        ensure!(!waited.timed_out(), "not within {GUARD:?}");
         Ok(())
     }
 }
@@ -109,9 +146,16 @@ fn answer(tcp: TcpStream, shared: &Shared) {
     let Ok(mut peer) = Peer::plain(tcp, Role::Server) else { return };
     while let Ok(head) = peer.head() {
         let path = head.target().to_owned();
+        let body = match head.one("content-length") {
+            Some(_) => peer.body(&head).unwrap_or_default(),
+            None => String::new(),
+        };
+        let token = token(&body);
         let served = {
             let mut state = shared.lock();
             *state.asked.entry(path.clone()).or_default() += 1;
+            *state.about.entry(token.clone()).or_default() += 1;
+            state.last.insert(path.clone(), (head, body));
             shared.changed.notify_all();
             let held = |state: &mut State| matches!(state.served.get(&path), Some(Served::Held));
             let waited = shared.changed.wait_timeout_while(state, GUARD, held);
@@ -121,6 +165,10 @@ fn answer(tcp: TcpStream, shared: &Shared) {
         let (status, body) = match served {
             Served::Json(document) => (200, document.to_string()),
             Served::Status(status) => (status, String::new()),
+            Served::Tokens => {
+                let said = shared.lock().tokens.get(&token).cloned();
+                (200, said.unwrap_or_else(|| json!({ "active": false })).to_string())
+            }
             Served::Nothing | Served::Held => return,
             Served::Silence => {
                 // Until the other side has had enough.
@@ -142,4 +190,11 @@ fn answer(tcp: TcpStream, shared: &Shared) {
             return;
         }
     }
+}
+
+/// The `token` of a form; nothing where there is none. Tokens of tests need no decoding.
+fn token(form: &str) -> String {
+    let pairs = form.split('&').filter_map(|pair| pair.split_once('='));
+    let mut values = pairs.filter(|(name, _)| *name == "token").map(|(_, value)| value);
+    values.next().unwrap_or_default().to_owned()
 }
