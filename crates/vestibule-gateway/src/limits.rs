@@ -9,6 +9,11 @@ pub const COMMAND_PLACES: u32 = 500;
 pub const COMMANDS_WAITING: usize = 64;
 /// Commands that one worker works on at once.
 pub const COMMANDS_AT_ONCE: usize = 8;
+/// Tokens of live connections that issuers are asked about at once.
+pub const RECHECKS_AT_ONCE: usize = 32;
+/// The pause before an issuer that could not be asked about such a token is asked again; or as long
+/// as it is asked anyway, where that is shorter.
+pub const RECHECK_RETRY: Duration = Duration::from_secs(10);
 /// Most connections on one page of a list.
 pub const LISTED: usize = 1000;
 /// Most users, or keys, on one page.

@@ -88,6 +88,7 @@ fn about_issuer(issuer: &IssuerConfig) -> String {
         KeySource::SecretFile(path) => format!("secret in {}", path.display()),
         KeySource::JwksUrl(url) => format!("keys at {url}"),
         KeySource::Discovery => "keys by discovery".to_owned(),
+        KeySource::Introspection(asked) => format!("asked at {}", asked.url),
     };
     let who = issuer.as_deref().unwrap_or("any `iss`");
     let audiences = match audiences.as_ref() {

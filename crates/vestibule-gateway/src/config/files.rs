@@ -42,12 +42,34 @@ pub(super) enum Purpose {
     Jwks,
     /// A secret for HMAC, of so many bytes at least.
     Secret(usize),
+    /// The secret by which an issuer knows us.
+    ClientSecret,
+    /// A bearer token for the same.
+    ClientToken,
     /// Certificates to trust.
     TrustRoots,
     /// Certificates of the authorities that clients' certificates are by.
     ClientRoots,
     /// Lists of what those have withdrawn.
     Revocations,
+}
+
+impl Purpose {
+    /// Whether it is for nobody else to read.
+    fn is_secret(self) -> bool {
+        match self {
+            Self::PrivateKey
+            | Self::SigningKey
+            | Self::Secret(_)
+            | Self::ClientSecret
+            | Self::ClientToken => true,
+            Self::Certificates
+            | Self::Jwks
+            | Self::TrustRoots
+            | Self::ClientRoots
+            | Self::Revocations => false,
+        }
+    }
 }
 
 /// A file that was named, and where.
@@ -148,6 +170,8 @@ impl Files {
                 Purpose::SigningKey => signs(&bytes),
                 Purpose::Jwks => jwks(&bytes),
                 Purpose::Secret(least) => secret(&bytes, *least),
+                Purpose::ClientSecret => login(&bytes, |_| true),
+                Purpose::ClientToken => login(&bytes, |byte| byte.is_ascii_graphic()),
                 Purpose::TrustRoots => trust_roots(&bytes).map(drop),
                 Purpose::ClientRoots => trust_roots(&bytes).map(|roots| {
                     authorities = Some(roots.into());
@@ -158,9 +182,7 @@ impl Files {
                 let fault = complaint.at(place, report);
                 report.push(fault.label(path.display().to_string()));
             }
-            if matches!(purpose, Purpose::PrivateKey | Purpose::SigningKey | Purpose::Secret(_))
-                && is_open(path)
-            {
+            if purpose.is_secret() && is_open(path) {
                 let message = format!("everybody on this machine can read {}", path.display());
                 let fault = Fault::warning(message, place.clone());
                 report.push(fault.help(format!("chmod o-rwx {}", path.display())));
@@ -287,6 +309,23 @@ fn secret(bytes: &[u8], least: usize) -> Result<(), Complaint> {
             "the secret has {length} bytes, and must have at least {least} (RFC 7518 section 3.2)"
         ))
         .help("openssl rand -base64 48 makes one of 64 bytes"));
+    }
+    Ok(())
+}
+
+/// What an issuer knows us by, which has to fit into a header field.
+fn login(bytes: &[u8], is_fit: impl Fn(u8) -> bool) -> Result<(), Complaint> {
+    let secret = without_newline(bytes);
+    let most = vestibule_authority::limits::LOGIN_BYTES;
+    if secret.is_empty() {
+        return Err(Complaint::new("the file is empty"));
+    }
+    if secret.len() >= most {
+        return Err(Complaint::new(format!("the file is longer than {most} bytes")));
+    }
+    if !secret.iter().copied().all(is_fit) {
+        let complaint = Complaint::new("the file holds something that cannot be sent");
+        return Err(complaint.help("it holds the token alone, on one line"));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use super::{
     address::{self, HttpUrl},
     fault::Fault,
     files::{Files, Purpose},
+    introspection::{Asked, introspection},
     model::{DangerousHttp, IssuerConfig, KeySource},
     read::{Complaint, Reader, Written, choose, values, word},
 };
@@ -109,7 +110,10 @@ fn described(
         }
         Some(false) | None => DangerousHttp::Refused,
     };
-    let source = source(reader, issuer.as_ref(), algorithms.as_deref(), http, files);
+    let source = match introspection(reader, http, files) {
+        Asked::Yes(asked) => asked.map(KeySource::Introspection),
+        Asked::No => source(reader, issuer.as_ref(), algorithms.as_deref(), http, files),
+    };
     if let (Some(source), Some(algorithms)) = (&source, &algorithms) {
         check_algorithms(reader, source, algorithms);
     }
@@ -121,7 +125,8 @@ fn described(
         let fault = Fault::warning(message, reader.place_of("audiences"));
         reader.report.push(fault.help("write `audiences = [\"…\"]`"));
     }
-    if issuer.is_none() && reader.node("issuer").is_none() && source.is_some() {
+    let is_asked = matches!(source, Some(KeySource::Introspection(_)));
+    if issuer.is_none() && reader.node("issuer").is_none() && source.is_some() && !is_asked {
         let message = "`iss` is not looked at: whatever these keys have signed is let in";
         let fault = Fault::warning(message, reader.place.clone());
         reader.report.push(fault.help("write `issuer = \"…\"`"));
@@ -130,7 +135,8 @@ fn described(
     if algorithms.is_empty() && matches!(source, Some(KeySource::SecretFile(_))) {
         algorithms.push(Algorithm::Hs256);
     }
-    let (refresh, max_stale) = freshness(reader);
+    let asked = reader.node("introspection_url").is_some();
+    let (refresh, max_stale) = if asked { (REFRESH, MAX_STALE) } else { freshness(reader) };
     let claim = word("the name of a claim");
     let mut claim = |key| reader.parsed(key, claim).map(|written| written.value);
     let (subject_claim, scope_claim) = (claim("subject_claim"), claim("scope_claim"));
@@ -217,7 +223,7 @@ fn source(
                 let fault = Fault::new(message, reader.place.clone());
                 reader.report.push(fault.help(
                     "write `issuer` (its metadata name them), `jwks_url`, `jwks_file` or \
-                     `secret_file`",
+                     `secret_file`; or `introspection_url`, where it is to be asked",
                 ));
             }
             None
@@ -254,6 +260,8 @@ fn check_algorithms(reader: &mut Reader<'_>, source: &KeySource, algorithms: &Al
         let public = match source {
             KeySource::SecretFile(_) => false,
             KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery => true,
+            // There it has no use, which was said.
+            KeySource::Introspection(_) => continue,
         };
         let message = match (public, algorithm.is_symmetric()) {
             (true, false) | (false, true) => continue,
@@ -262,9 +270,10 @@ fn check_algorithms(reader: &mut Reader<'_>, source: &KeySource, algorithms: &Al
         };
         let help = match source {
             KeySource::SecretFile(_) => "with a secret there is `HS256`, `HS384` and `HS512`",
-            KeySource::JwksFile(_) | KeySource::JwksUrl(_) | KeySource::Discovery => {
-                "for HMAC write `secret_file`"
-            }
+            KeySource::JwksFile(_)
+            | KeySource::JwksUrl(_)
+            | KeySource::Discovery
+            | KeySource::Introspection(_) => "for HMAC write `secret_file`",
         };
         reader.report.push(Fault::new(message, place.clone()).help(help));
     }

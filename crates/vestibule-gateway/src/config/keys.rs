@@ -268,8 +268,8 @@ keys! {
         "What routes, logs and metrics call this issuer.";
     "issuer" Text, Words("`iss` is not looked at"), "\"https://idp.example.com/\"",
         "The `iss` that its tokens must have, to the letter. Where neither `jwks_url`, `jwks_file` \
-         nor `secret_file` is written, the keys are found through the metadata at this address \
-         (OpenID Connect Discovery, RFC 8414).";
+         nor `secret_file` nor `introspection_url` is written, the keys are found through the \
+         metadata at this address (OpenID Connect Discovery, RFC 8414).";
     "jwks_url" Text, Words("see `issuer`"), "\"https://idp.example.com/keys.json\"",
         "The address of its JWK set (RFC 7517).";
     "jwks_file" File, Words("see `issuer`"), "\"jwks.json\"",
@@ -278,6 +278,32 @@ keys! {
         "A file with the secret for HMAC: its bytes as they are, less one newline at the end; at \
          least 32 bytes for HS256, 48 for HS384, 64 for HS512. Everybody who can check such a token \
          can also make one.";
+    "introspection_url" Text, Words("it is not asked"), "\"https://idp.example.com/introspect\"",
+        "The address at which it is asked about each token (RFC 7662), for tokens that say nothing \
+         themselves. Excludes `jwks_url`, `jwks_file` and `secret_file`. A JWT that a key-set issuer \
+         of the route may have issued is not asked about.";
+    "client_id" Text, Words("see `token_file`"), "\"vestibule\"",
+        "What it calls the gateway, which has to say who asks; with `client_secret_file`.";
+    "client_secret_file" File, Words("see `token_file`"), "\"introspection.secret\"",
+        "A file with the gateway's secret there: its bytes as they are, less one newline at the end. \
+         Read again when the issuer does not take it.";
+    "token_file" File, Words("`client_id` and `client_secret_file`"), "\"introspection.token\"",
+        "A file with a bearer token that lets the gateway ask, where it is known by that.";
+    "cache" Duration, Value("\"10s\""), "\"10s\"",
+        "How long its yes counts without asking again, at most 5 minutes, and not beyond the token's \
+         end: a token that it withdraws opens new connections for so much longer.";
+    "recheck" Duration, Value("\"60s\""), "\"60s\"",
+        "How often it is asked about a token by which somebody is connected, 100 ms to a day: after \
+         so long at the most, a connection by a withdrawn token is closed.";
+    "max_lifetime" Duration, Value("\"1h\""), "\"1h\"",
+        "How long a token counts of which it does not say when it ends, from the moment at which it \
+         was asked; at most 30 days.";
+    "timeout" Duration, Value("\"3s\""), "\"3s\"",
+        "Time for it to answer a question, at most 30 seconds. Less than `auth_deadline`, or clients \
+         are told of that first.";
+    "rate" Integer, Value("200"), "200",
+        "Most questions a second about tokens that nobody knows, all clients together. Those beyond \
+         are told to come again.";
     "audiences" List, Words("`aud` is not looked at"), "[\"https://chat.example.com\"]",
         "A token's `aud` must have one of these. Without it, a token that was issued for another \
          service of the same issuer is let in.";
@@ -287,7 +313,8 @@ keys! {
     "clock_skew" Duration, Value("\"30s\""), "\"30s\"",
         "How wrong its clock may be, at most 10 minutes: a token counts so much earlier and longer.";
     "types" List, Words("`at+jwt`, `JWT`, or none"), "[\"at+jwt\", \"JWT\"]",
-        "Values of the header's `typ` that count; `\"\"` stands for none.";
+        "Values of the header's `typ` that count; `\"\"` stands for none. With `introspection_url`, \
+         values of `token_type` in the answer; there, `Bearer` alone is the default.";
     "subject_claim" Text, Value("\"sub\""), "\"sub\"",
         "The claim that says who it is.";
     "scope_claim" Text, Words("`scope` or `scp`"), "\"scope\"",
@@ -303,7 +330,8 @@ keys! {
         "How often its keys are fetched where their answer does not say how long it is fresh; at most a day.";
     "max_stale" Duration, Value("\"24h\""), "\"24h\"",
         "How long fetched keys count when they cannot be fetched again, at most 7 days. Not less \
-         than `refresh`.";
+         than `refresh`. With `introspection_url`, how long a connection stays while the issuer cannot \
+         be asked; there, until its lease ends is the default, and not less than `recheck`.";
 
     Certificates:
     "name" Text, Required, "\"devices\"",

@@ -31,6 +31,7 @@ mod certificates;
 mod fault;
 mod files;
 mod init;
+mod introspection;
 mod issuers;
 mod keys;
 mod model;
@@ -68,8 +69,8 @@ pub use self::{
     keys::{Absent, KEYS, Key, Kind, Section, Shape},
     model::{
         Admin, Assertion, Auth, ClientAuth, ClientTls, Compression, Config, DangerousHttp,
-        IdentityPreset, IssuerConfig, KeySource, Log, LogFormat, Route, Server, Sessions, Store,
-        Tls, Upstream, UpstreamTls,
+        IdentityPreset, Introspection, IntrospectionLogin, IssuerConfig, KeySource, Log, LogFormat,
+        Route, Server, Sessions, Store, Tls, Upstream, UpstreamTls,
     },
     raw::{FILE_BYTES, RawConfig},
 };

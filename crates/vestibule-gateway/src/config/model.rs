@@ -211,6 +211,46 @@ pub enum KeySource {
     /// A JWK set at the address that the issuer's metadata name (OpenID Connect Discovery 1.0
     /// section 4, RFC 8414 section 3).
     Discovery,
+    /// None: the issuer is asked about each token (RFC 7662).
+    Introspection(Introspection),
+}
+
+/// How an issuer is asked about its tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introspection {
+    /// At this `https` address, or `http` where that was allowed.
+    pub url: Box<str>,
+    /// How it knows who asks.
+    pub login: IntrospectionLogin,
+    /// How long a yes counts without asking again.
+    pub cache: Duration,
+    /// How often it is asked about a token by which somebody is connected.
+    pub recheck: Duration,
+    /// How long whoever is connected stays while it cannot be asked; `None` is until the lease ends.
+    pub max_stale: Option<Duration>,
+    /// How long a token counts that has no end.
+    pub max_lifetime: Duration,
+    /// Time for a question.
+    pub timeout: Duration,
+    /// Most questions a second about tokens that nobody knows.
+    pub rate: u32,
+}
+
+/// How an issuer that is asked knows who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IntrospectionLogin {
+    /// By a name and a secret (`client_secret_basic`).
+    Basic {
+        /// The name.
+        client_id: Box<str>,
+        /// A file with the secret: its bytes, less one newline at the end.
+        secret_file: PathBuf,
+    },
+    /// By a bearer token.
+    Bearer {
+        /// A file with it, less one newline at the end.
+        token_file: PathBuf,
+    },
 }
 
 /// Whether keys may be fetched without TLS from a host other than this one. Whoever sits on the

@@ -5,8 +5,9 @@ use std::{net::IpAddr, rc::Rc, sync::Arc, time::Duration};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::oneshot;
 use tracing::{info, trace};
+use vestibule_authority::Standing;
 use vestibule_core::{
-    authn::{Asked, ConnectionId, Question, Revoked, Verdict, Verified},
+    authn::{Asked, ConnectionId, Question, Revoked, Verdict},
     limits,
     policy::Carrier,
     rejection::Rejection,
@@ -21,8 +22,8 @@ use crate::{
     ops::metrics::{Closed, Direction, Live},
     relay::{self, Ended, EndedBy, Key, Order, Report, Traffic},
     serve::{
-        Asking, Purpose, Seen, Worker,
-        connections::{ConnectionName, Details},
+        Answered, Asking, Purpose, Seen, Worker,
+        connections::{ConnectionName, Details, Renewal},
     },
 };
 
@@ -31,13 +32,14 @@ use crate::{
 pub enum Signal {
     /// It was handed to the relay, under this key.
     Opened(Key),
-    /// A question of its was answered.
-    Verdict(Verdict),
+    /// A question of its was answered; and what is kept of the credential, where its issuer is asked
+    /// about it again.
+    Verdict(Verdict, Option<Box<Standing>>),
     /// Somebody decided that it must end.
     End(Rejection),
     /// A credential was checked beside the connection, to renew its lease; who wants to know what
     /// came of it.
-    Renew(Verified, oneshot::Sender<Result<Duration, Rejection>>),
+    Renew(Box<Renewal>, oneshot::Sender<Result<Duration, Rejection>>),
 }
 
 /// One authenticated connection: its session, and what is said about it in logs and metrics.
@@ -131,18 +133,28 @@ impl Control {
 
     /// Renews the lease. That the credential was good when it was checked does not count: what was
     /// revoked since has been swept already, and would not be again.
-    fn renew(&mut self, verified: &Verified, now: Now) -> Result<Duration, Rejection> {
+    fn renew(&mut self, renewal: Renewal, now: Now) -> Result<Duration, Rejection> {
+        let Renewal { verified, standing } = renewal;
         match self.worker.shared.is_revoked(verified.principal()) {
-            Revoked::No => self.session.renew(verified, &self.route.policy, now),
+            Revoked::No => {
+                let span = self.session.renew(&verified, &self.route.policy, now)?;
+                self.worker.shared.rechecks.renewed(self.id, standing);
+                Ok(span)
+            }
             Revoked::Yes => Err(Rejection::TokenRevoked),
         }
     }
 
     /// The same verdict, unless what it rests on was revoked while it was on its way.
-    fn verdict(&mut self, verdict: Verdict, now: Now) {
+    fn verdict(&mut self, verdict: Verdict, standing: Option<Box<Standing>>, now: Now) {
         let shared = &self.worker.shared;
         let verdict = verdict.unless_revoked(|principal| shared.is_revoked(principal));
+        let before = Arc::as_ptr(self.session.principal());
         self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
+        // Only the session knows whether it took the new credential.
+        if before != Arc::as_ptr(self.session.principal()) {
+            shared.rechecks.renewed(self.id, standing.map(|standing| *standing));
+        }
     }
 
     /// Moves it among those of its route that are open, and those that are being closed.
@@ -191,14 +203,20 @@ impl Control {
             let doubted = |refused| self.worker.doubted(&self.route, self.peer, refused);
             let result = result.map_err(doubted);
             self.worker.checked(mechanism, result.as_ref().err().copied(), now);
+            let standing = match (question.asked(), &result) {
+                (Asked::Credential(credential), Ok(verified)) => {
+                    self.worker.standing(credential, &self.route, verified).map(Box::new)
+                }
+                (Asked::Credential(_) | Asked::Response(_, _), _) => None,
+            };
             let verdict = question.answer(result);
-            self.verdict(verdict, now);
+            self.verdict(verdict, standing, now);
             return;
         }
         // The relay names a connection before it reads from it.
         let Some(key) = self.key else {
             let verdict = question.answer(Err(Rejection::Unavailable));
-            self.verdict(verdict, now);
+            self.verdict(verdict, None, now);
             return;
         };
         let (peer, origin, stage) = (self.peer, self.origin.clone(), self.stage.clone());
@@ -216,8 +234,8 @@ impl Control {
                 // That of a live connection is never newer.
                 certificate: None,
             };
-            let verdict = worker.answer(question, asking).await.verdict;
-            worker.relay.signal(key, Signal::Verdict(verdict));
+            let Answered { verdict, rotated: _, standing } = worker.answer(question, asking).await;
+            worker.relay.signal(key, Signal::Verdict(verdict, standing));
         });
     }
 }
@@ -245,12 +263,12 @@ impl relay::Control for Control {
                 self.key = Some(key);
                 Input::Deadline
             }
-            Report::Signal(Signal::Verdict(verdict)) => {
-                self.verdict(verdict, now);
+            Report::Signal(Signal::Verdict(verdict, standing)) => {
+                self.verdict(verdict, standing, now);
                 Input::Deadline
             }
-            Report::Signal(Signal::Renew(verified, reply)) => {
-                if reply.send(self.renew(&verified, now)).is_err() {
+            Report::Signal(Signal::Renew(renewal, reply)) => {
+                if reply.send(self.renew(*renewal, now)).is_err() {
                     trace!("nobody waits to hear about the renewal");
                 }
                 Input::Deadline

@@ -175,8 +175,18 @@ async fn welcome(
     match understand(&head, &forwarded, channel, &worker) {
         Ok(Understood { upgrade, route, presented, origin }) => {
             let request = Request { head, upgrade, route, presented, forwarded };
-            let granted = None;
-            let guest = Guest { link, request, worker, place, client, channel, accepted, granted };
+            let (granted, standing) = (None, None);
+            let guest = Guest {
+                link,
+                request,
+                worker,
+                place,
+                client,
+                channel,
+                accepted,
+                granted,
+                standing,
+            };
             line::walk(guest, origin).await;
         }
         Err(Stopped { rejection, route, understood }) => {

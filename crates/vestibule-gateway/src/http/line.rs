@@ -4,7 +4,7 @@
 use std::{net::IpAddr, rc::Rc};
 
 use tokio::time::timeout_at;
-use vestibule_authority::{Scene, sessions::Granted};
+use vestibule_authority::{Scene, Standing, sessions::Granted};
 use vestibule_core::{
     authn::ConnectionId,
     handshake::{self, Admission, Manner, NeedsMessage, NeedsResponse, Refusal, Step},
@@ -45,6 +45,8 @@ pub struct Guest {
     pub accepted: Mono,
     /// The session token that it will be told.
     pub granted: Option<Granted>,
+    /// What is kept of its credential, where its issuer is asked about it again.
+    pub standing: Option<Box<Standing>>,
 }
 
 /// Whether the client has its 101.
@@ -160,8 +162,9 @@ pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
                 let certificate = guest.certificate();
                 let asking = Asking { seen: &seen, route, deadline, purpose, scene, certificate };
                 let answering = guest.worker.answer(question, asking);
-                let Answered { verdict, rotated } = answering.await;
+                let Answered { verdict, rotated, standing } = answering.await;
                 guest.granted = rotated;
+                guest.standing = standing;
                 needs.resolve(verdict, guest.policy(), guest.worker.shared.clock.now())
             }
             Step::AwaitMessage(needs, say) => {

@@ -208,7 +208,8 @@ async fn relay(
     let reserved = guest.reserved();
     let origin = guest.request.origin().map(Into::into);
     let stage = guest.stage();
-    let Guest { link, request, worker, place, client, channel: _, accepted: _, granted } = guest;
+    let Guest { link, request, worker, place, client, channel: _, accepted: _, granted, standing } =
+        guest;
     drop(place);
     let route = request.route;
     let name = worker.shared.name(id);
@@ -236,6 +237,9 @@ async fn relay(
     let control = Control::new(session, opened, Rc::clone(&worker), now);
     let key = worker.relay.open(seat, pair, control, now);
     worker.opened(id, key);
+    if let Some(standing) = standing {
+        worker.shared.rechecks.enter(id, *standing);
+    }
 }
 
 /// Opens a session for a client that will be told of it, where the route hands sessions out. Without

@@ -13,8 +13,13 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
-use vestibule_authority::Readiness;
+use vestibule_authority::{
+    Readiness,
+    introspection::{Observer, Outcome},
+};
 use vestibule_core::{authn::Mechanism, rejection::Rejection};
+
+use super::asked::Introspections;
 
 /// Everything that is counted.
 #[derive(Debug)]
@@ -46,6 +51,7 @@ pub struct Metrics {
     pub store: Family<Operation, Histogram, Fast>,
     /// When the store could not answer.
     pub store_errors: Family<Operation, Counter>,
+    introspection: Introspections,
     key_set_age: Family<Issuer, Gauge>,
     key_set_keys: Family<Issuer, Gauge>,
     key_set_ready: Family<Issuer, Gauge>,
@@ -115,8 +121,8 @@ pub struct Operation {
 
 /// Whose keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Issuer {
-    issuer: String,
+pub(super) struct Issuer {
+    pub(super) issuer: String,
 }
 
 /// Makes histograms for what takes microseconds to seconds.
@@ -151,6 +157,7 @@ impl Metrics {
             revocation: Histogram::new(BUCKETS),
             store: Family::new_with_constructor(Fast),
             store_errors: Family::default(),
+            introspection: Introspections::new(),
             key_set_age: Family::default(),
             key_set_keys: Family::default(),
             key_set_ready: Family::default(),
@@ -210,6 +217,7 @@ impl Metrics {
             "Time since the keys of an issuer were last read or fetched",
             Box::new(self.key_set_age.clone()),
         );
+        self.introspection.register(registry);
         self
     }
 
@@ -237,11 +245,17 @@ impl Metrics {
         self.tickets.get_or_create(&Ticket { event }).inc();
     }
 
-    /// What is looked at when somebody asks.
-    pub fn look(&self, issuers: &[Readiness], revocations: usize) {
+    /// What is looked at when somebody asks: revocations that hold; tokens that are asked about
+    /// again, and their connections.
+    pub fn look(&self, issuers: &[Readiness], revocations: usize, rechecks: (usize, usize)) {
         self.revocations.set(whole(u64::try_from(revocations).unwrap_or(u64::MAX)));
+        self.introspection.look(issuers, rechecks);
         for readiness in issuers {
             let issuer = Issuer { issuer: readiness.name.as_ref().to_owned() };
+            // It has none, and is asked.
+            if readiness.circuit.is_some() {
+                continue;
+            }
             let keys = u64::try_from(readiness.keys).unwrap_or(u64::MAX);
             self.key_set_keys.get_or_create(&issuer).set(whole(keys));
             self.key_set_ready.get_or_create(&issuer).set(i64::from(readiness.is_ready()));
@@ -267,7 +281,13 @@ impl Metrics {
     }
 }
 
-fn whole(number: u64) -> i64 {
+impl Observer for Metrics {
+    fn asked(&self, issuer: &str, outcome: Outcome, span: Duration) {
+        self.introspection.asked(issuer, outcome, span);
+    }
+}
+
+pub(super) fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -298,6 +318,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use serde_json::Value;
+    use vestibule_authority::introspection::Circuit;
 
     use super::*;
 
@@ -328,7 +349,14 @@ mod tests {
             last_error: None,
             circuit: None,
         };
-        metrics.look(&[readiness], 0);
+        let asked = Readiness {
+            name: "asked".into(),
+            kind: "introspection",
+            circuit: Some(Circuit::Open),
+            ..readiness.clone()
+        };
+        metrics.asked("asked", Outcome::Active, Duration::ZERO);
+        metrics.look(&[readiness, asked], 0, (0, 0));
         let text = metrics.render();
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.filter_map(|line| line.split(['{', ' ']).next().map(str::to_owned)).collect()

@@ -1,5 +1,6 @@
 //! What an operator sees: logs, metrics, health.
 
 pub mod admin;
+mod asked;
 pub mod log;
 pub mod metrics;

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tokio::time::{timeout, timeout_at};
-use vestibule_authority::{Door, Scene, sessions::Granted};
+use vestibule_authority::{Door, Scene, Standing, sessions::Granted};
 use vestibule_core::{
     authn::{
         Asked, Credential, Finding, Judge, Mechanism, Proof, Question, Response, Verdict, Verified,
@@ -27,6 +27,8 @@ pub struct Answered {
     pub verdict: Verdict,
     /// The session token that replaces the one that was asked about.
     pub rotated: Option<Granted>,
+    /// What is kept of the credential, where its issuer is asked about it again.
+    pub standing: Option<Box<Standing>>,
 }
 
 /// What a session token is asked about for.
@@ -95,6 +97,13 @@ impl Worker {
             }
             Asked::Response(_, Response::Assertion(_)) => (None, Mechanism::Webauthn),
         };
+        // Finding out spends what was asked.
+        let kept = match &asked {
+            Asked::Credential(credential) if self.shared.authority.asks(&route.issuers) => {
+                Some(credential.clone())
+            }
+            Asked::Credential(_) | Asked::Response(_, _) => None,
+        };
         let found: Found = if let Some(known) = known {
             known.map(|verified| (Finding::from(verified), None))
         } else {
@@ -111,9 +120,26 @@ impl Worker {
             // Half of the way.
             Ok(Finding::Challenged(_)) => {}
         }
+        let standing = match (&kept, &result) {
+            (Some(credential), Ok(Finding::Genuine(verified, _))) => {
+                self.standing(credential, route, verified).map(Box::new)
+            }
+            (_, Ok(Finding::Genuine(_, _) | Finding::Challenged(_)) | Err(_)) => None,
+        };
         let verdict = asker.answer(result);
         let verdict = verdict.unless_revoked(|principal| self.shared.is_revoked(principal));
-        Answered { verdict, rotated }
+        Answered { verdict, rotated, standing }
+    }
+
+    /// What is to be kept of a credential that was good, so that its issuer can be asked about it
+    /// again; `None` where it does not have to be.
+    pub fn standing(
+        &self,
+        credential: &Credential,
+        route: &Route,
+        verified: &Verified,
+    ) -> Option<Standing> {
+        self.shared.authority.standing(credential, &route.issuers, verified)
     }
 
     /// Counts a credential that was checked.

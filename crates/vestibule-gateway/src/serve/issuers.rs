@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use vestibule_authority::{DangerousHttp, FetchPolicy, Issuer, KeySource};
+use vestibule_authority::{
+    DangerousHttp, FetchPolicy, Issuer, KeySource,
+    introspection::{Introspection, Login},
+};
 use vestibule_verify::jwt::{Expectations, IdTokens};
 
 use crate::config::{self, Config, IssuerConfig};
@@ -32,6 +35,38 @@ fn source(config: &IssuerConfig) -> KeySource {
             issuer: config.issuer.clone().unwrap_or_else(|| Arc::clone(&config.name)),
             fetch: fetch(config),
         },
+        config::KeySource::Introspection(asked) => {
+            KeySource::Introspection(Box::new(introspection(asked, config)))
+        }
+    }
+}
+
+fn introspection(asked: &config::Introspection, config: &IssuerConfig) -> Introspection {
+    let config::Introspection {
+        url,
+        login,
+        cache,
+        recheck,
+        max_stale,
+        max_lifetime,
+        timeout,
+        rate,
+    } = asked;
+    let login = match login.clone() {
+        config::IntrospectionLogin::Basic { client_id, secret_file } => {
+            Login::Basic { client_id, secret_file }
+        }
+        config::IntrospectionLogin::Bearer { token_file } => Login::Bearer { token_file },
+    };
+    Introspection {
+        url: url.clone(),
+        login,
+        fetch: FetchPolicy { timeout: *timeout, ..fetch(config) },
+        cache: *cache,
+        recheck: *recheck,
+        max_stale: *max_stale,
+        max_lifetime: *max_lifetime,
+        rate: *rate,
     }
 }
 

@@ -7,6 +7,7 @@ mod kept;
 mod lists;
 mod logout;
 mod observe;
+pub mod recheck;
 mod shared;
 mod timed;
 mod worker;
@@ -164,6 +165,7 @@ impl Gateway {
         gateway.background.spawn(kept::enforce(Arc::clone(&shared), announcements));
         gateway.background.spawn(logout::carry_out(Arc::clone(&shared), told));
         gateway.background.spawn(lists::follow(Arc::clone(&shared)));
+        gateway.background.spawn(recheck::tend(Arc::clone(&shared)));
         let wall = move || clock.now().wall;
         match &shared.kept.identities {
             Some(identities) => gateway.background.spawn(Arc::clone(identities).tend(wall)),

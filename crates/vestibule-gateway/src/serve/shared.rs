@@ -13,7 +13,7 @@ use std::{
 
 use tokio::sync::mpsc;
 use tracing::warn;
-use vestibule_authority::Authority;
+use vestibule_authority::{Authority, introspection::Observer};
 use vestibule_core::{
     authn::{ConnectionId, Principal, Revoked},
     policy::{forwarded::Trust, quota::Quota},
@@ -26,6 +26,7 @@ use super::{
     Kept, ServeError,
     connections::{ConnectionName, Connections, Process},
     issuers,
+    recheck::Rechecks,
 };
 use crate::{
     config::{Config, signing_key},
@@ -65,6 +66,8 @@ pub struct Shared {
     pub dialler: Dialler,
     /// Asks the workers about what is open.
     pub connections: Connections,
+    /// The tokens of live connections that are asked about again.
+    pub rechecks: Rechecks,
     logouts: mpsc::UnboundedSender<Arc<Principal>>,
     quota: Mutex<Quota>,
     ids: AtomicU64,
@@ -84,6 +87,8 @@ impl Shared {
         issuers.extend(kept.identities.iter().map(|identities| identities.tokens.issuer()));
         let authority = Authority::with_revocations(issuers, revocations)
             .map_err(|error| ServeError::Issuers(error.into()))?;
+        let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
+        authority.observe(&observer);
         let signer = signer(config.server.assertion_key.as_deref())?;
         let acceptor = config.server.tls.as_ref().map(Acceptor::new).transpose()?;
         let dialler = Dialler::new(&config.routes)?;
@@ -99,6 +104,7 @@ impl Shared {
             acceptor,
             dialler,
             connections: Connections::new(process),
+            rechecks: Rechecks::default(),
             logouts,
             quota: Mutex::new(quota),
             ids: AtomicU64::new(1),

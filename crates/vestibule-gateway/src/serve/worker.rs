@@ -57,6 +57,7 @@ impl Worker {
     /// It is over.
     pub fn ended(&self, id: ConnectionId) {
         self.open.borrow_mut().remove(&id);
+        self.shared.rechecks.leave(id);
     }
 
     /// The key of a connection that is open on this thread.

@@ -50,6 +50,8 @@ mod handshake;
 #[cfg(test)]
 mod identity;
 #[cfg(test)]
+mod introspection;
+#[cfg(test)]
 mod keyring;
 #[cfg(test)]
 mod keys;
@@ -71,6 +73,8 @@ mod per_message_flow;
 mod public_key;
 #[cfg(test)]
 mod query;
+#[cfg(test)]
+mod recheck;
 #[cfg(test)]
 mod refresh;
 #[cfg(test)]

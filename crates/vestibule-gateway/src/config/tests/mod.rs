@@ -4,6 +4,7 @@ mod certificates;
 mod faults;
 mod files;
 mod identities;
+mod introspection;
 mod noise;
 mod rendered;
 
@@ -329,6 +330,11 @@ fn the_example_is_complete_and_without_fault() {
         if key.name == "mechanisms" || key.name == "sessions" {
             uncommented = uncommented.replace("# [auth]", "[auth]");
             uncommented = uncommented.replace("# mechanisms =", "mechanisms =");
+        }
+        if key.name == "introspection_url" {
+            for beside in ["client_id", "client_secret_file"] {
+                uncommented = uncommented.replace(&format!("# {beside} ="), &format!("{beside} ="));
+            }
         }
         if key.name == "cookie" {
             let accept = KEYS.iter().find(|key| key.name == "accept").unwrap();

@@ -236,7 +236,7 @@ upstream = 'ws://127.0.0.1:9000'
 5 | client_secret = *********
   | ^^^^^^^^^^^^^
   |
-  = help: its keys are `name`, `issuer`, `jwks_url`, `jwks_file`, `secret_file`, `audiences`, `algorithms`, `clock_skew`, `types`, `subject_claim`, `scope_claim`, `groups_claim`, `ca`, `dangerous_allow_http`, `refresh` and `max_stale`
+  = help: did you mean `client_secret_file`?
 
 "#,
     );

@@ -4,14 +4,14 @@
 use serde::Deserialize;
 use vestibule_authority::identities::Continued;
 use vestibule_core::{
-    authn::{Mechanism, Secret, Verified},
+    authn::{Mechanism, Secret},
     rejection::Rejection,
 };
 
 use super::{Answer, Visit, answer::Problem, body::Hidden, cors, login};
 use crate::{
     config::{LOGIN_COOKIE, Route},
-    serve::connections::ConnectionName,
+    serve::connections::{ConnectionName, Renewal},
 };
 
 #[derive(Default, Deserialize)]
@@ -77,8 +77,8 @@ async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
         visit.known_anywhere(&visit.every_cookie()).await?;
         return Err(unknown());
     };
-    let verified = match presented(visit, &details.route).await {
-        Ok(verified) => verified,
+    let renewal = match presented(visit, &details.route).await {
+        Ok(renewal) => renewal,
         // What the rules of its route say would tell others that it is there.
         Err(problem) => {
             let known = visit.known_anywhere(&visit.every_cookie()).await?;
@@ -86,7 +86,7 @@ async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
             return Err(if is_own { problem } else { unknown() });
         }
     };
-    match connections.renew(name, verified).await {
+    match connections.renew(name, renewal).await {
         Some(Ok(span)) => {
             Ok(Answer::json(200, &serde_json::json!({ "expires_in": span.as_secs() })))
         }
@@ -96,10 +96,13 @@ async fn lengthen(visit: &Visit<'_>, name: &str) -> Result<Answer, Problem> {
 }
 
 /// The credential of this request, by the rules of that route.
-async fn presented(visit: &Visit<'_>, route: &Route) -> Result<Verified, Problem> {
+async fn presented(visit: &Visit<'_>, route: &Route) -> Result<Renewal, Problem> {
     let credential = visit.for_route(route)?;
     if !route.policy.mechanisms.contains(&credential.mechanism) {
         return Err(Rejection::MechanismNotAllowed.into());
     }
-    Ok(visit.worker.verify(&credential, route, visit.origin(), visit.client).await?)
+    let worker = visit.worker;
+    let verified = worker.verify(&credential, route, visit.origin(), visit.client).await?;
+    let standing = worker.standing(&credential, route, &verified);
+    Ok(Renewal { verified, standing })
 }

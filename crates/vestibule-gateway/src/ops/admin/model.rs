@@ -261,8 +261,8 @@ objects! {
     }
     /// How the gateway is doing.
     Status {
-        /// As at `/readyz`: `ready`, `draining`, `waiting for keys`, `store failing` or
-        /// `revocations not followed`.
+        /// As at `/readyz`: `ready`, `draining`, `waiting for keys`, `issuer not answering`,
+        /// `store failing` or `revocations not followed`.
         state: Box<str>,
         /// Whose tokens can be verified.
         issuers: Vec<KeySet>,
@@ -273,9 +273,9 @@ objects! {
     KeySet {
         /// The issuer's name in the configuration.
         name: Box<str>,
-        /// Where the keys are from.
+        /// Where the keys are from; `introspection` has none, and is asked.
         kind: Box<str>,
-        /// `ready`, `never loaded`, `too old` or `no usable key`.
+        /// `ready`, `never loaded`, `too old` or `no usable key`; `never answered` or `failing`.
         state: Box<str>,
         /// Keys that count.
         keys: u64,

@@ -20,20 +20,23 @@ pub(super) struct Judged {
     feed: FeedReadiness,
 }
 
-/// Ready is: serving, every issuer has keys, the store takes writes, and revocations arrive. A node
+/// Ready is: serving, every issuer has keys or answers, the store takes writes, and revocations arrive. A node
 /// without keys would refuse everybody; one that cannot write can neither end a login nor keep a
 /// revocation; one that does not hear of revocations lets in who was shut out elsewhere.
 pub(super) async fn judge(shared: &Shared, phase: Phase) -> Judged {
     let issuers = shared.authority.readiness();
     let store = writes(shared).await;
     let feed = shared.kept.revocations.readiness();
-    let has_keys = issuers.iter().all(Readiness::is_ready);
-    let word = match (phase, has_keys, &store, feed.is_ready()) {
+    let missing = issuers.iter().find(|issuer| !issuer.is_ready());
+    let word = match (phase, missing, &store, feed.is_ready()) {
         (Phase::Draining, _, _, _) => "draining",
         (Phase::Open, _, Err(_), _) => "store failing",
         (Phase::Open, _, Ok(()), false) => "revocations not followed",
-        (Phase::Open, false, Ok(()), true) => "waiting for keys",
-        (Phase::Open, true, Ok(()), true) => READY,
+        (Phase::Open, Some(issuer), Ok(()), true) => match issuer.circuit {
+            None => "waiting for keys",
+            Some(_) => "issuer not answering",
+        },
+        (Phase::Open, None, Ok(()), true) => READY,
     };
     Judged { word, issuers, store, feed }
 }

@@ -12,7 +12,8 @@ use crate::serve::Shared;
 
 /// The text of `/metrics`, as of now.
 pub(super) fn metrics(shared: &Shared) -> String {
-    shared.metrics.look(&shared.authority.readiness(), shared.kept.revocations.len());
+    let revocations = shared.kept.revocations.len();
+    shared.metrics.look(&shared.authority.readiness(), revocations, shared.rechecks.len());
     shared.metrics.render()
 }
 

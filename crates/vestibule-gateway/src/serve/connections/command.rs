@@ -14,11 +14,11 @@ use tokio::{
 };
 use tracing::{error, trace};
 use vestibule_core::{
-    authn::{ConnectionId, Revoked, Verified},
+    authn::{ConnectionId, Revoked},
     rejection::Rejection,
 };
 
-use super::{Details, Filter, Page};
+use super::{Details, Filter, Page, Renewal};
 use crate::{
     drive::{Control, Signal},
     limits,
@@ -38,7 +38,9 @@ pub enum Command {
     /// End some, for this reason; how many.
     Close(Chosen, Rejection, oneshot::Sender<usize>),
     /// Renew the lease of one; `None` where it is not there.
-    Renew(ConnectionId, Verified, oneshot::Sender<Option<Result<Duration, Rejection>>>),
+    Renew(ConnectionId, Box<Renewal>, oneshot::Sender<Option<Result<Duration, Rejection>>>),
+    /// End these as revoked ones, and whatever was made of their credentials; how many.
+    Withdraw(Arc<BTreeSet<ConnectionId>>, oneshot::Sender<usize>),
 }
 
 /// Which connections are ended.
@@ -83,9 +85,10 @@ impl Worker {
             Command::Close(chosen, rejection, reply) => {
                 answer(reply, self.close(&chosen, rejection).await);
             }
-            Command::Renew(id, verified, reply) => {
-                answer(reply, self.renew(id, verified).await);
+            Command::Renew(id, renewal, reply) => {
+                answer(reply, self.renew(id, renewal).await);
             }
+            Command::Withdraw(ids, reply) => answer(reply, self.withdraw(&ids)),
         }
     }
 
@@ -116,6 +119,22 @@ impl Worker {
                 self.end(rejection, fits).await
             }
         }
+    }
+
+    /// What was made of the credential (a session, a ticket) would else open the door again.
+    fn withdraw(&self, ids: &BTreeSet<ConnectionId>) -> usize {
+        let keys: Vec<_> = ids.iter().filter_map(|&id| self.key(id)).collect();
+        for &key in &keys {
+            let principal = self.relay.with(key, |control, _| {
+                let is_open = !control.is_ending();
+                is_open.then(|| Arc::clone(control.session().principal()))
+            });
+            self.relay.signal(key, Signal::End(Rejection::TokenRevoked));
+            if let Some(principal) = principal.flatten() {
+                self.shared.logged_out(&principal);
+            }
+        }
+        keys.len()
     }
 
     async fn end(&self, rejection: Rejection, must: impl Fn(&Control) -> bool) -> usize {
@@ -164,11 +183,11 @@ impl Worker {
     async fn renew(
         &self,
         id: ConnectionId,
-        verified: Verified,
+        renewal: Box<Renewal>,
     ) -> Option<Result<Duration, Rejection>> {
         let key = self.key(id)?;
         let (sender, receiver) = oneshot::channel();
-        self.relay.signal(key, Signal::Renew(verified, sender));
+        self.relay.signal(key, Signal::Renew(renewal, sender));
         // A connection that ends meanwhile drops the signal, and with it the sender.
         receiver.await.ok()
     }

@@ -17,6 +17,7 @@ use std::{
 };
 
 use tokio::sync::{mpsc, oneshot};
+use vestibule_authority::Standing;
 use vestibule_core::{
     authn::{ConnectionId, Verified},
     rejection::Rejection,
@@ -101,15 +102,29 @@ impl Connections {
         self.ask(ask).await.into_iter().sum()
     }
 
+    /// Ends connections whose credential was withdrawn by its issuer, with all that was made of it;
+    /// how many there were.
+    pub async fn withdraw(&self, ids: BTreeSet<ConnectionId>) -> usize {
+        let ids = Arc::new(ids);
+        self.ask(|reply| Command::Withdraw(Arc::clone(&ids), reply)).await.into_iter().sum()
+    }
+
+    /// Ends connections whose issuer could not be asked for too long; how many there were.
+    pub async fn abandon(&self, ids: BTreeSet<ConnectionId>) -> usize {
+        let chosen = Chosen::Named(Arc::new(ids));
+        let ask = |reply| Command::Close(chosen.clone(), Rejection::Unavailable, reply);
+        self.ask(ask).await.into_iter().sum()
+    }
+
     /// Renews the lease of a connection by a credential that was checked: how long it is now, or why
     /// nothing has changed. `None` where there is no such connection.
     pub async fn renew(
         &self,
         name: ConnectionName,
-        verified: Verified,
+        renewal: Renewal,
     ) -> Option<Result<Duration, Rejection>> {
         let id = name.of(self.process)?;
-        let ask = |reply| Command::Renew(id, verified.clone(), reply);
+        let ask = |reply| Command::Renew(id, Box::new(renewal.clone()), reply);
         self.ask(ask).await.into_iter().flatten().next()
     }
 
@@ -135,6 +150,15 @@ impl Connections {
     fn workers(&self) -> MutexGuard<'_, Vec<mpsc::Sender<Command>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A credential that was checked beside a connection.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    /// Whose it is.
+    pub verified: Verified,
+    /// What is kept of it, where its issuer is asked about it again.
+    pub standing: Option<Standing>,
 }
 
 /// Which connections are ended.
