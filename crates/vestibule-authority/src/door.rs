@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use vestibule_verify::scram::TlsExporter;
+
 /// Where a credential is presented, for those that are not good everywhere.
 #[derive(Clone, Copy, Debug)]
 pub struct Door<'a> {
@@ -28,6 +30,10 @@ pub struct Scene<'a> {
     pub origin: Option<&'a str>,
     /// The client's own address.
     pub peer: IpAddr,
+    /// What binds an exchange to the connection, where `scram-sha-256-plus` is offered on it. Something
+    /// that is not the connection's own lets an exchange be relayed; a `None` where it was offered
+    /// lets a downgrade pass.
+    pub exporter: Option<TlsExporter>,
 }
 
 impl Door<'_> {

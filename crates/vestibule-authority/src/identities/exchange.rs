@@ -36,11 +36,11 @@ impl Identities {
     ) -> Result<Challenge, Refused> {
         match credential.mechanism {
             Mechanism::PublicKey => self.public_keys.challenge(&credential.secret, scene),
-            Mechanism::ScramSha256 => {
-                self.scram.challenge(&self.users, &credential.secret, scene.peer, now).await
+            Mechanism::ScramSha256 | Mechanism::ScramSha256Plus => {
+                self.scram.challenge(&self.users, credential, scene, now).await
             }
             Mechanism::Webauthn => self.passkeys.challenge(&credential.secret),
-            Mechanism::ScramSha256Plus | Mechanism::Dpop => {
+            Mechanism::Dpop => {
                 let reason = "nobody here asks so";
                 Err(Refused::new(Rejection::MechanismNotAllowed, reason))
             }

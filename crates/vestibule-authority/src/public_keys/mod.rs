@@ -195,7 +195,7 @@ impl PublicKeys {
             .and_then(Fingerprint::parse)
             .ok_or_else(|| Refused::new(Rejection::MalformedMessage, "not a fingerprint"))?;
         let nonce = opaque::random::<32>().map_err(|error| unavailable(&error))?;
-        let Scene { host, path, origin, peer: _ } = *scene;
+        let Scene { host, path, origin, peer: _, exporter: _ } = *scene;
         let challenge = Challenge::new(*nonce, host, path, origin).ok_or_else(|| {
             Refused::new(Rejection::Internal, "a handshake that cannot be signed over")
         })?;

@@ -44,7 +44,7 @@ fn jwk(pair: &Ed25519KeyPair) -> String {
 }
 
 fn scene<'a>() -> Scene<'a> {
-    Scene { host: HOST, path: "/chat", origin: None, peer: PEER.parse().unwrap() }
+    Scene { host: HOST, path: "/chat", origin: None, peer: PEER.parse().unwrap(), exporter: None }
 }
 
 impl Rig {
@@ -104,7 +104,7 @@ impl Rig {
 
 /// Signs as the protocol says, and not by the code under test.
 fn sign(pair: &Ed25519KeyPair, nonce: &str, scene: &Scene<'_>) -> Response {
-    let Scene { host, path, origin, peer: _ } = *scene;
+    let Scene { host, path, origin, peer: _, exporter: _ } = *scene;
     let origin = origin.unwrap_or_default();
     let text = format!("vestibule-public-key-v1\0{nonce}\0{host}\0{path}\0{origin}");
     let signature = BASE64URL_NOPAD.encode(pair.sign(text.as_bytes()).as_ref());

@@ -6,7 +6,7 @@ use std::{net::IpAddr, rc::Rc};
 use tokio::time::timeout_at;
 use vestibule_authority::{Scene, Standing, sessions::Granted};
 use vestibule_core::{
-    authn::ConnectionId,
+    authn::{ConnectionId, Mechanism},
     handshake::{self, Admission, Manner, NeedsMessage, NeedsResponse, Refusal, Step},
     policy::{Certificate, Channel, RoutePolicy, origin::OriginAllowed},
     rejection::Rejection,
@@ -18,6 +18,7 @@ use vestibule_core::{
         upgrade,
     },
 };
+use vestibule_verify::scram::TlsExporter;
 use zeroize::Zeroizing;
 
 use super::{Link, front::Request, refuse, tunnel};
@@ -92,7 +93,8 @@ impl Guest {
     fn scene<'a>(&'a self, host: &'a str) -> Option<Scene<'a>> {
         let Request { head, .. } = &self.request;
         let origin = head.all("origin").next().map(str::from_utf8).transpose().ok()?;
-        Some(Scene { host, path: head.path().ok()?, origin, peer: self.client })
+        let exporter = self.exporter();
+        Some(Scene { host, path: head.path().ok()?, origin, peer: self.client, exporter })
     }
 
     /// What of that must be kept while it is connected.
@@ -102,6 +104,13 @@ impl Guest {
         }
         let host = self.request.forwarded.host.to_string();
         self.scene(&host).map(Stage::of)
+    }
+
+    /// What binds an exchange to the connection, where that is offered.
+    fn exporter(&self) -> Option<TlsExporter> {
+        let plus = Mechanism::ScramSha256Plus;
+        let is_offered = self.policy().mechanisms.contains(&plus) && self.channel.offers(plus);
+        if is_offered { self.link.exporter() } else { None }
     }
 
     /// The client's certificate, where it has shown one.

@@ -115,6 +115,10 @@ impl Worker {
             Err(refused) => (Err(self.doubted(route, seen.peer, refused)), None),
         };
         match &result {
+            // Of a response it is known only now which of two it was.
+            Ok(Finding::Genuine(verified, _)) if mechanism == Mechanism::ScramSha256 => {
+                self.checked(verified.principal().mechanism, None, began);
+            }
             Ok(Finding::Genuine(_, _)) => self.checked(mechanism, None, began),
             Err(rejection) => self.checked(mechanism, Some(*rejection), began),
             // Half of the way.

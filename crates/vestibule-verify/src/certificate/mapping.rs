@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vestibule_core::{
-    authn::{Mechanism, Principal, Verified},
+    authn::{Mechanism, Principal, Verified, methods},
     rejection::Rejection,
     time::UnixTime,
 };
@@ -87,7 +87,7 @@ impl Mapping {
             name: None,
             groups: groups.clone(),
             mechanism: Mechanism::External,
-            methods: Box::default(),
+            methods: methods::named(Mechanism::External.methods()),
             context: None,
             issued: Some(*not_before),
             expires: *not_after,

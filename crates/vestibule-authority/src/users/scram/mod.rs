@@ -4,22 +4,22 @@
 //! false salt that is always the same for one name, the same number of messages, and the refusal of a
 //! wrong password. Attempts are counted as at a login, before anything is looked up.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use vestibule_core::{
-    authn::{Challenge, Demand, Exchange, Mechanism, Principal, Response, Secret, Verified},
+    authn::{Challenge, Credential, Demand, Exchange, Mechanism, Principal, Response, Verified},
     rejection::Rejection,
     time::UnixTime,
 };
 use vestibule_verify::{
     Refused,
-    scram::{AwaitingClientFinal, Binding, ClientFirst, Decoy, Iterations, Nonce},
+    scram::{AwaitingClientFinal, Binding, ClientFirst, Decoy, Iterations, Nonce, TlsExporter},
 };
 
 use super::Users;
 use crate::{
-    door::Door,
+    door::{Door, Scene},
     identities::exchange,
     limits, opaque,
     records::{self, Bytes32},
@@ -44,6 +44,7 @@ pub(crate) struct Scram {
 
 /// A challenge that is out. It belongs to one connection, and is spent by the response.
 pub(crate) struct Pending {
+    mechanism: Mechanism,
     exchange: AwaitingClientFinal,
     /// The name of the password that it was made for.
     password: Option<Box<str>>,
@@ -85,12 +86,13 @@ impl Scram {
     pub(crate) async fn challenge(
         &self,
         users: &Users,
-        message: &Secret,
-        peer: IpAddr,
+        credential: &Credential,
+        scene: &Scene<'_>,
         now: UnixTime,
     ) -> Result<Challenge, Refused> {
-        let first = ClientFirst::parse(message.expose(), Binding::Unavailable)?;
-        let spent = users.attempts.spend(first.user(), peer, now).await;
+        let Credential { mechanism, secret } = credential;
+        let first = ClientFirst::parse(secret.expose(), binding(*mechanism, scene.exporter)?)?;
+        let spent = users.attempts.spend(first.user(), scene.peer, now).await;
         match spent.map_err(|error| unavailable(&error))? {
             Spent::Granted => {}
             Spent::Wait(_) => {
@@ -108,7 +110,8 @@ impl Scram {
         };
         let nonce = opaque::random::<18>().map_err(|error| unavailable(&error))?;
         let (exchange, said) = first.challenge(keys.as_ref(), &self.decoy, &Nonce::new(*nonce));
-        let pending = exchange::Pending::Scram(Pending { exchange, password });
+        let pending = Pending { mechanism: *mechanism, exchange, password };
+        let pending = exchange::Pending::Scram(pending);
         Ok(Challenge { demand: Demand::Message(said.into()), exchange: Exchange::new(pending) })
     }
 
@@ -128,7 +131,7 @@ impl Scram {
             let reason = "a message is wanted, not a signature";
             return Err(Refused::new(Rejection::MalformedMessage, reason));
         };
-        let Pending { exchange, password } = pending;
+        let Pending { mechanism, exchange, password } = pending;
         let proven = exchange.finish(message.expose())?;
         let invalid = |reason: &str| Refused::new(Rejection::CredentialsInvalid, reason);
         // The password may have been replaced meanwhile, and the user be disabled.
@@ -142,7 +145,7 @@ impl Scram {
             return Err(invalid("the route does not take the issuer of users"));
         }
         let principal = Principal {
-            mechanism: Mechanism::ScramSha256,
+            mechanism,
             token_id: password,
             expires: now.after(self.lifetime),
             ..record.user(proven.user()).principal(issuer, now)
@@ -153,8 +156,27 @@ impl Scram {
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { exchange, password: _ } = self;
-        f.debug_struct("Pending").field("exchange", exchange).finish_non_exhaustive()
+        let Self { mechanism, exchange, password: _ } = self;
+        f.debug_struct("Pending")
+            .field("mechanism", mechanism)
+            .field("exchange", exchange)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the client must have bound its exchange to: where `scram-sha-256-plus` is offered, one who says
+/// to have seen no offer was made to.
+fn binding(mechanism: Mechanism, exporter: Option<TlsExporter>) -> Result<Binding, Refused> {
+    match exporter {
+        Some(exporter) if mechanism == Mechanism::ScramSha256Plus => {
+            Ok(Binding::TlsExporter(exporter))
+        }
+        Some(_) => Ok(Binding::Offered),
+        None if mechanism == Mechanism::ScramSha256Plus => {
+            let reason = "nothing binds an exchange to this connection";
+            Err(Refused::new(Rejection::MechanismNotAllowed, reason))
+        }
+        None => Ok(Binding::Unavailable),
     }
 }
 

@@ -5,6 +5,8 @@ use vestibule_verify::{
     scram::{Client, ClientBinding},
 };
 
+use vestibule_core::authn::Secret;
+
 use super::*;
 use crate::{
     store::Embedded,
@@ -44,13 +46,25 @@ impl Rig {
         let nonce = Nonce::new([7; 18]);
         let (client, message) =
             Client::begin(user, PASSWORD, ClientBinding::Unsupported, &nonce).unwrap();
-        let peer = "192.0.2.7".parse().unwrap();
-        let message = Secret::new(message.as_bytes());
-        let challenge = self.scram.challenge(&self.users, &message, peer, NOW).await.unwrap();
+        let challenge = self.challenge(Mechanism::ScramSha256, &message, None).await.unwrap();
         let Challenge { demand: Demand::Message(said), exchange } = challenge else { panic!() };
         let (_, answer) = client.respond(said.as_bytes()).unwrap();
         let Some(exchange::Pending::Scram(pending)) = exchange.into_state() else { panic!() };
         (pending, said.into(), Response::Message(Secret::new(answer.as_bytes())))
+    }
+
+    /// What comes of a first message on a connection with that exporter.
+    async fn challenge(
+        &self,
+        mechanism: Mechanism,
+        message: &str,
+        exporter: Option<TlsExporter>,
+    ) -> Result<Challenge, Rejection> {
+        let credential = Credential { mechanism, secret: Secret::new(message.as_bytes()) };
+        let peer = "192.0.2.7".parse().unwrap();
+        let scene = Scene { host: "h", path: "/", origin: None, peer, exporter };
+        let challenge = self.scram.challenge(&self.users, &credential, &scene, NOW).await;
+        challenge.map_err(|refused| refused.rejection)
     }
 
     async fn end(&self, pending: Pending, response: &Response) -> Result<Box<str>, Rejection> {
@@ -81,6 +95,52 @@ impl Rig {
             action: Action::Put(value, None),
         };
         assert_eq!(self.store.commit(vec![change], NOW).await.unwrap(), Committed::Done);
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_is_bound_where_that_is_offered_and_a_downgrade_is_refused() {
+    let rig = Rig::new().await;
+    let (plain, plus) = (Mechanism::ScramSha256, Mechanism::ScramSha256Plus);
+    let (none, offered) = (None, Some([3; 32]));
+    let no = Some(Rejection::MechanismNotAllowed);
+    for (mechanism, flag, exporter, expected) in [
+        (plain, "n", none, None),
+        (plain, "y", none, None),
+        (plain, "n", offered, None),
+        (plain, "y", offered, no),
+        (plain, "p=tls-exporter", offered, no),
+        (plain, "p=tls-exporter", none, no),
+        (plus, "p=tls-exporter", offered, None),
+        (plus, "p=tls-exporter", none, no),
+        (plus, "p=tls-unique", offered, no),
+        (plus, "p=tls-server-end-point", offered, no),
+        (plus, "n", offered, no),
+        (plus, "y", offered, no),
+    ] {
+        let message = format!("{flag},,n=alice,r=abcdefgh");
+        let said = rig.challenge(mechanism, &message, exporter).await;
+        assert_eq!(said.err(), expected, "{mechanism:?} {flag} {exporter:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proof_for_another_connection_is_that_of_nobody() {
+    let rig = Rig::new().await;
+    for (of_client, expected) in
+        [([3; 32], Ok("alice")), ([4; 32], Err(&Rejection::CredentialsInvalid))]
+    {
+        let binding = ClientBinding::TlsExporter(of_client);
+        let nonce = Nonce::new([7; 18]);
+        let (client, message) = Client::begin("alice", PASSWORD, binding, &nonce).unwrap();
+        let begun = rig.challenge(Mechanism::ScramSha256Plus, &message, Some([3; 32])).await;
+        let Challenge { demand: Demand::Message(said), exchange } = begun.unwrap() else {
+            panic!()
+        };
+        let (_, answer) = client.respond(said.as_bytes()).unwrap();
+        let Some(exchange::Pending::Scram(pending)) = exchange.into_state() else { panic!() };
+        let said = rig.end(pending, &Response::Message(Secret::new(answer.as_bytes()))).await;
+        assert_eq!(said.as_deref(), expected);
     }
 }
 
