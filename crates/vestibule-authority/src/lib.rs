@@ -74,6 +74,7 @@ mod door;
 mod held;
 mod opaque;
 mod records;
+mod secrets;
 
 pub mod api_keys;
 pub mod public_keys;

@@ -6,7 +6,6 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use vestibule_core::{
     authn::{Challenge, Credential, Demand, Exchange, Mechanism, Principal, Response, Verified},
     rejection::Rejection,
@@ -21,19 +20,13 @@ use super::Users;
 use crate::{
     door::{Door, Scene},
     identities::exchange,
-    limits, opaque,
-    records::{self, Bytes32},
-    store::{Action, Change, Committed, Expect, Spent, Store, StoreError, Table},
+    opaque, secrets,
+    store::{Spent, Store, StoreError},
 };
 
 /// Where the secret of the false salts is kept: the same on all nodes and after a restart, or a salt
 /// that changes would tell who does not exist.
 const KEY: &str = "scram-decoy";
-
-#[derive(Serialize, Deserialize)]
-struct Record {
-    secret: Bytes32,
-}
 
 /// Asks for proofs of passwords, and checks them.
 #[derive(Debug)]
@@ -58,28 +51,9 @@ impl Scram {
         lifetime: Duration,
         now: UnixTime,
     ) -> Result<Self, StoreError> {
-        for _ in 0..limits::CONFLICTS {
-            if let Some(entry) = store.read(Table::Secrets, KEY, now).await? {
-                let Record { secret } = records::decode("the false salts", &entry.value)?;
-                let secret = secret.expose().try_into();
-                let secret =
-                    secret.map_err(|_| StoreError("the false salts cannot be read".into()))?;
-                let decoy = Decoy::new(secret, Iterations::DEFAULT);
-                return Ok(Self { decoy, lifetime });
-            }
-            let secret = Bytes32::new(*opaque::random::<32>()?);
-            let change = Change {
-                table: Table::Secrets,
-                key: KEY.into(),
-                expect: Expect::Absent,
-                action: Action::Put(records::encode(&Record { secret })?, None),
-            };
-            // It is read again, whoever has made it.
-            match store.commit(vec![change], now).await? {
-                Committed::Done | Committed::Conflict => {}
-            }
-        }
-        Err(StoreError("the secret of false salts is changed all the time".into()))
+        let secret = secrets::of_installation(store, KEY, now).await?;
+        let decoy = Decoy::new(*secret, Iterations::DEFAULT);
+        Ok(Self { decoy, lifetime })
     }
 
     /// Reads the client's first message, and challenges whoever it names.

@@ -9,7 +9,7 @@ use vestibule_core::authn::Secret;
 
 use super::*;
 use crate::{
-    store::Embedded,
+    store::{Action, Change, Committed, Embedded, Expect, Table},
     users::{NewUser, PasswordHasher, UserState},
 };
 
