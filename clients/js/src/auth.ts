@@ -47,8 +47,10 @@ export interface Source {
   readonly seal?: (data: Data, token: string) => Data;
 }
 
-/** What the machine wants of who answers challenges. */
-export type Demand = Extract<Effect, { type: "challenge" | "respond" }>;
+export type Challenge = Extract<Effect, { type: "challenge" }>;
+
+/** What the machine wants of who answers challenges. With `cancel`, nobody waits for an answer any more. */
+export type Demand = Challenge | Extract<Effect, { type: "respond" | "cancel" }>;
 
 /** Takes what there is to say of a challenge. */
 export type Answer = (input: Input) => void;

@@ -1,41 +1,47 @@
 // What the mechanisms that ask back have in common.
 
-import type { Auth, Credential, Demand } from "./auth.js";
+import type { Auth, Challenge, Credential, CredentialRequest } from "./auth.js";
 import { source } from "./auth.js";
 import { exchange } from "./exchange.js";
 import { control } from "./wire.js";
 
 /** What is said in an exchange: first, and to the challenge. */
 export interface Round {
+  /** Tells whether another one presents the same. Default: none does. */
+  readonly id?: string;
   /** The members of `authenticate`. */
-  readonly presented: Readonly<Record<string, string>>;
-  /** Gives the response. Whatever it throws is the end, and is not looked at: it may hold a secret. */
-  respond(challenge: Demand, address: string): Promise<Response>;
+  readonly presented: Readonly<Record<string, unknown>>;
+  /**
+   * Gives the response. Whatever it throws is the end, and is not looked at: it may hold a secret. `signal`: aborted when
+   * nobody waits for it any more.
+   */
+  respond(challenge: Challenge, address: string, signal: AbortSignal): Promise<Response>;
 }
 
 export interface Response {
   /** The members of `respond`. */
-  readonly members: Readonly<Record<string, string>>;
+  readonly members: Readonly<Record<string, unknown>>;
   /** The `message` without which `accepted` is not believed. */
   readonly proof?: string;
 }
 
-/** `begin`: prepares an exchange. It is called for each connection. */
-export function exchanging(begin: (signal: AbortSignal) => Promise<Round>): Auth {
+/** `begin`: prepares an exchange. It is called for each credential. */
+export function exchanging(begin: (request: CredentialRequest) => Promise<Round>): Auth {
   return {
     [source]: () => {
       let round: Round | undefined;
       let count = 0;
       let text = "";
+      let pending: AbortController | undefined;
       return {
         carrier: "message",
         exchange,
-        provide: async ({ signal }): Promise<Credential> => {
-          const begun = await begin(signal);
-          // No two exchanges are the same.
+        provide: async (request): Promise<Credential> => {
+          pending?.abort();
+          const begun = await begin(request);
           count += 1;
           return {
-            id: `${count}`,
+            id: begun.id ?? `${count}`,
             message: (as) => {
               round = begun;
               return control(as, begun.presented);
@@ -47,8 +53,13 @@ export function exchanging(begin: (signal: AbortSignal) => Promise<Round>): Auth
           if (demand.type === "respond") {
             return send(text);
           }
+          pending?.abort();
+          if (demand.type === "cancel") {
+            return;
+          }
+          const { signal } = (pending = new AbortController());
           Promise.resolve()
-            .then(() => asked?.respond(demand, address) as Promise<Response>)
+            .then(() => asked?.respond(demand, address, signal) as Promise<Response>)
             .then(({ members, proof }) => () => {
               text = control("respond", members);
               answer({ type: "response", proof });
@@ -60,6 +71,11 @@ export function exchanging(begin: (signal: AbortSignal) => Promise<Round>): Auth
       };
     },
   };
+}
+
+/** From Base64 or base64url, with padding or without. */
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (sign) => sign.charCodeAt(0));
 }
 
 const TEXT = new TextEncoder();

@@ -83,7 +83,7 @@ export function driver(
       case "cancel":
         question?.abort();
         question = undefined;
-        return;
+        return respond?.(effect, address, hand, happened);
       case "spend":
         spent = presented;
         return;

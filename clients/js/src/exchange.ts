@@ -1,16 +1,19 @@
 // Challenge and response (docs/protocol.md, section 6.5): the part of the machine that only mechanisms that ask back need, and
 // only their bundles have. As pure as the rest of it.
 
-import type { Demand } from "./auth.js";
+import type { Challenge } from "./auth.js";
 import type { State, Turn } from "./states.js";
 import type { Effect, Input } from "./vocabulary.js";
 import { LONGEST, parse, PREFIX } from "./wire.js";
+
+/** How long a person is waited for at the most, in seconds, whatever the gateway says. */
+const LONGEST_DIALOG = 120;
 
 /**
  * A challenge is answered once for each credential. Whatever else comes with one is left to the machine, to which a
  * challenge is nonsense.
  */
-export function exchange(state: State, input: Input, effects: Effect[]): Turn | undefined {
+export function exchange(state: State, input: Input, effects: Effect[], now: number): Turn | undefined {
   if (state.name !== "authenticating") {
     return undefined;
   }
@@ -22,7 +25,8 @@ export function exchange(state: State, input: Input, effects: Effect[]): Turn | 
       return "challenge_failed";
     }
     effects.push({ type: "respond" });
-    return { ...state, step: "presented", response: { proof: input.proof } };
+    const { left, ...rest } = state;
+    return { ...rest, step: "presented", response: { proof: input.proof }, until: left === undefined ? rest.until : now + left };
   }
   if (input.type !== "text" || !input.text.startsWith(PREFIX)) {
     return undefined;
@@ -38,18 +42,24 @@ export function exchange(state: State, input: Input, effects: Effect[]): Turn | 
     return undefined;
   }
   effects.push(demand);
+  if ("options" in demand) {
+    // The gateway's clock stands still meanwhile.
+    return { ...state, step: "responding", until: now + demand.expires_in * 1000, left: state.until - now };
+  }
   return { ...state, step: "responding" };
 }
 
 /** What a challenge demands; nothing where the text is none, or not as it should be. */
-function demandOf(text: string): Demand | undefined {
+function demandOf(text: string): Challenge | undefined {
   try {
-    const { type, nonce, message, expires_in } = text.length > LONGEST ? undefined : JSON.parse(text).auth;
+    const { type, nonce, message, options, expires_in } = text.length > LONGEST ? undefined : JSON.parse(text).auth;
     const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
-    if (type !== "challenge" || !timed || (typeof nonce === "string") === (typeof message === "string")) {
-      return undefined;
-    }
-    return typeof nonce === "string" ? { type, nonce } : { type, message };
+    const [demand, ...more] = [
+      ...(typeof nonce === "string" ? [{ nonce }] : []),
+      ...(typeof message === "string" ? [{ message }] : []),
+      ...(options instanceof Object ? [{ options, expires_in: Math.min(expires_in, LONGEST_DIALOG) }] : []),
+    ];
+    return type === "challenge" && timed && demand && more.length === 0 ? { type, ...demand } : undefined;
   } catch {
     return undefined;
   }

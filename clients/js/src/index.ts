@@ -6,6 +6,8 @@ export type { Auth, CredentialRequest, Handshake, HandshakeCarrier, TokenProvide
 export { bearer, cookie } from "./auth.js";
 export { subprotocol } from "./carriers.js";
 export type { StopReason, Verdict } from "./codes.js";
+export type { DpopKey, DpopOptions } from "./dpop.js";
+export { dpop, dpopKey } from "./dpop.js";
 export type { Environment } from "./environment.js";
 export type { ErrorCode } from "./errors.js";
 export { VestibuleError } from "./errors.js";
@@ -19,12 +21,15 @@ export type {
   VestibuleEventMap,
 } from "./events.js";
 export type { Options, QueueOptions, ReconnectOptions, SocketLike, WebSocketConstructor } from "./options.js";
+export type { Authenticators, PasskeyOptions, RegisterPasskeyOptions } from "./passkey.js";
+export { passkey, registerPasskey } from "./passkey.js";
 export { perMessage } from "./per-message.js";
-export type { PublicKeyOptions, SigningKey, SigningKeys } from "./public-key.js";
+export type { PublicKeyOptions } from "./public-key.js";
 export { publicKey } from "./public-key.js";
 export type { Data, Overflow } from "./queue.js";
 export { scram } from "./scram.js";
 export { session } from "./session.js";
+export type { SigningKey, SigningKeys } from "./signing.js";
 export type { BoundConstructor } from "./socket.js";
 export { VestibuleSocket } from "./socket.js";
 export type { TicketOptions } from "./ticket.js";

@@ -67,7 +67,7 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
   }
 
   function take(input: Input): void {
-    const turn = exchange?.(state, input, effects);
+    const turn = exchange?.(state, input, effects, now);
     if (typeof turn === "string") {
       return leave(turn, LOST);
     }

@@ -47,7 +47,7 @@ export interface QueueOptions {
 }
 
 export interface Options {
-  /** `bearer(provider)`, `cookie()`, `ticket(url)`, `apiKey(key)`, `publicKey(keys)`, `scram(user, password)`, `session(…)` or `perMessage(provider)`. */
+  /** What `bearer()`, `cookie()`, `ticket()`, `apiKey()`, `publicKey()`, `scram()`, `passkey()`, `dpop()`, `session()` or `perMessage()` made. */
   readonly auth: Auth;
   /**
    * `false`: an open connection that ends is not replaced, for a protocol above that reconnects itself. A credential
@@ -97,6 +97,18 @@ export function addressOf(url: string | URL, options: Options): string {
     throw new DOMException("use wss:", "SecurityError");
   }
   return address.href;
+}
+
+/** An address to which a credential goes by HTTP. Throws where it is none, or can be read on the way. */
+export function endpointOf(url: string | URL, options: Pick<Options, "dangerouslyAllowInsecure">): URL {
+  const endpoint = new URL(url, globalThis.location?.href);
+  if (!/^https?:$/.test(endpoint.protocol)) {
+    throw new DOMException("bad URL", "SyntaxError");
+  }
+  if (isExposed(endpoint, options)) {
+    throw new DOMException("a credential needs https:", "SecurityError");
+  }
+  return endpoint;
 }
 
 /** Whether what is sent there can be read on the way, and that is not allowed. */

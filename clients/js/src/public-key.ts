@@ -2,26 +2,12 @@
 
 import type { Auth } from "./auth.js";
 import { base64, base64url, exchanging, utf8 } from "./challenge.js";
+import { algorithmOf, nonceOf, type SigningKey, type SigningKeys } from "./signing.js";
 
 export interface PublicKeyOptions {
   /** The `Origin` of the handshake. Default: that of the page; outside of a browser none is sent. */
   readonly origin?: string;
 }
-
-/** What `crypto.subtle.generateKey()` makes: two `CryptoKey`s, whose type not every runtime's declarations have. */
-export interface SigningKeys {
-  readonly privateKey: SigningKey;
-  readonly publicKey: SigningKey;
-}
-
-/** What is looked at of a `CryptoKey`. */
-export interface SigningKey {
-  readonly algorithm: { readonly name: string };
-  readonly usages: readonly string[];
-}
-
-/** The WebCrypto name of each algorithm, and its names in an SSH key (RFC 8709, RFC 5656). */
-const ECDSA = { name: "ECDSA", hash: "SHA-256" };
 
 /**
  * Signs the challenge of each connection with a key whose public half is registered with a user: Ed25519, or ECDSA on
@@ -29,21 +15,13 @@ const ECDSA = { name: "ECDSA", hash: "SHA-256" };
  */
 export function publicKey({ privateKey, publicKey }: SigningKeys, options: PublicKeyOptions = {}): Auth {
   const { origin = globalThis.location?.origin ?? "" } = options;
-  const { name, namedCurve } = publicKey.algorithm as { name: string; namedCurve?: string };
-  if ((name !== "Ed25519" && namedCurve !== "P-256") || privateKey.algorithm.name !== name || !privateKey.usages.includes("sign")) {
-    throw new TypeError("publicKey() needs a key that signs with Ed25519 or P-256");
-  }
+  const [algorithm] = algorithmOf(privateKey, publicKey);
   return exchanging(async () => ({
     presented: { mechanism: "public-key", key: await fingerprint(publicKey) },
     respond: async (challenge, address) => {
-      const { nonce } = challenge as { nonce?: string };
-      if (!/^[\w-]{43}$/.test(nonce as string)) {
-        throw new TypeError("nonce");
-      }
       // As the socket sends them: without the port that goes without saying, and without the query.
       const { host, pathname } = new URL(address);
-      const signed = ["vestibule-public-key-v1", nonce, host.replace(/\.(?=:|$)/, ""), pathname, origin].join("\0");
-      const algorithm = name === "Ed25519" ? { name } : ECDSA;
+      const signed = ["vestibule-public-key-v1", nonceOf(challenge), host.replace(/\.(?=:|$)/, ""), pathname, origin].join("\0");
       return { members: { signature: base64url(await crypto.subtle.sign(algorithm, privateKey as CryptoKey, utf8(signed))) } };
     },
   }));

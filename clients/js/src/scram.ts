@@ -1,7 +1,7 @@
 // Passwords that do not travel: SCRAM-SHA-256 (RFC 5802, RFC 7677).
 
 import type { Auth } from "./auth.js";
-import { base64, exchanging, utf8 } from "./challenge.js";
+import { base64, bytesOf, exchanging, utf8 } from "./challenge.js";
 
 /** RFC 7677 section 4 asks for the lower bound; the upper one is about a second of a slow device's time. */
 const FEWEST_ITERATIONS = 4096;
@@ -61,10 +61,6 @@ const SERVER_FIRST = /^r=([!-+\--~]{1,1024}),s=([A-Za-z\d+/]{2,1024}={0,2}),i=([
 
 function random(): string {
   return base64(crypto.getRandomValues(new Uint8Array(18)));
-}
-
-function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
 }
 
 async function hmac(key: ArrayBuffer | Uint8Array<ArrayBuffer>, text: string): Promise<Uint8Array<ArrayBuffer>> {

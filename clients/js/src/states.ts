@@ -29,6 +29,8 @@ export interface Authenticating {
   readonly until: number;
   /** The response that was sent: `proof` is what the gateway must say when it accepts, where it has to prove something. */
   readonly response?: { readonly proof?: string | undefined };
+  /** While a person is asked: what is left of the time for the gateway, in milliseconds. */
+  readonly left?: number;
 }
 
 export type Open = Extract<State, { name: "open" }>;
@@ -45,4 +47,4 @@ export interface Machine {
 export type Turn = "challenge_failed" | Authenticating;
 
 /** Looks at each input first, and adds its effects. Nothing: it is like any other. */
-export type Exchange = (state: State, input: Input, effects: Effect[]) => Turn | undefined;
+export type Exchange = (state: State, input: Input, effects: Effect[], now: number) => Turn | undefined;

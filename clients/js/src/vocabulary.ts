@@ -77,9 +77,10 @@ export type Effect =
   | { readonly type: "spend" }
   | { readonly type: "connect" }
   | { readonly type: "present"; readonly as: "authenticate" | "refresh" }
-  /** Ask the provider for the response to what the gateway demands: its `nonce`, or its `message`. */
+  /** Ask the provider for the response to what the gateway demands: its `nonce`, its `message`, or a person. */
   | { readonly type: "challenge"; readonly nonce: string }
   | { readonly type: "challenge"; readonly message: string }
+  | { readonly type: "challenge"; readonly options: Readonly<Record<string, unknown>>; readonly expires_in: number }
   /** Send the response. */
   | { readonly type: "respond" }
   | { readonly type: "logout" }

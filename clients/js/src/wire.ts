@@ -43,6 +43,6 @@ export function parse(text: string): ServerMessage {
 }
 
 /** A client's control message. */
-export function control(type: string, members: Readonly<Record<string, string>> = {}): string {
+export function control(type: string, members: Readonly<Record<string, unknown>> = {}): string {
   return JSON.stringify({ auth: { type, ...members } });
 }

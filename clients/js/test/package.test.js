@@ -14,7 +14,19 @@ const run = promisify(execFile);
 const read = (path) => readFileSync(`${root}/${path}`, "utf8");
 /** Minified and gzipped: the core, and each of what can be left out. */
 const MOST_BYTES = 6_000;
-const MOST_MORE = { apiKey: 80, perMessage: 150, publicKey: 1_200, scram: 1_600, session: 200, subprotocol: 200, ticket: 500 };
+const MOST_MORE = {
+  apiKey: 80,
+  dpop: 1_200,
+  dpopKey: 700,
+  passkey: 1_500,
+  perMessage: 150,
+  publicKey: 1_200,
+  registerPasskey: 1_500,
+  scram: 1_600,
+  session: 220,
+  subprotocol: 200,
+  ticket: 600,
+};
 
 test("it is small, and what is not imported is not there", async () => {
   const core = (await size(CORE)).bytes;

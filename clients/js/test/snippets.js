@@ -49,6 +49,18 @@ globalThis.WebSocket ??= WebSocket;
 globalThis.url = process.env.SNIPPET_URL;
 globalThis.token = "token";
 globalThis.getToken = globalThis.fetchToken = async () => "token";
+// An authenticator whose owner agrees to everything.
+const bytes = new ArrayBuffer(1);
+const made = {
+  id: "AA",
+  type: "public-key",
+  response: { clientDataJSON: bytes, authenticatorData: bytes, signature: bytes, attestationObject: bytes },
+  getClientExtensionResults: () => ({}),
+};
+if (!globalThis.navigator) {
+  globalThis.navigator = {};
+}
+Object.defineProperty(navigator, "credentials", { value: { get: async () => made, create: async () => made } });
 globalThis.getPassword = async () => "pencil";
 globalThis.signIn = async () => {};
 globalThis.show = globalThis.handle = () => {};
@@ -90,6 +102,14 @@ function scramServer(bare) {
 const EXCHANGES = {
   "scram-sha-256": ({ message }) => scramServer(message.slice(3)),
   // Who the key belongs to, and whether it signed, is for the tests with the gateway.
+  dpop: ({ token }) => ({
+    challenge: { nonce: NONCE },
+    answer: ({ proof }) => token === "token" && /^[\w-]+\.[\w-]+\.[\w-]{86}$/.test(proof) && {},
+  }),
+  webauthn: () => ({
+    challenge: { options: { challenge: NONCE } },
+    answer: ({ assertion }) => assertion?.response?.signature === "AA" && {},
+  }),
   "public-key": ({ key }) => ({
     challenge: { nonce: NONCE },
     answer: ({ signature }) => /^SHA256:.{43}$/.test(key) && /^[\w-]{86}$/.test(signature) && {},
@@ -100,9 +120,18 @@ const EXCHANGES = {
 export async function anyWay() {
   const waiting = new Map();
   const players = new Set();
+  const registering = [];
   const http = createServer((request, response) => {
     const good = request.method === "POST" && request.headers.authorization === "Bearer token";
-    response.writeHead(good ? 200 : 401).end(good ? '{"ticket":"ticket-1","expires_in":20}' : "");
+    const answers = {
+      "/auth/webauthn/register/options": { options: { challenge: NONCE, user: { id: "AA" } }, expires_in: 300 },
+      "/auth/webauthn/register": { id: "AA" },
+    };
+    const answer = answers[request.url] ?? { ticket: "ticket-1", expires_in: 20 };
+    response.writeHead(good ? 200 : 401).end(good ? JSON.stringify(answer) : "");
+    if (good && request.url === "/auth/webauthn/register") {
+      registering.shift()?.("registered");
+    }
   });
   const server = new WebSocketServer({
     server: http,
@@ -147,6 +176,8 @@ export async function anyWay() {
     url: (path) => `ws://127.0.0.1:${port}${path}`,
     http: `http://127.0.0.1:${port}`,
     seen: (path) => new Promise((resolve) => waiting.set(path, resolve)),
+    /** Waits until somebody has registered a passkey. */
+    registered: () => new Promise((resolve) => registering.push(resolve)),
     players,
     close: () => {
       players.forEach((child) => child.kill());
@@ -165,7 +196,7 @@ export async function play(code, name, folder, server) {
     .replace(/https:\/\/ws\.example\.com/g, server.http);
   const { code: plain } = await transform([local, ...script].join("\n"), { loader: "ts", target: "es2022" });
   writeFileSync(`${folder}/${name}.mjs`, plain);
-  const seen = server.seen(`/${name}`);
+  const seen = /\bregisterPasskey\(/.test(code) ? server.registered() : server.seen(`/${name}`);
   const environment = { SNIPPET_URL: server.url(`/${name}`) };
   if (/\bsocket\./.test(code) && !/\bsocket =/.test(code)) {
     environment.SNIPPET_NEEDS_SOCKET = "1";

@@ -13,7 +13,10 @@ const PAGES = [
   [
     "README.md",
     "ts",
-    ["message", "message", "query", "message", "public-key", "scram-sha-256", "per-message", "message", "message", "message"],
+    [
+      ...["message", "message", "query", "message", "public-key", "scram-sha-256", "webauthn", "registered", "dpop"],
+      ...["per-message", "message", "message", "message"],
+    ],
   ],
   ["../../docs/guide/browser-client.md", "ts", ["message", "public-key", "scram-sha-256"]],
   ["../../docs/guide/clients.md", "js", ["subprotocol", "subprotocol", "message", "header", "message"]],

@@ -6,8 +6,14 @@ import {
   type Auth,
   bearer,
   cookie,
+  dpop,
+  dpopKey,
   type ErrorCode,
+  passkey,
   perMessage,
+  publicKey,
+  registerPasskey,
+  scram,
   session,
   type StopReason,
   subprotocol,
@@ -62,12 +68,22 @@ const ways: Auth[] = [
   apiKey("key"),
   apiKey(async ({ reason }) => reason),
   session(bearer(() => "token")),
+  session(passkey({ user: "alice" })),
   perMessage(() => "token"),
+  scram("alice", async () => "password"),
   cookie(({ signal }) => signal.throwIfAborted()),
   bearer(() => {
     throw new VestibuleError("credential_refused");
   }),
 ];
+
+async function keys(): Promise<Auth[]> {
+  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+  const key = dpopKey(pair);
+  const proof: string = await key.proof("POST", "https://id.example.com/token", { nonce: "n" });
+  await registerPasskey("/auth/webauthn", { bearer: () => proof, credentials: navigator.credentials });
+  return [publicKey(pair), dpop({ token: () => "token", key }), ticket("/auth/ticket", { bearer: () => "token", dpop: key })];
+}
 
 /** A detail is told apart by its state. */
 function told(detail: AuthDetail): string {
@@ -105,6 +121,8 @@ bearer(() => "token", { carrier: "query" });
 ticket("/auth/ticket", { carrier: "subprotocol" });
 // @ts-expect-error A session resumes what another way began.
 session(() => "token");
+// @ts-expect-error A key that makes no proofs.
+ticket("/auth/ticket", { bearer: () => "token", dpop: "key" });
 // @ts-expect-error An option that there is not.
 new VestibuleSocket("wss://example.com/", [], { auth, retries: 3 });
 // @ts-expect-error A state that there is not.
