@@ -8,7 +8,7 @@ import { build } from "esbuild";
 /** What everybody needs, with the two most common ways to authenticate. */
 export const CORE = ["VestibuleSocket", "VestibuleError", "bearer", "cookie"];
 /** What comes on top of it, for those who import it. */
-export const EXTRAS = ["apiKey", "dpop", "dpopKey", "passkey", "perMessage", "publicKey", "registerPasskey", "scram", "session", "subprotocol", "ticket"];
+export const EXTRAS = ["apiKey", "dpop", "dpopKey", "passkey", "perMessage", "publicKey", "registerPasskey", "scram", "session", "stepUp", "subprotocol", "ticket"];
 
 /** `names`: what is imported. */
 export async function size(names) {

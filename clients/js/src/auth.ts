@@ -37,6 +37,8 @@ export interface Source {
   readonly carrier: Carrier;
   /** Gives a credential, or nothing where none is sent. `address`: where it will be presented. */
   readonly provide: (request: CredentialRequest, address: string) => Promise<Credential | undefined>;
+  /** See `Settings`. */
+  readonly renew?: "on" | "off";
   /** Where challenges are answered. */
   readonly exchange?: Exchange;
   /** Has one answered, and sends the response. It does not throw, and does not answer one when there is another. */

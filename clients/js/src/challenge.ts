@@ -25,8 +25,11 @@ export interface Response {
   readonly proof?: string;
 }
 
-/** `begin`: prepares an exchange. It is called for each credential. */
-export function exchanging(begin: (request: CredentialRequest) => Promise<Round>): Auth {
+/**
+ * `begin`: prepares an exchange. It is called for each credential. `renew`: whether it is worth one to keep a connection
+ * for which the credential ends soon.
+ */
+export function exchanging(begin: (request: CredentialRequest) => Promise<Round>, renew: "on" | "off" = "off"): Auth {
   return {
     [source]: () => {
       let round: Round | undefined;
@@ -35,6 +38,7 @@ export function exchanging(begin: (request: CredentialRequest) => Promise<Round>
       let pending: AbortController | undefined;
       return {
         carrier: "message",
+        renew,
         exchange,
         provide: async (request): Promise<Credential> => {
           pending?.abort();
@@ -78,8 +82,7 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (sign) => sign.charCodeAt(0));
 }
 
-const TEXT = new TextEncoder();
-export const utf8 = (text: string): Uint8Array<ArrayBuffer> => TEXT.encode(text);
+export const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
 export function base64(bytes: ArrayBuffer | Uint8Array): string {
   return btoa(String.fromCharCode(...new Uint8Array(bytes)));

@@ -59,5 +59,5 @@ export function dpop({ token, key }: DpopOptions): Auth {
         return { members: { proof } };
       },
     };
-  });
+  }, "on");
 }

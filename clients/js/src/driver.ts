@@ -37,10 +37,11 @@ export function driver(
   dispatch: (event: Event) => void,
 ): Driver {
   const { auth, signal, queue: queueing = {} } = options;
-  const { carrier, provide, exchange, respond, accepted, seal } = auth[source]();
+  const made = auth[source]();
+  const { carrier, provide, exchange, respond, accepted, seal } = made;
   const { now, random, setTimeout, clearTimeout, watch } = { ...environment(), ...options.environment };
   const Implementation = webSocketOf(options);
-  const { handle, state, deadline } = machine(settingsOf(options), exchange);
+  const { handle, state, deadline } = machine(settingsOf(options, made), exchange);
   const waiting = queue(queueing, flows, pass);
 
   let socket: SocketLike | undefined;

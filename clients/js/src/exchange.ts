@@ -14,7 +14,7 @@ const LONGEST_DIALOG = 120;
  * challenge is nonsense.
  */
 export function exchange(state: State, input: Input, effects: Effect[], now: number): Turn | undefined {
-  if (state.name !== "authenticating") {
+  if (state.name !== "authenticating" && state.name !== "open") {
     return undefined;
   }
   if (input.type === "no_response" || input.type === "response") {
@@ -22,17 +22,22 @@ export function exchange(state: State, input: Input, effects: Effect[], now: num
       return undefined;
     }
     if (input.type === "no_response") {
-      return "challenge_failed";
+      // An open connection goes on for as long as it may; nobody is asked again.
+      return state.name === "open" ? { ...state, step: "none", until: Infinity } : "challenge_failed";
     }
     effects.push({ type: "respond" });
-    const { left, ...rest } = state;
-    return { ...rest, step: "presented", response: { proof: input.proof }, until: left === undefined ? rest.until : now + left };
+    const until = state.left === undefined ? state.until : now + state.left;
+    return { ...state, step: "presented", response: { proof: input.proof }, until, left: undefined };
   }
   if (input.type !== "text" || !input.text.startsWith(PREFIX)) {
     return undefined;
   }
   const answered = state.step === "presented" ? state.response : undefined;
   if (parse(input.text).type === "accepted") {
+    if (state.name === "open" && !answered) {
+      // It was renewed by other means. What is under way goes on.
+      return state.step === "none" || state.step === "asking" ? undefined : state;
+    }
     // Who skips the challenge has proved nothing.
     const { message } = JSON.parse(input.text).auth;
     return answered && (answered.proof ?? message) === message ? undefined : "challenge_failed";

@@ -29,6 +29,7 @@ export { publicKey } from "./public-key.js";
 export type { Data, Overflow } from "./queue.js";
 export { scram } from "./scram.js";
 export { session } from "./session.js";
+export { stepUp } from "./step-up.js";
 export type { SigningKey, SigningKeys } from "./signing.js";
 export type { BoundConstructor } from "./socket.js";
 export { VestibuleSocket } from "./socket.js";

@@ -17,11 +17,11 @@ const MINUTE = 60_000;
 
 /** `exchange`: where a credential counts only after a challenge that was answered. */
 export function machine(settings: Settings, exchange?: Exchange): Machine {
-  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes } = settings;
+  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes, renew: renewing = exchange ? "off" : "on" } = settings;
   /** Whether each message carries the token: then each is refused by itself, and nothing ends with that. */
   const sealed = carrier === "per-message";
   /** Whether a newer credential can be presented on an open connection. */
-  const renews = carrier !== "cookie" && !exchange;
+  const renews = carrier !== "cookie" && renewing === "on";
   let state: State = { name: "stopped", step: "none", until: Infinity };
   /** Failures in a row: the exponent of the back-off. */
   let failures = 0;
@@ -30,7 +30,7 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
   let fresh: "untried" | "tried" = "untried";
   /** Which time it will be open next. */
   let opening: "first" | "again" = "first";
-  /** Why a credential was asked for last, or is to be asked for next. */
+  /** Why a credential was asked for last, or is to be asked for next. An open connection is to be refreshed, or stepped up. */
   let reason: AskReason = "connect";
   let controls = 0;
   let controlsSince = 0;
@@ -152,14 +152,14 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
 
   function present(): void {
     const from = state;
-    const at = { step: "presented", until: now + (sealed ? REFRESH_FLOOR : authTimeout) } as const;
+    const at = { step: "presented", until: now + (sealed ? REFRESH_FLOOR : authTimeout), response: undefined } as const;
     state = from.name === "open" ? { ...from, ...at } : { name: "authenticating", ...at };
     effects.push({ type: "present", as: from.name === "open" ? "refresh" : "authenticate" });
   }
 
   function renew(from: Open): void {
     state = { ...from, step: "asking", until: now + authTimeout };
-    effects.push({ type: "auth", state: "refreshing" }, { type: "ask", reason: "refresh", attempt: from.failed + 1 });
+    effects.push({ type: "auth", state: "refreshing" }, { type: "ask", reason, attempt: from.failed + 1 });
   }
 
   function renewEarly(): void {
@@ -172,7 +172,7 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
   function renewLater(from: Open): void {
     const until = now + REFRESH_FLOOR + backoffOf(from.failed, settings, jitter);
     state = { ...from, step: "none", until, failed: from.failed + 1 };
-    effects.push({ type: "cancel" }, { type: "auth", state: "waiting", reason: "refresh" });
+    effects.push({ type: "cancel" }, { type: "auth", state: "waiting", reason });
   }
 
   /** Whether the gateway hears control messages on this route, as far as is known. */
@@ -202,14 +202,14 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
     }
     if (name === "authenticating") {
       nonsense();
-    } else if (name === "settling" || name === "open" || name === "closing") {
+    } else if (holds()) {
       effects.push({ type: "deliver" });
     }
   }
 
   function heard(message: ServerMessage): void {
     const { name } = state;
-    if (name !== "authenticating" && name !== "settling" && name !== "open") {
+    if (!holds() || name === "closing") {
       return;
     }
     if (now - controlsSince >= MINUTE) {
@@ -222,6 +222,11 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
     }
     switch (message.type) {
       case "required":
+        if (speaks()) {
+          reason = "step-up";
+          effects.push({ type: "cancel" });
+          return renew(state as Open);
+        }
         // Who presented a credential in the handshake is asked for one only if it did not count.
         return name === "authenticating" ? undefined : refuse("credential_required");
       case "accepted":
@@ -244,6 +249,7 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
       // An answer that nobody waits for does not call back a question that is under way.
       state = { ...state, lease: "known" };
     } else {
+      reason = "refresh";
       state = { ...state, lease: "known", step: "none", until, failed: 0 };
     }
   }
@@ -305,6 +311,7 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
     }
     effects.push({ type: "open", how: opening });
     opening = "again";
+    reason = "refresh";
   }
 
   /** Gives up what does not answer. */

@@ -1,6 +1,6 @@
 // What can be chosen, and what is chosen without.
 
-import { type Auth, source } from "./auth.js";
+import { type Auth, type Source, source } from "./auth.js";
 import type { Verdict } from "./codes.js";
 import type { Environment } from "./environment.js";
 import type { Overflow } from "./queue.js";
@@ -47,7 +47,7 @@ export interface QueueOptions {
 }
 
 export interface Options {
-  /** What `bearer()`, `cookie()`, `ticket()`, `apiKey()`, `publicKey()`, `scram()`, `passkey()`, `dpop()`, `session()` or `perMessage()` made. */
+  /** What `bearer()`, `cookie()`, `ticket()`, `apiKey()`, `publicKey()`, `scram()`, `passkey()`, `dpop()`, `session()`, `stepUp()` or `perMessage()` made. */
   readonly auth: Auth;
   /**
    * `false`: an open connection that ends is not replaced, for a protocol above that reconnects itself. A credential
@@ -126,15 +126,14 @@ export function protocolsOf(protocols: string | readonly string[]): readonly str
 }
 
 /** What the machine is to know. */
-export function settingsOf(options: Options): Settings {
+export function settingsOf(options: Options, { carrier, renew }: Source): Settings {
   const { reconnect, connectTimeout = 10_000, authTimeout = 10_000, settle = 50, codes = {} } = options;
   const { base = 500, max = 30_000, stable = 5_000, attempts = 0 } = reconnect || {};
   const numbers = { connectTimeout, authTimeout, settle, base, max, stable, attempts };
   if (!Object.values(numbers).every((number) => number >= 0)) {
     throw new RangeError("negative option");
   }
-  const { carrier } = options.auth[source]();
-  return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
+  return { carrier, renew, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
 }
 
 /** The implementation to use. */

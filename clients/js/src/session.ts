@@ -25,7 +25,7 @@ export function session(primary: Auth): Auth {
             given = "kept";
             return kept;
           }
-          if (request.reason !== "refresh") {
+          if (request.reason !== "refresh" && request.reason !== "step-up") {
             kept = undefined;
           }
           given = "primary";

@@ -15,7 +15,9 @@ export type AskReason =
   /** The lease ends soon. A newer credential is needed. */
   | "refresh"
   /** The last credential was refused, or has ended. Another one is needed. */
-  | "refused";
+  | "refused"
+  /** The gateway wants something stronger of who is in already, and ends the connection without it. */
+  | "step-up";
 
 /** All times in milliseconds. */
 export interface Settings {
@@ -32,6 +34,8 @@ export interface Settings {
   readonly stable: number;
   /** Failures in a row before it stops; 0: no bound. */
   readonly attempts: number;
+  /** Whether a newer credential can be presented on an open connection. Default: with every carrier but `cookie`, without challenges. */
+  readonly renew?: "on" | "off" | undefined;
   readonly codes: Readonly<Record<number, Verdict>>;
 }
 

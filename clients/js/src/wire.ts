@@ -15,20 +15,15 @@ export type ServerMessage =
   | { readonly type: "unknown" }
   | { readonly type: "garbage" };
 
-const GARBAGE: ServerMessage = { type: "garbage" };
-
 /** Reads a text that begins with the prefix. Members that it does not know are ignored. */
 export function parse(text: string): ServerMessage {
-  let auth: Record<string, unknown> | null;
+  let auth: Record<string, unknown> | null | undefined;
   try {
     auth = text.length > LONGEST ? null : JSON.parse(text).auth;
   } catch {
-    return GARBAGE;
+    // Below.
   }
-  if (typeof auth?.type !== "string") {
-    return GARBAGE;
-  }
-  const { type, subject, expires_in, error, retry } = auth;
+  const { type, subject, expires_in, error, retry } = auth ?? {};
   const timed = Number.isSafeInteger(expires_in) && (expires_in as number) >= 0;
   const valid: Readonly<Record<string, boolean>> = {
     // It is read by `exchange`, where one can be answered.
@@ -39,7 +34,8 @@ export function parse(text: string): ServerMessage {
   };
   // What is said by others is not repeated unless it is a name as the protocol has them.
   const name = /^[a-z_]{1,40}$/.test(error as string) ? error : "";
-  return (valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry }) as ServerMessage;
+  const known = typeof type === "string" && valid[type] !== false ? type : "garbage";
+  return { type: known, subject, expires_in, error: name, retry } as ServerMessage;
 }
 
 /** A client's control message. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { apiKey, bearer, cookie, perMessage, session, subprotocol, VestibuleError } from "../dist/index.js";
+import { apiKey, bearer, cookie, passkey, perMessage, scram, session, stepUp, subprotocol, VestibuleError } from "../dist/index.js";
 import { settled } from "./fakes.js";
 import { setUp } from "./set-up.js";
 
@@ -14,6 +14,10 @@ const WAYS = [
   () => apiKey("key"),
   () => cookie(),
   () => perMessage(({ attempt }) => `token-${attempt}`),
+  () => scram("alice", "password"),
+  () => session(passkey({ credentials: { get: async () => ({ toJSON: () => ({}) }) } })),
+  () => stepUp(bearer(() => "token"), passkey({ credentials: { get: async () => ({ toJSON: () => ({}) }) } })),
+  () => stepUp(cookie(), scram("alice", "password")),
 ];
 
 /** A small generator of numbers (mulberry32): the same for the same seed. */
@@ -29,7 +33,7 @@ function chance(seed) {
 
 const TYPES = ["required", "accepted", "expiring", "rejected", "challenge", "garbage", "unknown", "constructor", "__proto__", "", 7, null, {}];
 const VALUES = ["", "alice", "invalid_token", "token_expired", 0, 1, 600, -1, 0.5, 1e300, 2 ** 53, true, false, null, [], {}, "a".repeat(17_000)];
-const MEMBERS = ["subject", "mechanism", "expires_in", "error", "retry", "session", "connection", "timeout", "toString", "__proto__"];
+const MEMBERS = ["nonce", "message", "options", "subject", "mechanism", "expires_in", "error", "retry", "session", "connection", "timeout", "toString", "__proto__"];
 
 /** One message of such a server. */
 function utterance(pick, random) {

@@ -24,6 +24,7 @@ const MOST_MORE = {
   registerPasskey: 1_500,
   scram: 1_600,
   session: 220,
+  stepUp: 250,
   subprotocol: 200,
   ticket: 600,
 };

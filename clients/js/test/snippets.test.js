@@ -14,7 +14,7 @@ const PAGES = [
     "README.md",
     "ts",
     [
-      ...["message", "message", "query", "message", "public-key", "scram-sha-256", "webauthn", "registered", "dpop"],
+      ...["message", "message", "query", "message", "public-key", "scram-sha-256", "webauthn", "registered", "dpop", "message"],
       ...["per-message", "message", "message", "message"],
     ],
   ],

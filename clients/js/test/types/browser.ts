@@ -15,6 +15,7 @@ import {
   registerPasskey,
   scram,
   session,
+  stepUp,
   type StopReason,
   subprotocol,
   ticket,
@@ -23,7 +24,7 @@ import {
 } from "@vestibule/client";
 
 const auth = bearer(async ({ reason, attempt, signal }) => {
-  const why: "connect" | "reconnect" | "refresh" | "refused" = reason;
+  const why: "connect" | "reconnect" | "refresh" | "refused" | "step-up" = reason;
   const answer = await fetch(`/token?why=${why}&attempt=${attempt.toFixed()}`, { signal });
   return answer.text();
 });
@@ -70,6 +71,7 @@ const ways: Auth[] = [
   session(bearer(() => "token")),
   session(passkey({ user: "alice" })),
   perMessage(() => "token"),
+  stepUp(bearer(({ reason }) => (reason === "step-up" ? "strong" : "token")), passkey()),
   scram("alice", async () => "password"),
   cookie(({ signal }) => signal.throwIfAborted()),
   bearer(() => {
