@@ -1,4 +1,4 @@
-"""Challenge and response with clients that others wrote: SCRAM by `scramp`, raw signatures by
+"""Challenge and response with clients that others wrote: SCRAM by `scramp` and by a client of Kafka, raw signatures by
 `cryptography`, SSH signatures by OpenSSH's agent."""
 
 import asyncio
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 import rig
 
 PASSWORD = "pass\u00adwo\u2168rd \u00e9"  # SASLprep: a soft hyphen goes, a Roman nine is IX
+PREPARED = "passwoIXrd \u00e9"
 
 
 def gateway(binary, folder, behind):
@@ -97,6 +98,16 @@ async def scram(address, user, password):
             return said["error"]
         client.set_server_final(said["message"])  # raises where the server did not know it
         return said["subject"] if await echoes(socket) else "no echo"
+
+
+async def kafka(address, user, password):
+    """By the client of the npm package `@platformatic/kafka`, which prepares nothing."""
+    line = ["node", rig.HERE / "clients" / "kafka_scram.mjs", address, user, password]
+    child = await asyncio.create_subprocess_exec(
+        *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    said, errors = await child.communicate()
+    return said.decode().strip() or errors.decode()[-300:]
 
 
 async def signature(address, fingerprint, sign, form="signature"):
@@ -187,9 +198,12 @@ def main():
                 for key in (edwards, curve)]
         runs = [
             ("scramp", "alice", scram(public, "alice", PASSWORD)),
-            ("scramp, as prepared", "alice", scram(public, "alice", "passwoIXrd \u00e9")),
+            ("scramp, as prepared", "alice", scram(public, "alice", PREPARED)),
             ("scramp, wrong", "invalid_credentials", scram(public, "alice", "wrong password")),
             ("scramp, unknown", "invalid_credentials", scram(public, "nobody", PASSWORD)),
+            ("kafka", "alice", kafka(public, "alice", PREPARED)),
+            ("kafka, wrong", "invalid_credentials", kafka(public, "alice", "wrong password")),
+            ("kafka, unknown", "invalid_credentials", kafka(public, "nobody", PREPARED)),
             ("Ed25519", "alice", signature(public, keys[0], ed25519_raw(edwards))),
             ("P-256", "alice", signature(public, keys[1], p256_raw(curve))),
             ("another key", "invalid_credentials", signature(public, keys[0], p256_raw(curve))),
