@@ -2,6 +2,7 @@
 against it."""
 
 import concurrent.futures
+import datetime
 import json
 import os
 import pathlib
@@ -12,6 +13,10 @@ import sys
 import tempfile
 import threading
 import urllib.request
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import rig
 
@@ -35,10 +40,12 @@ EXPECTED = [
     ("A mobile or desktop app", "python", ["accepted", "accepted", "hello"]),
     ("A server", "python", ["hello"]),
     ("A device with a key", "python", ["accepted", "hello"]),
+    ("A machine with a certificate", "python", ["hello"]),
     ("A person at a terminal", "sh", ["hello", "hello"]),
     ("An MQTT client", "python", ["connected"]),
     ("A client that takes only a URL", "python", ["hello"]),
     ("A library that takes only subprotocols", "js", ["hello"]),
+    ("A server that keeps no state", "js", ["hello"]),
 ]
 
 
@@ -64,10 +71,10 @@ def served(config, folder, issuer, upstreams):
     config = config.replace(
         f'issuer = "{rig.ISSUER}"\n', f'issuer = "{rig.ISSUER}"\njwks_file = "{keys}"\n'
     )
+    if "[server]" not in config:
+        config += '\n[server]\nlisten = "127.0.0.1:0"\nworkers = 1\n'
+    config = config.replace('"0.0.0.0:443"', '"127.0.0.1:0"')
     return f"""{config}
-[server]
-listen = "127.0.0.1:0"
-workers = 1
 
 [admin]
 listen = "127.0.0.1:0"
@@ -117,23 +124,71 @@ def enrolled(address, folder):
     return {"PASSWORD": PASSWORD, "KEY_FILE": str(key), "API_KEY": machine["key"]}
 
 
+def certified(folder):
+    """An authority, and what it vouches for: this machine, and a device."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    day = datetime.timedelta(days=1)
+
+    def made(name, by, *names):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+        issuer, signer = by or (subject, key)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - day)
+            .not_valid_after(now + day)
+            .add_extension(x509.BasicConstraints(ca=by is None, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False
+            )
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return (subject, key), builder.sign(signer, hashes.SHA256())
+
+    def write(stem, key_stem, key, certificate):
+        (folder / stem).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        (folder / key_stem).write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+        (folder / key_stem).chmod(0o600)
+
+    authority, root = made("Devices of Example", None)
+    write("clients-ca.pem", "clients-ca.key", authority[1], root)
+    (_, key), certificate = made("localhost", authority, x509.DNSName("localhost"))
+    write("cert.pem", "key.pem", key, certificate)
+    identity = x509.UniformResourceIdentifier("spiffe://example.org/device/7")
+    (_, key), certificate = made("Device 7", authority, identity)
+    write("device.pem", "device.key", key, certificate)
+    return {
+        "CERT_FILE": str(folder / "device.pem"),
+        "CERT_KEY_FILE": str(folder / "device.key"),
+        "SSL_CERT_FILE": str(folder / "clients-ca.pem"),
+    }
+
+
 def line(language, text, folder, name):
     """The command that runs a client."""
     if language == "js":
         # Inside of the package, so that it finds itself by its name.
         place = PACKAGE / "build" / "choosing"
         place.mkdir(parents=True, exist_ok=True)
-        file, given = place / f"{name}.mjs", place / f"{name}-given.mjs"
+        file = place / f"{name}.mjs"
         file.write_text(text)
-        given.write_text((rig.HERE / "clients" / "given.mjs").read_text())
-        return ["node", "--import", str(given), str(file)]
+        return ["node", "--import", str(rig.HERE / "clients" / "given.mjs"), str(file)]
     if language == "python":
         return [PYTHON, "-u", "-c", text]
     return ["sh", "-c", text]
 
 
-def localised(text, address):
+def localised(text, address, config):
     host, port = address.split(":")
+    if "tls = " in config:
+        return text.replace("://ws.example.com", f"://localhost:{port}")
     return (
         text.replace("wss://ws.example.com", f"ws://{address}")
         .replace("https://ws.example.com", f"http://{address}")
@@ -174,6 +229,7 @@ def fault(binary, issuer, upstreams, name, section, wanted):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "vestibule.toml").write_text(config)
+        certificates = certified(folder) if "tls = " in config else {}
         checked = subprocess.run(
             [binary, "check", "-c", folder / "vestibule.toml"], capture_output=True, text=True
         )
@@ -187,9 +243,10 @@ def fault(binary, issuer, upstreams, name, section, wanted):
                 "ADMIN": f"http://{control}",
                 "ADMIN_TOKEN": ADMIN_TOKEN,
                 "TOKEN": issuer.token(),
+                **certificates,
                 **(enrolled(control, folder) if "[auth]" in config else {}),
             }
-            return said(line(language, localised(text, public), folder, name), environment, wanted)
+            return said(line(language, localised(text, public, config), folder, name), environment, wanted)
 
 
 def main():

@@ -2,12 +2,15 @@
 // the reader's.
 
 import WebSocket from "ws";
+import { authenticator } from "./authenticator.mjs";
 
 const { ORIGIN, TOKEN, PASSWORD, ADMIN } = process.env;
 const jar = new Map();
 const page = () => ({ Origin: ORIGIN, ...(jar.size > 0 && { Cookie: [...jar].map((pair) => pair.join("=")).join("; ") }) });
 
 globalThis.location = new URL(ORIGIN);
+globalThis.navigator ??= {};
+Object.defineProperty(navigator, "credentials", { value: authenticator(ORIGIN) });
 globalThis.WebSocket = class extends WebSocket {
   constructor(url, protocols) {
     super(url, protocols, { headers: page() });
