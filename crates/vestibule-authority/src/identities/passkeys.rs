@@ -1,5 +1,7 @@
 //! Passkeys of users: who may register one, and what ends with one.
 
+use std::time::Duration;
+
 use vestibule_core::{
     authn::{Judge, Mechanism, Principal},
     rejection::Rejection,
@@ -94,8 +96,13 @@ impl Identities {
 
     /// The user, with what they may do now, if they logged in themselves.
     async fn signed_in(&self, principal: &Principal, now: UnixTime) -> Result<Principal, Refused> {
+        let mut user = principal.clone();
         let is_login = match (principal.mechanism.judge(), principal.mechanism) {
-            (Judge::Issuer, _) => true,
+            (Judge::Issuer, _) => {
+                // A token has whole seconds, rounded down: in its second the user may have been added.
+                user.issued = user.issued.map(|issued| issued.after(Duration::from_millis(999)));
+                true
+            }
             // One that began with a credential of its own has its name.
             (Judge::Store, Mechanism::Session) => principal.token_id.is_none(),
             (Judge::Store | Judge::Transport, _) => false,
@@ -106,6 +113,6 @@ impl Identities {
             let reason = "passkeys are managed by users who have logged in";
             return Err(Refused::new(Rejection::MechanismNotAllowed, reason));
         }
-        self.as_of_now(principal.clone(), now).await
+        self.as_of_now(user, now).await
     }
 }

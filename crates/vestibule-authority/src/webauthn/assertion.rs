@@ -3,13 +3,16 @@
 use std::{fmt, sync::Arc};
 
 use vestibule_core::{
-    authn::{self, Answerer, Demand, Exchange, Mechanism, Principal, Response, Secret, Verified},
+    authn::{
+        self, Answerer, Demand, Exchange, Mechanism, Principal, Response, Secret, Verified,
+        methods::{self, Custody, Verification},
+    },
     rejection::Rejection,
     time::UnixTime,
 };
 use vestibule_verify::{
     Refused,
-    webauthn::{Assertion, Authenticated, Challenge, ExpectedUser, UserVerified},
+    webauthn::{Assertion, Authenticated, Backup, Challenge, ExpectedUser, UserVerified},
 };
 
 use super::{
@@ -147,10 +150,13 @@ impl Passkeys {
         now: UnixTime,
     ) -> Principal {
         let Holder { since: _, scopes, groups, email, name } = holder;
-        // A key whose owner was there; and, where the authenticator knew them, a second factor.
-        let methods: &[&str] = match used.user() {
-            UserVerified::Yes => &["pop", "user", "mfa"],
-            UserVerified::No => &["pop", "user"],
+        let custody = match used.backup() {
+            Backup::OneDevice => Custody::Device,
+            Backup::Possible | Backup::Done => Custody::Synced,
+        };
+        let verification = match used.user() {
+            UserVerified::Yes => Verification::Verified,
+            UserVerified::No => Verification::Presence,
         };
         Principal {
             subject: record.user().into(),
@@ -162,7 +168,7 @@ impl Passkeys {
             name,
             groups,
             mechanism: Mechanism::Webauthn,
-            methods: methods.iter().map(|method| Box::from(*method)).collect(),
+            methods: methods::named(methods::passkey(custody, verification)),
             context: None,
             // The proof is of this moment, however old the passkey is.
             issued: Some(now),

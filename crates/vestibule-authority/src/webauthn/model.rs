@@ -59,9 +59,12 @@ pub enum PasskeyError {
     /// The installation has no name towards authenticators.
     #[error("passkeys are not turned on")]
     Off,
-    /// Who asks may not come in, or not by what was presented; or the answer is none to the challenge.
+    /// Who asks may not come in, or not by what was presented.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// What the authenticator made is not good.
+    #[error("the authenticator's answer: {0}")]
+    Answer(#[source] Refused),
     /// The challenge is over, was answered before, or was somebody else's.
     #[error("there is no such challenge, or it was answered before")]
     NoChallenge,

@@ -78,8 +78,9 @@ impl Passkeys {
         if called.is_some_and(|called| !is_name(called)) {
             return Err(PasskeyError::BadName);
         }
-        let response = Registration::parse(response)?;
-        let random = response.challenge()?.ok_or(PasskeyError::NoChallenge)?;
+        let response = Registration::parse(response).map_err(PasskeyError::Answer)?;
+        let random = response.challenge().map_err(PasskeyError::Answer)?;
+        let random = random.ok_or(PasskeyError::NoChallenge)?;
         let taken = self.store.take(Space::Challenge, name(&random), now).await?;
         let Taken::Value(waiting) = taken else { return Err(PasskeyError::NoChallenge) };
         let waiting: Waiting = records::decode("a registration", &waiting)?;
@@ -89,7 +90,8 @@ impl Passkeys {
         }
         let owner = self.known(user, holder.since, now).await?;
         let handle = owner.handle_bytes()?;
-        let made = relying.register(Challenge::new(random), &response, &handle)?;
+        let made = relying.register(Challenge::new(random), &response, &handle);
+        let made = made.map_err(PasskeyError::Answer)?;
         self.add(user, called, &made, now).await
     }
 

@@ -153,7 +153,7 @@ async fn who_has_a_passkey_is_its_user_with_a_name_and_without() {
         assert_eq!(principal.scopes, Box::from(["chat".into()]));
         assert_eq!(principal.token_id.as_ref(), Some(&passkey.token));
         assert_eq!(principal.mechanism, Mechanism::Webauthn);
-        assert_eq!(principal.methods, Box::from(["pop".into(), "user".into(), "mfa".into()]));
+        assert_eq!(principal.methods, Box::from(["hwk".into(), "user".into(), "mfa".into()]));
         assert_eq!(principal.expires, NOW.after(Duration::from_hours(1)));
     }
     let used = rig.passkeys.get(&passkey.id, NOW).await.unwrap().unwrap().used;
@@ -238,7 +238,7 @@ async fn a_touch_is_one_factor_where_it_is_enough() {
         device.flags = Authenticator::PRESENT;
         rig.register("alice", &mut device).await;
         let principal = rig.run("", &mut device).await.unwrap();
-        assert_eq!(principal.methods, Box::from(["pop".into(), "user".into()]));
+        assert_eq!(principal.methods, Box::from(["hwk".into(), "user".into()]));
     }
 }
 

@@ -63,7 +63,7 @@ async fn what_another_page_or_a_careless_authenticator_makes_is_not_registered()
     assert!(rig.finish("alice", &answer, NOW).await.is_err());
     for text in ["", "{}", "[]", "null", r#"{"id":"AAAA","type":"public-key","response":{}}"#] {
         let finished = rig.passkeys.finish("alice", None, text.as_bytes(), NOW).await;
-        assert!(matches!(finished, Err(PasskeyError::Refused(_))), "{text}");
+        assert!(matches!(finished, Err(PasskeyError::Answer(_))), "{text}");
     }
     for name in ["", "two\nlines", &"x".repeat(101)] {
         let finished = rig.passkeys.finish("alice", Some(name), b"{}", NOW).await;
