@@ -5,10 +5,12 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use vestibule_core::policy::RoutePath;
 
 use super::{
-    fault::Fault,
+    fault::{Fault, Place},
     files::Files,
+    keys::Section,
     model::{Auth, Store},
     read::{Complaint, Reader, Written, word},
+    webauthn,
 };
 
 const STORE: &str = "vestibule.db";
@@ -19,6 +21,8 @@ const DAY: Duration = Duration::from_hours(24);
 pub(super) struct AuthWritten {
     pub(super) auth: Auth,
     pub(super) path: RoutePath,
+    /// Where it says what it is to authenticators, with faults or without.
+    pub(super) webauthn: Option<Place>,
 }
 
 /// Which store is used.
@@ -74,6 +78,10 @@ pub(super) enum Kept {
 
 /// Reads `[auth]`.
 pub(super) fn auth(reader: &mut Reader<'_>) -> Option<AuthWritten> {
+    let node = reader.node("webauthn");
+    let webauthn = node
+        .and_then(|node| Reader::new(Section::Webauthn, node, reader.report))
+        .and_then(|mut reader| webauthn::webauthn(&mut reader));
     let short = Duration::from_secs(1);
     let path = reader.parsed("path", |text| {
         let path = RoutePath::parse(text)?;
@@ -112,8 +120,9 @@ pub(super) fn auth(reader: &mut Reader<'_>) -> Option<AuthWritten> {
         tickets_per_principal: tickets_per_principal.unwrap_or(16),
         tickets: tickets.unwrap_or(65_536),
         key_rotation: span(key_rotation, DAY * 30),
+        webauthn,
     };
-    Some(AuthWritten { auth, path })
+    Some(AuthWritten { auth, path, webauthn: node.map(|node| node.place.clone()) })
 }
 
 /// Where the operator's token is.

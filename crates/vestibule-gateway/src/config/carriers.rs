@@ -33,7 +33,8 @@ pub(super) fn carriers(
         }
     });
     let mechanisms = reader.some("mechanisms", |text| match text {
-        "webauthn" | "anonymous" => Err(Complaint::new(later(text))),
+        "anonymous" => Err(Complaint::new(later(text))),
+        "webauthn" => passkeys(auth).map(|()| Mechanism::Webauthn),
         text if auth.is_none() && is_kept(text) => {
             let complaint = Complaint::new(format!("{text:?} is of the gateway's own making"));
             Err(complaint.help("write `[auth]`, the section that turns its own identities on"))
@@ -141,6 +142,15 @@ pub(super) fn connections(reader: &mut Reader<'_>, known: Known<'_>, policy: &Ro
         return;
     };
     reader.report.push(fault);
+}
+
+/// Whether anybody could have a passkey.
+fn passkeys(auth: Option<&AuthWritten>) -> Result<(), Complaint> {
+    if auth.is_some_and(|auth| auth.webauthn.is_some()) {
+        return Ok(());
+    }
+    let complaint = Complaint::new("passkeys are for a domain, and none is named");
+    Err(complaint.help("write `[auth.webauthn]` with `rp_id = \"…\"`, the domain"))
 }
 
 /// Who is to be asked back must be able to answer.

@@ -22,6 +22,8 @@ pub enum Section {
     Admin,
     /// `server.tls`
     Tls,
+    /// `[auth.webauthn]`
+    Webauthn,
 }
 
 impl Section {
@@ -49,6 +51,7 @@ impl Section {
             Self::Auth => "auth",
             Self::Admin => "admin",
             Self::Tls => "tls",
+            Self::Webauthn => "webauthn",
         }
     }
 
@@ -64,15 +67,20 @@ impl Section {
             Self::Auth => "[auth]",
             Self::Admin => "[admin]",
             Self::Tls => "[server.tls]",
+            Self::Webauthn => "[auth.webauthn]",
         }
     }
 
     /// Whether there may be several.
     pub const fn shape(self) -> Shape {
         match self {
-            Self::Server | Self::Log | Self::Store | Self::Auth | Self::Admin | Self::Tls => {
-                Shape::Once
-            }
+            Self::Server
+            | Self::Log
+            | Self::Store
+            | Self::Auth
+            | Self::Admin
+            | Self::Tls
+            | Self::Webauthn => Shape::Once,
             Self::Issuers | Self::Certificates | Self::Routes => Shape::Many,
         }
     }
@@ -110,6 +118,10 @@ impl Section {
                  section nothing listens."
             }
             Self::Tls => "The certificate of the public side.",
+            Self::Webauthn => {
+                "Passkeys: what the gateway is to the authenticators of its users. Without this \
+                 section nobody can register or use one."
+            }
         }
     }
 
@@ -375,7 +387,7 @@ keys! {
     "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\", \"ticket\", \"session\"]",
         "How identity may be proven: `bearer`, an access token; with `[auth]` also `ticket`, which \
          was bought with another credential and is good once; `session`, a session token; `api-key`; \
-         `public-key`, whose client signs a challenge; `scram-sha-256`, \
+         `public-key`, whose client signs a challenge; `webauthn`, a passkey; `scram-sha-256`, \
          a password that does not travel; where the gateway ends TLS `scram-sha-256-plus`, the same \
          bound to the connection; `external`, a client certificate, which alone in the list is \
          required.";
@@ -445,8 +457,8 @@ keys! {
 
     Auth:
     "path" Text, Value("\"/auth\""), "\"/auth\"",
-        "The path above the endpoints: `login`, `ticket`, `refresh`, `logout`, `verify`. No route may \
-         be below it.";
+        "The path above the endpoints: `login`, `ticket`, `refresh`, `logout`, `verify`, `webauthn`. No \
+         route may be below it.";
     "issuer" Text, Value("\"vestibule\""), "\"https://ws.example.com\"",
         "The `iss` of its access tokens, and the issuer of its users and API keys.";
     "access_token" Duration, Value("\"15m\""), "\"15m\"",
@@ -464,6 +476,22 @@ keys! {
     "key_rotation" Duration, Value("\"30d\""), "\"30d\"",
         "How often access tokens are signed with a new key, an hour to a year. The old one counts \
          for as long as a token of it could live.";
+    "webauthn" Table(Section::Webauthn), Words("no passkeys"), "{ rp_id = \"example.com\" }",
+        "What the gateway is to authenticators, for the mechanism `webauthn`.";
+
+    Webauthn:
+    "rp_id" Text, Required, "\"example.com\"",
+        "The domain that passkeys are for: the host of every page that uses them, or a domain that it \
+         is in. Whoever changes it makes all passkeys useless.";
+    "rp_name" Text, Words("`rp_id`"), "\"Example\"",
+        "What people see it called when they make a passkey.";
+    "origins" List, Words("`https://` and `rp_id`"), "[\"https://app.example.com\"]",
+        "Pages that may make and use passkeys, as browsers write their origins. `https` alone, but for \
+         `localhost`. To open a socket they must be in the route's `origins`, too.";
+    "user_verification" Text, Value("\"required\""), "\"required\"",
+        "Whether an authenticator must know its user, by a PIN or a finger: `required`; `preferred` asks, \
+         and takes a touch all the same; `discouraged` takes a touch. With these two whoever finds a \
+         security key is its owner.";
 
     Admin:
     "listen" Text, Value("\"127.0.0.1:9480\""), "\"127.0.0.1:9480\"",

@@ -41,6 +41,7 @@ mod read;
 mod routes;
 mod server;
 mod suggest;
+mod webauthn;
 
 use std::{
     ffi::OsString,

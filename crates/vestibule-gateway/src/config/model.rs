@@ -5,6 +5,7 @@
 use std::{net::SocketAddr, num::NonZero, path::PathBuf, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
+use vestibule_authority::webauthn::PasskeyPolicy;
 use vestibule_core::policy::RoutePolicy;
 use vestibule_verify::{certificate::Mapping, jwt::Algorithm};
 
@@ -144,6 +145,8 @@ pub struct Auth {
     pub tickets: u32,
     /// How often there is a new key for access tokens.
     pub key_rotation: Duration,
+    /// What it is to authenticators; `None` has no passkeys.
+    pub webauthn: Option<PasskeyPolicy>,
 }
 
 /// Whether a route hands out session tokens.

@@ -82,7 +82,7 @@ fn policy(auth: &Auth) -> IdentityPolicy {
             all: auth.tickets,
         },
         attempts: AttemptPolicy::default(),
-        passkeys: None,
+        passkeys: auth.webauthn.clone(),
     }
 }
 

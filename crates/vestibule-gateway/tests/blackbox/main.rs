@@ -68,6 +68,8 @@ mod operate;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod passkeys;
+#[cfg(test)]
 mod per_message;
 #[cfg(test)]
 mod per_message_flow;
@@ -105,5 +107,7 @@ mod verify;
 mod walkthrough;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod webauthn;
 #[cfg(test)]
 mod withdrawn;

@@ -9,6 +9,7 @@ mod revoke;
 mod table;
 mod user;
 mod user_key;
+mod user_passkey;
 
 use std::{
     net::SocketAddr,

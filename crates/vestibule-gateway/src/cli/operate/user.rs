@@ -10,7 +10,7 @@ use super::{
     Form, Reach, Stop,
     accounts::Accounts,
     api::{DONE, encode},
-    exit, object, password, print, table, user_key, when,
+    exit, object, password, print, table, user_key, user_passkey, when,
 };
 use crate::cli::{CommandError, Exit, World};
 
@@ -55,6 +55,11 @@ enum Action {
     Key {
         #[command(subcommand)]
         action: user_key::Action,
+    },
+    /// List and remove the passkeys that users have registered
+    Passkey {
+        #[command(subcommand)]
+        action: user_passkey::Action,
     },
 }
 
@@ -115,6 +120,7 @@ pub(super) fn run(
             told(&json!({ "removed": name }), &format!("removed {name}"), form, world)
         }
         Action::Key { action } => user_key::run(action, &way, form, world),
+        Action::Passkey { action } => user_passkey::run(action, &way, form, world),
     });
     exit(outcome)
 }

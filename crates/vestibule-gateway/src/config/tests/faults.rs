@@ -343,7 +343,7 @@ fn carriers() {
             "sessions = 'issue'",
             "4:12 session tokens are of the gateway's own making: they need the section `[auth]`",
         ),
-        ("mechanisms = ['webauthn']", "4:15 \"webauthn\" is not available yet"),
+        ("mechanisms = ['anonymous']", "4:15 \"anonymous\" is not available yet"),
         ("mechanisms = ['Bearer']", "4:15 `mechanisms` cannot be \"Bearer\""),
     ] {
         route(lines, &[expected]);

@@ -1,5 +1,7 @@
 //! What is said about the gateway's own identities and the store.
 
+use vestibule_authority::webauthn::Verification;
+
 use super::{faults::check, *};
 
 #[test]
@@ -28,6 +30,88 @@ fn identities_of_our_own() {
     ] {
         check(&with(auth, lines), &[expected]);
     }
+}
+
+#[test]
+fn passkeys() {
+    let unnamed = "4:15 passkeys are for a domain, and none is named";
+    check(&format!("{ROUTE}mechanisms = ['webauthn']"), &[unnamed]);
+    check(&format!("{ROUTE}mechanisms = ['webauthn']\n[auth]"), &[unnamed]);
+    let silent =
+        "accept = ['header']\nmechanisms = ['webauthn']\n[auth.webauthn]\nrp_id = 'a.example'";
+    let asks = "5:14 \"webauthn\" asks back, and `accept` does not have `message`";
+    check(&format!("{ROUTE}{silent}"), &[asks]);
+    // Its own faults are said once.
+    let faulty = "mechanisms = ['webauthn']\n[auth.webauthn]\nrp_id = 'https://a.example'";
+    check(&format!("{ROUTE}{faulty}"), &["6:9 \"https://a.example\" is no domain"]);
+    let with = |lines: &str| format!("[auth.webauthn]\n{lines}\n");
+    for (lines, expected) in [
+        ("", "1:1 `rp_id` is missing in [auth.webauthn]"),
+        ("rp_id = ''", "2:9 \"\" is no domain"),
+        ("rp_id = '127.0.0.1'", "2:9 \"127.0.0.1\" is no domain"),
+        ("rp_id = '[::1]'", "2:9 \"[::1]\" is no domain"),
+        ("rp_id = 'a.example:443'", "2:9 \"a.example:443\" is no domain"),
+        ("rp_id = 'A.example'", "2:9 browsers write \"A.example\" as \"a.example\""),
+        ("rp_id = 'a.example.'", "2:9 browsers write \"a.example.\" as \"a.example\""),
+        (
+            "rp_id = 'a'\nrp_name = ''",
+            "3:11 the name has 1 to 256 characters, all of which can be seen",
+        ),
+        ("rp_id = 'a'\nuser_verification = 'no'", "3:21 `user_verification` cannot be \"no\""),
+        ("rp_id = 'a'\norigins = []", "3:11 `origins` is empty"),
+        ("rp_id = 'a'\norigins = ['a']", "3:12 \"a\" is no origin"),
+        ("rp_id = 'a'\norigins = ['https://a/']", "3:12 \"https://a/\" is no origin"),
+        ("rp_id = 'a'\norigins = ['https://*.a']", "3:12 \"https://*.a\" is no origin"),
+        (
+            "rp_id = 'a'\norigins = ['https://A']",
+            "3:12 browsers write \"https://A\" as \"https://a\"",
+        ),
+        (
+            "rp_id = 'a'\norigins = ['https://a:443']",
+            "3:12 browsers write \"https://a:443\" as \"https://a\"",
+        ),
+        (
+            "rp_id = 'a'\norigins = ['http://a']",
+            "3:12 browsers have no passkeys on \"http://a\": it is neither `https` nor this machine",
+        ),
+        (
+            "rp_id = 'a.example'\norigins = ['https://b.example']",
+            "3:12 browsers use no passkey of \"a.example\" on pages of \"b.example\"",
+        ),
+        (
+            "rp_id = 'a.example'\norigins = ['https://ba.example']",
+            "3:12 browsers use no passkey of \"a.example\" on pages of \"ba.example\"",
+        ),
+        (
+            "rp_id = 'www.a.example'\norigins = ['https://a.example']",
+            "3:12 browsers use no passkey of \"www.a.example\" on pages of \"a.example\"",
+        ),
+    ] {
+        check(&with(lines), &[expected]);
+    }
+}
+
+#[test]
+fn passkeys_are_for_pages_of_a_domain() {
+    let text = |lines: &str| format!("{ROUTE}[auth.webauthn]\n{lines}\n");
+    let read = |lines: &str, environment: &[(&str, &str)]| {
+        let Loaded { config, report, .. } = parse(&text(lines), environment).unwrap();
+        assert!(report.faults().is_empty(), "{report}");
+        config.auth.unwrap().webauthn.unwrap()
+    };
+    let plain = read("rp_id = 'a.example'", &[]);
+    assert_eq!((&*plain.id, &*plain.name), ("a.example", "a.example"));
+    assert_eq!(*plain.origins, ["https://a.example".into()]);
+    assert_eq!(plain.verification, Verification::Required);
+    let full = read(
+        "rp_id = 'a.example'\nrp_name = 'A'\nuser_verification = 'preferred'\n\
+         origins = ['https://a.example', 'https://x.a.example:8443']",
+        &[("VESTIBULE_AUTH__WEBAUTHN__RP_NAME", "B")],
+    );
+    assert_eq!((&*full.name, full.verification), ("B", Verification::Preferred));
+    assert_eq!(full.origins.len(), 2);
+    let here = read("rp_id = 'localhost'\norigins = ['http://localhost:8080']", &[]);
+    assert_eq!(*here.origins, ["http://localhost:8080".into()]);
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod credential;
 mod jwks;
 mod login;
 mod logout;
+mod passkeys;
 mod refresh;
 mod ticket;
 mod verify;
@@ -56,6 +57,14 @@ pub(super) enum Endpoint {
     Logout,
     /// Whether somebody else's request is authenticated.
     Verify,
+    /// A user begins to register a passkey.
+    PasskeyOptions,
+    /// A user registers a passkey.
+    PasskeyRegister,
+    /// The passkeys of a user.
+    Passkeys,
+    /// One of them.
+    Passkey,
     /// A path below `[auth]` at which there is nothing.
     Nothing,
 }
@@ -104,7 +113,11 @@ impl Endpoint {
             return Some(Self::Jwks);
         }
         let auth = config.auth.as_ref()?;
-        match path.strip_prefix(&*auth.path)? {
+        let rest = path.strip_prefix(&*auth.path)?;
+        if let (Some(_), Some(rest)) = (&auth.webauthn, rest.strip_prefix("/webauthn/")) {
+            return Some(Self::of_passkeys(rest));
+        }
+        match rest {
             "/login" => Some(Self::Login),
             "/ticket" => Some(Self::Ticket),
             "/refresh" => Some(Self::Refresh),
@@ -112,6 +125,19 @@ impl Endpoint {
             "/verify" => Some(Self::Verify),
             rest if rest.is_empty() || rest.starts_with('/') => Some(Self::Nothing),
             _ => None,
+        }
+    }
+
+    /// What is behind `/webauthn/`.
+    fn of_passkeys(rest: &str) -> Self {
+        match rest {
+            "register/options" => Self::PasskeyOptions,
+            "register" => Self::PasskeyRegister,
+            "credentials" => Self::Passkeys,
+            rest => match rest.strip_prefix("credentials/") {
+                Some(id) if !id.is_empty() && !id.contains('/') => Self::Passkey,
+                Some(_) | None => Self::Nothing,
+            },
         }
     }
 
@@ -124,6 +150,9 @@ impl Endpoint {
             Self::Refresh => "refresh",
             Self::Logout => "logout",
             Self::Verify => "verify",
+            Self::PasskeyOptions => "webauthn/register/options",
+            Self::PasskeyRegister => "webauthn/register",
+            Self::Passkeys | Self::Passkey => "webauthn/credentials",
             Self::Nothing => "",
         }
     }
@@ -131,8 +160,14 @@ impl Endpoint {
     /// The methods that it takes, beside OPTIONS.
     const fn methods(self) -> &'static [&'static str] {
         match self {
-            Self::Jwks | Self::Verify => &["GET", "HEAD"],
-            Self::Login | Self::Ticket | Self::Refresh | Self::Logout => &["POST"],
+            Self::Jwks | Self::Verify | Self::Passkeys => &["GET", "HEAD"],
+            Self::Login
+            | Self::Ticket
+            | Self::Refresh
+            | Self::Logout
+            | Self::PasskeyOptions
+            | Self::PasskeyRegister => &["POST"],
+            Self::Passkey => &["DELETE"],
             Self::Nothing => &["GET", "HEAD", "POST"],
         }
     }
@@ -209,6 +244,10 @@ async fn answer(endpoint: Endpoint, visit: &Visit<'_>) -> Answer {
         Endpoint::Refresh => refresh::answer(visit).await,
         Endpoint::Logout => logout::answer(visit).await,
         Endpoint::Verify => verify::answer(visit).await,
+        Endpoint::PasskeyOptions => passkeys::options(visit).await,
+        Endpoint::PasskeyRegister => passkeys::register(visit).await,
+        Endpoint::Passkeys => passkeys::list(visit).await,
+        Endpoint::Passkey => passkeys::remove(visit).await,
         Endpoint::Nothing => Err(Problem::new(404, "not_found", "there is no such endpoint")),
     };
     answered.unwrap_or_else(|problem| {

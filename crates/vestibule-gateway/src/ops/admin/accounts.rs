@@ -49,6 +49,8 @@ impl Accounts<'_> {
             AccountCall::ListPublicKeys => self.list_public_keys(asked).await,
             AccountCall::AddPublicKey => self.add_public_key(asked).await,
             AccountCall::RemovePublicKey => self.remove_public_key(asked).await,
+            AccountCall::ListPasskeys => self.list_passkeys(asked).await,
+            AccountCall::RemovePasskey => self.remove_passkey(asked).await,
         }
     }
 

@@ -11,6 +11,7 @@ mod find;
 mod gate;
 mod model;
 mod openapi;
+mod passkeys;
 mod percent;
 mod problem;
 mod public_keys;

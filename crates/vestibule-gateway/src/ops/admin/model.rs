@@ -226,6 +226,32 @@ objects! {
         /// Where the next page begins; absent on the last.
         next: Option<Box<str>>,
     }
+    /// A passkey that a user has registered.
+    Passkey {
+        /// Its name: a hash of what its authenticator calls it.
+        id: Box<str>,
+        /// Whose it is.
+        user: Box<str>,
+        /// What its user calls it.
+        name: Option<Box<str>>,
+        /// The token id of what came by it, for revocations.
+        token: Box<str>,
+        /// Whether its provider can copy it.
+        backup_eligible: bool,
+        /// Whether its provider has a copy.
+        backed_up: bool,
+        /// When it was registered.
+        added: i64,
+        /// When it was last used, give or take a minute; absent is never.
+        used: Option<i64>,
+    }
+    /// A page of passkeys, in the order of their ids.
+    Passkeys {
+        /// The passkeys.
+        passkeys: Vec<Passkey>,
+        /// Where the next page begins; absent on the last.
+        next: Option<Box<str>>,
+    }
     /// An API key that was made. It is shown this once.
     MadeKey {
         /// Its name.

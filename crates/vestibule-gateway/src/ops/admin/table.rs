@@ -41,6 +41,8 @@ pub(super) enum AccountCall {
     ListPublicKeys,
     AddPublicKey,
     RemovePublicKey,
+    ListPasskeys,
+    RemovePasskey,
 }
 
 /// One row of the table.
@@ -378,6 +380,30 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answer: None,
         errors: &[404],
     },
+    Operation {
+        call: Call::Account(AccountCall::ListPasskeys),
+        name: "passkeys.list",
+        method: &Method::GET,
+        path: "/api/v1/passkeys",
+        about: "Passkeys of users, a page at a time.",
+        query: &[LIMIT, AFTER],
+        body: None,
+        status: 200,
+        answer: Some(model::Passkeys::schema),
+        errors: &[],
+    },
+    Operation {
+        call: Call::Account(AccountCall::RemovePasskey),
+        name: "passkey.remove",
+        method: &Method::DELETE,
+        path: "/api/v1/passkeys/{id}",
+        about: "Removes a passkey, and revokes what came by it.",
+        query: &[],
+        body: None,
+        status: 204,
+        answer: None,
+        errors: &[404],
+    },
 ];
 
 /// Objects of the document.
@@ -404,6 +430,8 @@ pub(super) const OBJECTS: &[(&str, Write)] = &[
     object::<model::NewPublicKey>(),
     object::<model::PublicKey>(),
     object::<model::PublicKeys>(),
+    object::<model::Passkey>(),
+    object::<model::Passkeys>(),
     object::<model::Problem>(),
 ];
 
