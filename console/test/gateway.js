@@ -171,6 +171,7 @@ path = "store.db"
 listen = "${this.#admin}"
 token_file = "admin.token"
 [auth]
+${this.#passkeys()}
 [[issuers]]
 name = "idp"
 issuer = "${ISSUER}"
@@ -194,6 +195,11 @@ accept = ["cookie"]
 mechanisms = ["session"]
 announce = true
 ${common}
+${this.#passkeys() && `[[routes]]
+path = "/passkey"
+accept = ["message"]
+mechanisms = ["webauthn"]
+${common}`}
 [[routes]]
 path = "/proven"
 accept = ["message"]
@@ -210,6 +216,12 @@ path = "/strict"
 accept = ["message"]
 ${common.replace("1h", "0s")}
 `;
+  }
+
+  /** Browsers have passkeys at `localhost`, and without TLS nowhere else. */
+  #passkeys() {
+    const origins = this.#origins.filter((origin) => origin.startsWith("http://localhost:"));
+    return origins.length === 0 ? "" : `[auth.webauthn]\nrp_id = "localhost"\norigins = ${JSON.stringify(origins)}`;
   }
 
   get port() {
