@@ -42,6 +42,8 @@ pub struct Standing {
     pub principal: Arc<Principal>,
     /// When its issuer was asked: it was good then.
     pub asked: Instant,
+    /// When it ends by itself. Nobody has to be asked about it from then on.
+    pub expires: UnixTime,
     /// How often it is asked.
     pub recheck: Duration,
     /// How long it counts when the issuer cannot be asked; `None` is for as long as it lives.
@@ -62,6 +64,9 @@ pub enum Again {
     Gone(Refused),
     /// It cannot be asked.
     Later(Refused),
+    /// The token has come to its own end: those who live by it have been told of that, and may have
+    /// a while to bring another.
+    Over,
 }
 
 impl Authority {
@@ -102,6 +107,7 @@ impl Authority {
             name: TokenName(issuer.fingerprint(token)),
             principal: Arc::clone(principal),
             asked: last(issuer).unwrap_or_else(Instant::now),
+            expires: principal.expires,
             recheck: issuer.policy.recheck,
             max_stale: issuer.policy.max_stale,
             token: token.clone(),
@@ -235,8 +241,11 @@ impl Standing {
     /// shut out.
     pub async fn ask_again(&self, wall: impl Fn() -> UnixTime) -> Again {
         let TokenName(name) = self.name;
+        if wall() >= self.expires {
+            return Again::Over;
+        }
         let asked = Instant::now();
-        match self.issuer.ask_again(name, &self.token, wall).await {
+        match self.issuer.ask_again(name, &self.token, &wall).await {
             Ok(checked) => match self.is_less(checked.principal()) {
                 Some(why) => Again::Gone(Refused::new(Rejection::TokenRevoked, why)),
                 // Perhaps it was somebody else who asked, a moment ago.
@@ -245,6 +254,7 @@ impl Standing {
                 },
             },
             Err(refused) if refused.rejection == Rejection::Unavailable => Again::Later(refused),
+            Err(_) if wall() >= self.expires => Again::Over,
             Err(refused) => Again::Gone(refused),
         }
     }
@@ -261,10 +271,12 @@ impl Standing {
 
 impl fmt::Debug for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, principal: _, asked, recheck, max_stale, token: _, issuer } = self;
+        let Self { name, principal: _, asked, expires, recheck, max_stale, token: _, issuer } =
+            self;
         f.debug_struct("Standing")
             .field("name", name)
             .field("asked", asked)
+            .field("expires", expires)
             .field("recheck", recheck)
             .field("max_stale", max_stale)
             .field("issuer", issuer.name())

@@ -313,6 +313,10 @@ async fn what_is_kept_of_a_token_finds_out_what_became_of_it() {
     assert!(matches!(again().await, Again::Gone(_)));
     // Nobody else gets in by what was said before.
     assert_eq!(now(&rig.authority, "opaque-1"), Some(Err(Rejection::TokenInactive)));
+    // Its own end is no withdrawal, whatever its issuer says of it then.
+    let hits = provider.hits(PATH);
+    let ended = standing.ask_again(|| UnixTime::from_secs(rig::EXP)).await;
+    assert_eq!((ended, provider.hits(PATH)), (Again::Over, hits));
     provider.at(PATH, Served::status("500 No"));
     assert!(matches!(again().await, Again::Later(_)));
     provider.at(PATH, with(&json!({ "scope": "write more read" })));

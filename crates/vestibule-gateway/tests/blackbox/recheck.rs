@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
-use vestibule_testkit::{Handshake, Served, base64, eventually, with};
+use vestibule_testkit::{Handshake, Served, base64, eventually, now_secs, with};
 
 use crate::{
     introspection::{Asking, PATH, active, later},
@@ -136,6 +136,36 @@ fn a_token_without_an_end_gets_the_configured_one() -> Outcome {
 }
 
 #[test]
+fn a_token_that_ends_by_itself_was_not_withdrawn_and_may_be_replaced_for_a_while() -> Outcome {
+    let rig = Asking::with("recheck = \"100ms\"", |setup, upstream| {
+        let lines = "accept = [\"header\", \"message\"]\nexpiry_grace = \"3s\"";
+        Ok(setup.route("/grace", &upstream.url(), lines))
+    })?;
+    let end = now_secs().floor() + 2.0;
+    rig.provider.issue("short", with(active("alice"), "exp", json!(end)));
+    rig.provider.issue("next", active("alice"));
+    let open = || {
+        let mut client = rig.gateway.connect()?;
+        client.send(Handshake::to("/grace").bearer("short").bytes())?;
+        let (upstream, _) = rig.upstream.switch("")?;
+        client.expect_switch()?;
+        anyhow::Ok((client, upstream))
+    };
+    let (mut ended, _one) = open()?;
+    let (mut replaced, mut behind) = open()?;
+    eventually("its issuer says no", || {
+        if now_secs() >= end {
+            rig.provider.withdraw("short");
+        }
+        Ok(now_secs() >= end + 1.0)
+    })?;
+    replaced.refresh("next")?;
+    replaced.expect_auth("accepted")?;
+    assert_eq!(closed(&mut ended)?, close(4401, "token_expired"));
+    converse(&mut replaced, &mut behind, "still here")
+}
+
+#[test]
 fn a_refresh_moves_the_connection_to_the_new_token() -> Outcome {
     let rig = Asking::new("recheck = \"300ms\"")?;
     rig.provider.issue("old", active("alice"));
@@ -170,7 +200,10 @@ fn what_was_made_of_a_token_ends_with_it() -> Outcome {
             "accept = [\"message\"]\nmechanisms = [\"bearer\", \"session\"]\nsessions = \"issue\"";
         Ok(setup.table("[auth]").route("/sessions", &upstream.url(), lines))
     })?;
-    rig.provider.issue("alices", active("alice"));
+    // Both of one session at their issuer, which names it and not the tokens.
+    rig.provider.issue("alices", with(active("alice"), "sid", json!("s-1")));
+    rig.provider.issue("alices-too", with(active("alice"), "sid", json!("s-1")));
+    let (mut stays, mut behind) = rig.open("alices-too")?;
     let come = |mechanism: &str, token: &str| {
         let mut client = rig.gateway.connect()?;
         client.send(Handshake::to("/sessions").bytes())?;
@@ -190,10 +223,11 @@ fn what_was_made_of_a_token_ends_with_it() -> Outcome {
     rig.provider.withdraw("alices");
     assert_eq!(closed(&mut first)?, close(4410, "token_revoked"));
     assert_eq!(closed(&mut second)?, close(4410, "token_revoked"));
-    let mut third = come("session", session)?;
-    let rejected = third.expect_auth("rejected")?;
-    assert_ne!(rejected["error"], "temporarily_unavailable");
-    Ok(())
+    eventually("the session token is refused", || {
+        let mut third = come("session", session)?;
+        Ok(third.expect_auth("rejected")?["error"] == "token_revoked")
+    })?;
+    converse(&mut stays, &mut behind, "by another token")
 }
 
 #[test]

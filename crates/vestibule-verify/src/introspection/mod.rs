@@ -93,6 +93,13 @@ impl Answer {
 }
 
 impl Active {
+    /// Gives the token a name (`jti`) by which it can be revoked, where its issuer gives it none.
+    #[must_use]
+    pub fn or_named(mut self, name: &str) -> Self {
+        self.claims.entry("jti").or_insert_with(|| Value::from(name));
+        self
+    }
+
     /// Judges what was said, and says whose the token is. A wrong answer lets a stranger in.
     /// `lifetime` is for a token that has no end.
     pub fn check(

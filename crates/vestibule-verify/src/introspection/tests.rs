@@ -150,6 +150,20 @@ fn without_an_issuer_the_token_is_of_the_one_that_was_asked() {
 }
 
 #[test]
+fn a_token_without_a_name_gets_one_and_none_is_replaced() {
+    let name = |answer: &Value| {
+        let Ok(Answer::Active(active)) = Answer::parse(answer.to_string().as_bytes()) else {
+            panic!("an answer")
+        };
+        let checked = active.or_named("given").check(&expected(), HOUR, NOW).unwrap();
+        checked.at(NOW).unwrap().principal().token_id.clone()
+    };
+    assert_eq!(name(&good()).as_deref(), Some("t-1"));
+    assert_eq!(name(&without("jti")).as_deref(), Some("given"));
+    assert_eq!(name(&with("jti", json!(null))).as_deref(), Some("given"));
+}
+
+#[test]
 fn a_refresh_token_that_is_active_opens_no_door() {
     for (answer, types) in [
         (without("token_type"), &[][..]),

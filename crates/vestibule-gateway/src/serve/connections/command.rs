@@ -39,8 +39,6 @@ pub enum Command {
     Close(Chosen, Rejection, oneshot::Sender<usize>),
     /// Renew the lease of one; `None` where it is not there.
     Renew(ConnectionId, Box<Renewal>, oneshot::Sender<Option<Result<Duration, Rejection>>>),
-    /// End these as revoked ones, and whatever was made of their credentials; how many.
-    Withdraw(Arc<BTreeSet<ConnectionId>>, oneshot::Sender<usize>),
 }
 
 /// Which connections are ended.
@@ -88,7 +86,6 @@ impl Worker {
             Command::Renew(id, renewal, reply) => {
                 answer(reply, self.renew(id, renewal).await);
             }
-            Command::Withdraw(ids, reply) => answer(reply, self.withdraw(&ids)),
         }
     }
 
@@ -119,22 +116,6 @@ impl Worker {
                 self.end(rejection, fits).await
             }
         }
-    }
-
-    /// What was made of the credential (a session, a ticket) would else open the door again.
-    fn withdraw(&self, ids: &BTreeSet<ConnectionId>) -> usize {
-        let keys: Vec<_> = ids.iter().filter_map(|&id| self.key(id)).collect();
-        for &key in &keys {
-            let principal = self.relay.with(key, |control, _| {
-                let is_open = !control.is_ending();
-                is_open.then(|| Arc::clone(control.session().principal()))
-            });
-            self.relay.signal(key, Signal::End(Rejection::TokenRevoked));
-            if let Some(principal) = principal.flatten() {
-                self.shared.logged_out(&principal);
-            }
-        }
-        keys.len()
     }
 
     async fn end(&self, rejection: Rejection, must: impl Fn(&Control) -> bool) -> usize {

@@ -102,17 +102,10 @@ impl Connections {
         self.ask(ask).await.into_iter().sum()
     }
 
-    /// Ends connections whose credential was withdrawn by its issuer, with all that was made of it;
-    /// how many there were.
-    pub async fn withdraw(&self, ids: BTreeSet<ConnectionId>) -> usize {
-        let ids = Arc::new(ids);
-        self.ask(|reply| Command::Withdraw(Arc::clone(&ids), reply)).await.into_iter().sum()
-    }
-
-    /// Ends connections whose issuer could not be asked for too long; how many there were.
-    pub async fn abandon(&self, ids: BTreeSet<ConnectionId>) -> usize {
+    /// Ends these, for this reason; how many there were.
+    pub async fn end(&self, ids: BTreeSet<ConnectionId>, rejection: Rejection) -> usize {
         let chosen = Chosen::Named(Arc::new(ids));
-        let ask = |reply| Command::Close(chosen.clone(), Rejection::Unavailable, reply);
+        let ask = |reply| Command::Close(chosen.clone(), rejection, reply);
         self.ask(ask).await.into_iter().sum()
     }
 

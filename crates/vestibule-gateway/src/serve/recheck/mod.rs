@@ -17,14 +17,21 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use tokio::{
     sync::Notify,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
-use tracing::{error, info};
-use vestibule_authority::{Again, Standing, TokenName};
-use vestibule_core::{authn::ConnectionId, rejection::Rejection};
+use tracing::{error, info, warn};
+use vestibule_authority::{
+    Again, Standing, TokenName,
+    revocation::{Named, NewRevocation},
+};
+use vestibule_core::{
+    authn::{ConnectionId, Principal},
+    rejection::Rejection,
+};
 
 use self::table::{Ends, Table};
 use super::Shared;
@@ -135,19 +142,43 @@ impl Rechecks {
 async fn end(shared: &Shared, ends: Vec<Ends>) {
     let mut gone = BTreeSet::new();
     let mut unknown = BTreeSet::new();
-    for Ends { connections, refused } in ends {
-        let is_unknown = refused.rejection == Rejection::Unavailable;
+    let mut principals = Vec::new();
+    for Ends { connections, principal, refused } in ends {
         let (rejection, reason) = (refused.rejection.label(), refused.reason);
         info!(connections = connections.len(), rejection, %reason, "a token counts no more");
-        // Else it is gone, whatever the issuer says about it.
-        let ended = if is_unknown { &mut unknown } else { &mut gone };
-        ended.extend(connections);
+        if refused.rejection == Rejection::Unavailable {
+            unknown.extend(connections);
+        } else {
+            // Whatever else its issuer says about it.
+            gone.extend(connections);
+            principals.push(principal);
+        }
     }
     if !gone.is_empty() {
-        shared.connections.withdraw(gone).await;
+        shared.connections.end(gone, Rejection::TokenRevoked).await;
     }
     if !unknown.is_empty() {
-        shared.connections.abandon(unknown).await;
+        shared.connections.end(unknown, Rejection::Unavailable).await;
+    }
+    // Together, so that the store writes them down together.
+    join_all(principals.iter().map(|principal| revoke(shared, principal))).await;
+}
+
+/// Revokes what was made of a token: sessions and tickets, which would else open the door again. Only
+/// the gateway itself makes any.
+async fn revoke(shared: &Shared, principal: &Principal) {
+    let (Some(identities), Some(id)) = (&shared.kept.identities, &principal.token_id) else {
+        return;
+    };
+    let named = Named::Token { issuer: (&*principal.issuer).into(), id: id.clone() };
+    let new = NewRevocation {
+        until: Some(principal.expires),
+        reason: Some("withdrawn by its issuer".into()),
+        ..NewRevocation::of(named, &principal.issuer)
+    };
+    if let Err(error) = identities.revoke(new, shared.clock.now().wall).await {
+        let subject = &*principal.subject;
+        warn!(%error, subject, "what was made of a withdrawn token is still good");
     }
 }
 

@@ -3,12 +3,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::time::Instant;
 use vestibule_authority::{Again, Standing, TokenName};
-use vestibule_core::authn::ConnectionId;
+use vestibule_core::authn::{ConnectionId, Principal};
 use vestibule_verify::Refused;
 
 use super::Spread;
@@ -38,6 +39,7 @@ struct Token {
 #[derive(Debug)]
 pub(super) struct Ends {
     pub(super) connections: BTreeSet<ConnectionId>,
+    pub(super) principal: Arc<Principal>,
     pub(super) refused: Refused,
 }
 
@@ -50,8 +52,10 @@ impl Table {
         }
         if let Some(token) = self.tokens.get_mut(&name) {
             token.connections.insert(id);
-            // It was asked about since, to let this one in.
+            // It was asked about since, to let this one in; and counts for longer, where its issuer
+            // does not say for how long.
             token.standing.asked = token.standing.asked.max(standing.asked);
+            token.standing.expires = token.standing.expires.max(standing.expires);
             return;
         }
         let at = standing.asked + spread.shorten(standing.recheck);
@@ -108,6 +112,11 @@ impl Table {
                 (token.standing.asked + spread.shorten(recheck)).max(now)
             }
             Again::Gone(refused) => return self.end(name, refused),
+            // Their leases end by themselves.
+            Again::Over => {
+                self.forget(&name);
+                return None;
+            }
             Again::Later(refused) => {
                 let last = max_stale.map(|stale| token.standing.asked + stale);
                 if last.is_some_and(|last| now >= last) {
@@ -133,11 +142,16 @@ impl Table {
     }
 
     fn end(&mut self, name: TokenName, refused: &Refused) -> Option<Ends> {
-        let Token { connections, .. } = self.tokens.remove(&name)?;
-        for id in &connections {
+        let Token { connections, standing, due: _ } = self.forget(&name)?;
+        Some(Ends { connections, principal: standing.principal, refused: refused.clone() })
+    }
+
+    fn forget(&mut self, name: &TokenName) -> Option<Token> {
+        let token = self.tokens.remove(name)?;
+        for id in &token.connections {
             self.connections.remove(id);
         }
-        Some(Ends { connections, refused: refused.clone() })
+        Some(token)
     }
 
     fn schedule(&mut self, name: TokenName, at: Instant) -> Due {
