@@ -42,7 +42,7 @@ afterEach(() => context.close());
 const use = (line) =>
   page.evaluate(
     `(async () => {
-      const { bearer, VestibuleSocket } = await import("/client.js");
+      const { bearer, perMessage, VestibuleSocket } = await import("/client.js");
       const url = "ws://localhost:${cable.port}/chat";
       globalThis.socket = ${line};
       globalThis.heard = [];
@@ -116,6 +116,28 @@ test("what is said while the gateway is started again arrives once, and in order
   await gateway.start();
   await until(async () => (await heard()).length === 3);
   assert.deepEqual(gateway.arrived, ["1", "2", "3"]);
+});
+
+test("a token goes with each message, and a bad one is replaced on the same connection", limit, async () => {
+  seconds = 4;
+  await use("new VestibuleSocket(url.replace('/chat', '/each'), [], { auth: perMessage(({ reason }) => getToken(reason)) })");
+  await until(async () => (await events()).includes("open"));
+  const texts = ['{ "n":1.0, "n" : "\\u00e9 é" }', "[]"];
+  await send(...texts);
+  await until(async () => (await heard()).length === 2);
+  assert.deepEqual(gateway.arrived, texts);
+  const [{ id, carrier, expires }] = (await gateway.ask("GET", "/connections")).connections;
+  assert.equal(carrier, "per-message");
+  await until(() => Date.now() / 1000 > expires + 0.5);
+  seconds = 600;
+  await send('"lost"');
+  await until(async () => (await events()).includes("rejected"));
+  await send('"kept"');
+  await until(async () => (await heard()).length === 3);
+  assert.deepEqual(gateway.arrived, [...texts, '"kept"']);
+  assert.deepEqual(asked, ["connect", "refresh"]);
+  const [after] = (await gateway.ask("GET", "/connections")).connections;
+  assert.equal(after.id, id);
 });
 
 test("after a revocation it stops, says so, and does not come back", limit, async () => {

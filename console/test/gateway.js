@@ -207,6 +207,11 @@ mechanisms = ["public-key", "scram-sha-256"]
 auth_deadline = "1m"
 ${common}
 [[routes]]
+path = "/each"
+accept = ["per-message"]
+auth_deadline = "1m"
+${common}
+[[routes]]
 path = "/hasty"
 accept = ["message"]
 auth_deadline = "200ms"

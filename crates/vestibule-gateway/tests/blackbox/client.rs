@@ -80,7 +80,7 @@ where
 }
 
 /// A client, and what it was told and asked for.
-struct Client {
+pub(crate) struct Client {
     background: Background,
     connection: Connection,
     told: Arc<Mutex<Vec<String>>>,
@@ -90,7 +90,7 @@ struct Client {
 
 impl Client {
     /// With the token that the test has for each question.
-    fn start(
+    pub(crate) fn start(
         rig: &Rig,
         url: &str,
         token: impl Fn(Request) -> anyhow::Result<String> + Send + Sync + 'static,
@@ -133,7 +133,7 @@ impl Client {
         self.background.wait(self.connection.opened())
     }
 
-    fn send(&mut self, text: &str) -> Outcome {
+    pub(crate) fn send(&mut self, text: &str) -> Outcome {
         Ok(self.background.wait(self.connection.send(text.into()))??)
     }
 
@@ -154,7 +154,7 @@ impl Client {
         self.connection.ended().context("it goes on")
     }
 
-    fn converse(&mut self, upstream: &mut Peer, text: &str) -> Outcome {
+    pub(crate) fn converse(&mut self, upstream: &mut Peer, text: &str) -> Outcome {
         self.send(text)?;
         upstream.expect_text(text)?;
         upstream.send_text(text)?;
@@ -162,7 +162,7 @@ impl Client {
         Ok(())
     }
 
-    fn asked(&self) -> Vec<&'static str> {
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -171,12 +171,12 @@ impl Client {
     }
 
     /// Waits until it was told that.
-    fn told(&self, what: &str) -> Outcome {
+    pub(crate) fn told(&self, what: &str) -> Outcome {
         vestibule_testkit::eventually(what, || Ok(self.was_told(what)))
     }
 
     /// Closes from this side, and answers from the other.
-    fn finish(mut self, upstream: &mut Peer) -> Outcome {
+    pub(crate) fn finish(mut self, upstream: &mut Peer) -> Outcome {
         self.connection.controller().close_with(1000, "done")?;
         let said = upstream.message()?;
         ensure!(said == Message::Close(1000, "done".to_owned()), "{said:?}");
@@ -186,7 +186,7 @@ impl Client {
     }
 }
 
-const URL: &str = "ws://localhost/ws";
+pub(crate) const URL: &str = "ws://localhost/ws";
 
 #[test]
 fn it_signs_in_by_every_carrier() -> Outcome {

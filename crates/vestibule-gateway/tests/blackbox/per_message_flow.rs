@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use vestibule_client::Carrier;
 use vestibule_testkit::{Frame, Handshake, Message, Opcode, Role, Setup};
 
 use crate::{
     accounts::{PASSWORD, add, key, log_in},
     admin::ask,
+    client::{Client, URL},
     endpoint::Ask,
     per_message::{EACH, envelope, open, rejected, still_good},
     rig::{No, Outcome, Rig, close, closed},
@@ -202,4 +204,23 @@ fn a_login_made_over_http_authenticates_messages_and_its_logout_ends_them() -> O
     logout.of(&rig.gateway)?.fine()?;
     assert!(matches!(closed(&mut client)?, No::Close(4410, _)));
     Ok(())
+}
+
+#[test]
+fn the_rust_client_speaks_it_and_replaces_a_bad_token() -> Outcome {
+    let rig = Rig::new(EACH)?;
+    let (good, bad) = (rig.token()?, rig.issuer.forged("alice")?);
+    let give = move |request: vestibule_client::Request| {
+        Ok(if request.reason.name() == "connect" { bad.clone() } else { good.clone() })
+    };
+    let mut client =
+        Client::start(&rig, URL, give, |builder| builder.carrier(Carrier::PerMessage))?;
+    client.send("\"lost\"")?;
+    client.told("invalid_token")?;
+    client.send(r#"{ "n":1.0 }"#)?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    upstream.expect_text(r#"{ "n":1.0 }"#)?;
+    client.converse(&mut upstream, "[]")?;
+    assert_eq!(client.asked(), ["connect", "refresh"]);
+    client.finish(&mut upstream)
 }
