@@ -56,6 +56,9 @@ impl<'a> Json<'a> {
         self.eat(b'"')?;
         let from = self.at;
         loop {
+            let rest = self.text.get(self.at..)?;
+            self.at +=
+                rest.iter().position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')?;
             match self.next()? {
                 b'"' => return self.text.get(from..self.at - 1),
                 b'\\' => match self.next()? {
@@ -67,8 +70,7 @@ impl<'a> Json<'a> {
                     }
                     _ => return None,
                 },
-                0..=0x1f => return None,
-                _ => {}
+                _ => return None,
             }
         }
     }

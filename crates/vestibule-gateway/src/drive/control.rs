@@ -213,8 +213,8 @@ impl Control {
             self.verdict(verdict, standing, now);
             return;
         }
-        // The relay names a connection before it reads from it.
-        let Some(key) = self.key else {
+        // Where many are opened together, its first message can be read before it was told its key.
+        let Some(key) = self.key.or_else(|| self.worker.key(self.id)) else {
             let verdict = question.answer(Err(Rejection::Unavailable));
             self.verdict(verdict, None, now);
             return;
