@@ -4,6 +4,7 @@ import type { Api } from "./api.js";
 import { Spark } from "./charts.js";
 import { confirm } from "./confirm.js";
 import { announce, h, put, s, set } from "./dom.js";
+import type { Connection } from "./model.js";
 import { bytes, clock, moment, span } from "./words.js";
 import { type Known, WINDOW, type World } from "./world.js";
 
@@ -117,6 +118,9 @@ export class Detail {
     const rows: readonly (readonly [string, string | undefined])[] = [
       ["Issuer", connection.issuer],
       ["Mechanism", `${connection.mechanism}, carrier ${connection.carrier}`],
+      ["Methods", connection.methods?.join(" ") || undefined],
+      ["Context", connection.context],
+      ["Second proof", proof(connection)],
       ["Address", connection.address],
       ["Origin", connection.origin],
       ["Let in", moment(connection.since)],
@@ -171,4 +175,12 @@ export class Detail {
       button(`Revoke all of ${subject} …`, revoke(`everything of ${subject}`, { subject, issuer }, "All that was issued up to now is refused, and its live connections end with 4410. Signing in again stays possible.")),
     );
   }
+}
+
+/** How far a second proof is, where one was asked for. */
+function proof({ stepped_up, step_up_due }: Connection): string | undefined {
+  if (step_up_due !== undefined) {
+    return `owed until ${moment(step_up_due)}`;
+  }
+  return stepped_up === undefined ? undefined : `shown ${moment(stepped_up)}`;
 }

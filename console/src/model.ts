@@ -5,6 +5,8 @@ export interface Connection {
   readonly subject: string;
   readonly issuer: string;
   readonly mechanism: string;
+  methods?: readonly string[];
+  context?: string;
   readonly carrier: string;
   readonly route: string;
   readonly address: string;
@@ -14,6 +16,8 @@ export interface Connection {
   lease_ends?: number;
   token?: string;
   readonly session?: string;
+  stepped_up?: number;
+  step_up_due?: number;
   to_client: number;
   to_upstream: number;
 }

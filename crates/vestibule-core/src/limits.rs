@@ -44,6 +44,13 @@ pub const CHALLENGE: Duration = Duration::from_secs(5);
 /// The same for one that a person has to answer. Once a connection, it also moves the end of the time
 /// to authenticate so far.
 pub const CHALLENGE_OF_A_PERSON: Duration = Duration::from_mins(1);
+/// Shortest time for a second proof.
+pub const STEP_UP_SHORTEST: Duration = Duration::from_secs(1);
+/// Longest time for a second proof: it bounds for how long a connection is half as well known as is
+/// wanted.
+pub const STEP_UP_LONGEST: Duration = Duration::from_mins(10);
+/// Time for a second proof: somebody looks for a key.
+pub const STEP_UP: Duration = Duration::from_mins(1);
 /// Time a connection may outlive its credential.
 pub const EXPIRY_GRACE: Duration = Duration::from_secs(30);
 /// How long before the end of the lease `expiring` is sent.

@@ -103,6 +103,8 @@ rejections! {
     InsufficientScope = "insufficient_scope" => 403, 4403, "insufficient_scope", Stop;
     /// Genuine, but not authenticated as well as the route demands (RFC 9470 section 3).
     InsufficientAuthentication = "insufficient_authentication" => 401, 4401, "insufficient_user_authentication", FreshCredential;
+    /// A second proof was asked for, and was not there in time.
+    StepUpRequired = "step_up_required" => 403, 4403, "step_up_required", Stop;
     /// A refresh named another subject or issuer.
     IdentityChanged = "identity_changed" => 403, 4403, "identity_changed", Stop;
 

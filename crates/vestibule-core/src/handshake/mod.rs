@@ -112,7 +112,7 @@ pub fn manner(rejection: Rejection, origin: Option<&OriginAllowed>, style: Rejec
 
 /// Whether a client whose credential came this way is told what becomes of it in a message.
 fn is_told(carrier: Carrier, policy: &RoutePolicy) -> bool {
-    carrier == Carrier::Message || policy.announce == Announce::Yes
+    carrier == Carrier::Message || policy.tells_all()
 }
 
 /// Whether the principal may what the route wants, and is known as well as it wants: every scope,

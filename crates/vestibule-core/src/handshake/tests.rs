@@ -34,13 +34,17 @@ pub(crate) fn verified(subject: &str, expires: i64) -> Verified {
 }
 
 pub(crate) fn admitted(subject: &str, expires: i64, policy: &RoutePolicy, now: Now) -> Admission {
+    admitted_as(verified(subject, expires), policy, now)
+}
+
+pub(crate) fn admitted_as(verified: Verified, policy: &RoutePolicy, now: Now) -> Admission {
     let credential = Some((Carrier::Header, Credential::bearer("t")));
     let Step::Verify(needs, question) =
         begin(id(1), absent(), credential, Channel::BARE, policy, now.mono)
     else {
         panic!("a header credential is asked about");
     };
-    match needs.resolve(question.answer(Ok(verified(subject, expires))), policy, now) {
+    match needs.resolve(question.answer(Ok(verified)), policy, now) {
         Step::Admit(admission) => admission,
         other => panic!("{other:?}"),
     }

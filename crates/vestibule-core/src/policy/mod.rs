@@ -5,6 +5,7 @@ pub mod assurance;
 pub mod origin;
 pub mod quota;
 pub mod route;
+pub mod step_up;
 
 pub mod carrier;
 pub mod channel;
@@ -17,6 +18,7 @@ pub use self::{
     channel::{Certificate, Channel, ChannelBinding},
     origin::{Host, OriginPolicy},
     route::RoutePath,
+    step_up::{StepUp, StepUpFault},
 };
 use crate::{authn::Mechanism, limits, wire::close::CloseCodes};
 
@@ -144,6 +146,8 @@ pub struct RoutePolicy {
     pub scopes: Box<[Box<str>]>,
     /// How well a principal must be known.
     pub assurance: Assurance,
+    /// The second proof that is asked of whoever came in by another mechanism.
+    pub step_up: Option<StepUp>,
     /// Whether the upstream sees the credential.
     pub forward_credential: ForwardCredential,
     /// How a failed handshake is answered.
@@ -184,6 +188,7 @@ impl RoutePolicy {
             mechanisms: Box::new([Mechanism::Bearer]),
             scopes: Box::default(),
             assurance: Assurance::default(),
+            step_up: None,
             forward_credential: ForwardCredential::No,
             reject: RejectStyle::Auto,
             close_codes: CloseCodes::default(),
@@ -202,5 +207,17 @@ impl RoutePolicy {
     /// [`Carrier::PerMessage`] stands alone.
     pub fn is_per_message(&self) -> bool {
         self.accept.contains(&Carrier::PerMessage)
+    }
+
+    /// Whether a mechanism counts here, at the door or as a second proof.
+    pub fn knows(&self, mechanism: Mechanism) -> bool {
+        let is_second = |step_up: &StepUp| step_up.mechanisms().contains(&mechanism);
+        self.mechanisms.contains(&mechanism) || self.step_up.as_ref().is_some_and(is_second)
+    }
+
+    /// Whether clients are told what becomes of their credential that have not spoken in band: the
+    /// route says that they expect it, or it will ask them for more.
+    pub fn tells_all(&self) -> bool {
+        self.announce == Announce::Yes || self.step_up.is_some()
     }
 }

@@ -1,7 +1,7 @@
 //! Authenticated, and asked back: a newer credential is proven by a response. The old lease goes on
 //! meanwhile.
 
-use super::{Closing, Context, Input, Lease, Live, Renewing, State};
+use super::{Closing, Context, Input, Lease, Live, Purpose, Renewing, State};
 use crate::{
     authn::{
         Challenge, Exchange, Question, Response,
@@ -14,6 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Challenged {
     pub(super) lease: Lease,
+    purpose: Purpose,
     /// In a box: few connections are asked anything at a time.
     out: Box<Out>,
 }
@@ -27,13 +28,17 @@ struct Out {
 
 impl Challenged {
     /// Asks back.
-    pub(super) fn enter(lease: Lease, challenge: Challenge, cx: &mut Context<'_>) -> State {
+    pub(super) fn enter(
+        Renewing { lease, purpose }: Renewing,
+        challenge: Challenge,
+        cx: &mut Context<'_>,
+    ) -> State {
         let Challenge { demand, exchange } = challenge;
         let patience = demand.answerer().patience();
         let expires_in = patience.min(cx.now.mono.until(lease.ends()));
         cx.core.tell(&ServerMessage::Challenge { demand: &demand, expires_in });
         let out = Box::new(Out { exchange, expires: cx.now.mono.after(patience) });
-        State::Challenged(Self { lease, out })
+        State::Challenged(Self { lease, purpose, out })
     }
 
     pub(super) fn step(self, input: &Input<'_>, cx: &mut Context<'_>) -> State {
@@ -54,13 +59,13 @@ impl Challenged {
     }
 
     fn respond(self, response: Response, cx: &mut Context<'_>) -> State {
-        let Self { lease, out } = self;
+        let Self { lease, purpose, out } = self;
         let Out { exchange, expires } = *out;
         if cx.now.mono >= expires {
             cx.core.tell_rejected(Rejection::CredentialsInvalid, TryAgain::Yes);
             return State::Live(Live { lease });
         }
         cx.ask(Question::of_response(cx.core.id, exchange, response));
-        State::Renewing(Renewing { lease })
+        State::Renewing(Renewing { lease, purpose })
     }
 }

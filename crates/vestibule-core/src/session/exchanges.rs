@@ -7,21 +7,23 @@ use proptest::prelude::*;
 
 use super::{tests::at, *};
 use crate::{
-    authn::{Asked, Challenge, Demand, Exchange, Finding, Mechanism, Response},
+    authn::{Asked, Challenge, Demand, Exchange, Finding, Mechanism, Response, methods::named},
     handshake::tests::{admitted, verified},
 };
 
 /// What the connection was let in by ends at second 100, and its grace at this one.
-const LEASE_ENDS: u64 = 130;
+pub(super) const LEASE_ENDS: u64 = 130;
 /// What a response brings ends then, and its grace 30 s later.
 const RENEWED: i64 = 300;
 
-const BEGIN: &str = r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"k"}}"#;
-const REFRESH: &str = r#"{"auth":{"type":"refresh","mechanism":"public-key","key":"k"}}"#;
-const TOKEN: &str = r#"{"auth":{"type":"refresh","mechanism":"bearer","token":"t"}}"#;
-const LOGOUT: &str = r#"{"auth":{"type":"logout"}}"#;
+pub(super) const BEGIN: &str =
+    r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"k"}}"#;
+pub(super) const REFRESH: &str =
+    r#"{"auth":{"type":"refresh","mechanism":"public-key","key":"k"}}"#;
+pub(super) const TOKEN: &str = r#"{"auth":{"type":"refresh","mechanism":"bearer","token":"t"}}"#;
+pub(super) const LOGOUT: &str = r#"{"auth":{"type":"logout"}}"#;
 
-fn respond(text: &str) -> String {
+pub(super) fn respond(text: &str) -> String {
     format!(r#"{{"auth":{{"type":"respond","message":"{text}"}}}}"#)
 }
 
@@ -29,41 +31,50 @@ fn respond(text: &str) -> String {
 struct Expected(String);
 
 /// A connection, and the nonces that were made for it.
-struct Client {
-    session: Session,
-    policy: RoutePolicy,
+pub(super) struct Client {
+    pub(super) session: Session,
+    pub(super) policy: RoutePolicy,
     number: u64,
-    made: u32,
+    pub(super) made: u32,
     /// Who a right response is of.
-    subject: &'static str,
+    pub(super) subject: &'static str,
+    /// By what it was proven.
+    pub(super) methods: &'static [&'static str],
+    /// When a token ends; without it, none is good.
+    pub(super) token: Option<i64>,
 }
 
 impl Client {
-    fn new(number: u64) -> Self {
+    pub(super) fn new(number: u64) -> Self {
         let mut policy = RoutePolicy::new(crate::policy::RoutePath::parse("/").unwrap());
         policy.mechanisms = Box::new([Mechanism::PublicKey, Mechanism::Bearer]);
         Self::under(policy, number)
     }
 
-    fn under(policy: RoutePolicy, number: u64) -> Self {
+    pub(super) fn under(policy: RoutePolicy, number: u64) -> Self {
         let admission = admitted("alice", 100, &policy, at(0));
         let mut session = Session::open(admission, Introduction::default(), &policy, at(0));
         session.core.id = ConnectionId(NonZeroU64::new(number).unwrap());
-        Self { session, policy, number, made: 0, subject: "alice" }
+        Self { session, policy, number, made: 0, subject: "alice", methods: &[], token: None }
     }
 
     /// The nonce of the challenge that was made last.
-    fn nonce(&self) -> String {
+    pub(super) fn nonce(&self) -> String {
         format!("{}-{}", self.number, self.made)
     }
 
     /// Says something; what comes of it when questions are answered honestly.
-    fn say(&mut self, text: &str, second: u64) -> String {
+    pub(super) fn say(&mut self, text: &str, second: u64) -> String {
         self.give(Input::Message(text.as_bytes()), second)
     }
 
-    fn give(&mut self, input: Input<'_>, second: u64) -> String {
+    pub(super) fn give(&mut self, input: Input<'_>, second: u64) -> String {
         self.session.handle(input, &self.policy, at(second));
+        self.told(second)
+    }
+
+    /// What the session has to say, when questions are answered honestly.
+    pub(super) fn told(&mut self, second: u64) -> String {
         let mut said = Vec::new();
         while let Some(effect) = self.session.poll_effect() {
             match effect {
@@ -88,11 +99,20 @@ impl Client {
                 let exchange = Exchange::new(Expected(self.nonce()));
                 Ok(Finding::Challenged(Challenge { demand, exchange }))
             }
-            Asked::Credential(_) => Err(Rejection::TokenSignature),
+            Asked::Credential(_) => match self.token {
+                Some(expires) => Ok(verified(self.subject, expires).into()),
+                None => Err(Rejection::TokenSignature),
+            },
             Asked::Response(exchange, Response::Message(said)) => {
                 let Expected(nonce) = exchange.into_state().unwrap();
                 if said.expose() == nonce.as_bytes() {
-                    Ok(Finding::Genuine(verified(self.subject, RENEWED), Some("v=proof".into())))
+                    let principal = Principal {
+                        mechanism: Mechanism::PublicKey,
+                        methods: named(self.methods),
+                        ..Principal::clone(verified(self.subject, RENEWED).principal())
+                    };
+                    let verified = Verified::assertion(Arc::new(principal));
+                    Ok(Finding::Genuine(verified, Some("v=proof".into())))
                 } else {
                     Err(Rejection::CredentialsInvalid)
                 }
@@ -101,7 +121,7 @@ impl Client {
         })
     }
 
-    fn ends(&self) -> u64 {
+    pub(super) fn ends(&self) -> u64 {
         self.session.lease_ends().unwrap().as_micros() / 1_000_000
     }
 }

@@ -1,9 +1,9 @@
 //! Authenticated, and nothing is being asked.
 
-use super::{Closing, Context, Input, Lease, Renewing, State};
+use super::{Closing, Context, Input, Lease, Purpose, Renewing, State};
 use crate::{
     authn::{
-        Credential, Proof, Question,
+        Credential, Question,
         message::{ClientMessage, TryAgain},
     },
     rejection::Rejection,
@@ -39,8 +39,11 @@ impl Live {
         cx: &mut Context<'_>,
     ) -> State {
         match heard {
-            Ok(ClientMessage::Authenticate(credential) | ClientMessage::Refresh(credential)) => {
-                self.present(credential, cx)
+            Ok(ClientMessage::Authenticate(credential)) => {
+                self.present(credential, Purpose::StepUp, cx)
+            }
+            Ok(ClientMessage::Refresh(credential)) => {
+                self.present(credential, Purpose::Refresh, cx)
             }
             // Nobody has asked anything.
             Ok(ClientMessage::Respond(_)) => Closing::enter(Rejection::MalformedMessage, cx),
@@ -54,17 +57,13 @@ impl Live {
         }
     }
 
-    fn present(self, credential: Credential, cx: &mut Context<'_>) -> State {
-        let renews = match credential.mechanism.proof() {
-            Proof::Token | Proof::Response => cx.policy.mechanisms.contains(&credential.mechanism),
-            // What the connection proves has not become newer.
-            Proof::Connection => false,
-        };
-        if !renews {
+    /// `said` is what the client may have had in mind.
+    fn present(self, credential: Credential, said: Purpose, cx: &mut Context<'_>) -> State {
+        let Some(purpose) = cx.core.purpose(credential.mechanism, said, cx.policy) else {
             cx.core.tell_rejected(Rejection::MechanismNotAllowed, TryAgain::Yes);
             return State::Live(self);
-        }
+        };
         cx.ask(Question::new(cx.core.id, credential));
-        State::Renewing(Renewing { lease: self.lease })
+        State::Renewing(Renewing { lease: self.lease, purpose })
     }
 }

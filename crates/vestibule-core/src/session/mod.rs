@@ -11,15 +11,22 @@ mod closing;
 mod lease;
 mod live;
 mod renewing;
+mod step_up;
 
 use core::time::Duration;
 use std::{collections::VecDeque, sync::Arc};
 
 pub use lease::Lease;
+pub use step_up::{SteppedUp, Unasked};
 
 use self::{
-    carrying::Carrying, challenged::Challenged, checking::Checking, closing::Closing, live::Live,
+    carrying::Carrying,
+    challenged::Challenged,
+    checking::Checking,
+    closing::Closing,
+    live::Live,
     renewing::Renewing,
+    step_up::{Purpose, Second},
 };
 use crate::{
     authn::{
@@ -28,7 +35,7 @@ use crate::{
     },
     handshake::{self, Admission, InBand},
     limits,
-    policy::{Announce, Carrier, RoutePolicy},
+    policy::{Carrier, RoutePolicy},
     rejection::Rejection,
     time::{Mono, Now},
 };
@@ -97,13 +104,18 @@ impl Session {
             in_band,
             closes: policy.max_lifetime.map(|span| now.mono.after(span)),
             budget: Budget { most, window: now.mono, left: most },
+            second: None,
             effects: VecDeque::new(),
         };
-        match (in_band, policy.announce) {
-            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
-                core.tell_accepted(introduction, proof.as_deref(), now);
+        if core.hears(policy) {
+            core.tell_accepted(introduction, proof.as_deref(), now);
+        }
+        // Behind `accepted`, so that nobody takes it for a refusal.
+        match &policy.step_up {
+            Some(step_up) if !step_up.is_met_by(&core.principal) => {
+                core.owe(step_up.clone(), now);
             }
-            (InBand::Silent, Announce::No) => {}
+            Some(_) | None => {}
         }
         Self { state, core }
     }
@@ -131,7 +143,8 @@ impl Session {
     /// When [`Input::Deadline`] is due; `None` is never.
     pub fn poll_deadline(&self) -> Option<Mono> {
         let deadline = self.state.lease()?.deadline();
-        Some(self.core.closes.map_or(deadline, |closes| closes.min(deadline)))
+        let others = [self.core.closes, self.core.owed_until()];
+        Some(others.into_iter().flatten().fold(deadline, Mono::min))
     }
 
     /// When the lease ends; `None` where the connection is being closed.
@@ -166,11 +179,12 @@ impl Session {
         if !principal.is_same_identity(&self.core.principal) {
             return Err(Rejection::IdentityChanged);
         }
-        handshake::check_demands(principal, policy)?;
+        let successor = self.core.successor(principal);
+        handshake::check_demands(&successor, policy)?;
         let lease = Lease::granted(principal, policy, now).ok_or(Rejection::TokenExpired)?;
         let renewed = match &mut self.state {
             State::Live(Live { lease })
-            | State::Renewing(Renewing { lease })
+            | State::Renewing(Renewing { lease, .. })
             | State::Challenged(Challenged { lease, .. })
             | State::Carrying(Carrying { lease })
             | State::Checking(Checking { lease, .. }) => lease,
@@ -181,12 +195,9 @@ impl Session {
             return Err(Rejection::TokenExpired);
         }
         *renewed = lease;
-        self.core.principal = principal.succeeding(&self.core.principal);
-        match (self.core.in_band, policy.announce) {
-            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
-                self.core.tell_accepted(Introduction::default(), None, now);
-            }
-            (InBand::Silent, Announce::No) => {}
+        self.core.principal = successor;
+        if self.core.hears(policy) {
+            self.core.tell_accepted(Introduction::default(), None, now);
         }
         Ok(now.wall.until(principal.expires))
     }
@@ -225,7 +236,7 @@ impl State {
     fn lease(&self) -> Option<Lease> {
         match self {
             Self::Live(Live { lease })
-            | Self::Renewing(Renewing { lease })
+            | Self::Renewing(Renewing { lease, .. })
             | Self::Challenged(Challenged { lease, .. })
             | Self::Carrying(Carrying { lease })
             | Self::Checking(Checking { lease, .. }) => Some(*lease),
@@ -242,10 +253,20 @@ struct Core {
     in_band: InBand,
     closes: Option<Mono>,
     budget: Budget,
+    /// In a box: few connections are asked for one.
+    second: Option<Box<Second>>,
     effects: VecDeque<Effect>,
 }
 
 impl Core {
+    /// Whether the client is told what it did not ask for.
+    fn hears(&self, policy: &RoutePolicy) -> bool {
+        match self.in_band {
+            InBand::Spoken => true,
+            InBand::Silent => policy.tells_all(),
+        }
+    }
+
     fn tell(&mut self, message: &ServerMessage<'_>) {
         self.effects.push_back(Effect::Tell(message.render()));
     }
@@ -297,7 +318,8 @@ impl Context<'_> {
         self.core.effects.push_back(Effect::Ask(question));
     }
 
-    /// What is due: the end of the lease, the end of the lifetime, or the warning.
+    /// What is due: the end of the lease, of the lifetime, or of the time for a second proof; or the
+    /// warning.
     fn due(&mut self, lease: Lease) -> Result<Lease, Rejection> {
         if lease.is_over(self.now) {
             return Err(Rejection::TokenExpired);
@@ -305,15 +327,15 @@ impl Context<'_> {
         if self.core.closes.is_some_and(|closes| self.now.mono >= closes) {
             return Err(Rejection::LifetimeReached);
         }
+        if self.core.owed_until().is_some_and(|deadline| self.now.mono >= deadline) {
+            return Err(Rejection::StepUpRequired);
+        }
         if !lease.is_warning_due(self.now) {
             return Ok(lease);
         }
-        match (self.core.in_band, self.policy.announce) {
-            (InBand::Spoken, _) | (InBand::Silent, Announce::Yes) => {
-                let remaining = self.now.mono.until(lease.ends());
-                self.core.tell(&ServerMessage::Expiring { remaining });
-            }
-            (InBand::Silent, Announce::No) => {}
+        if self.core.hears(self.policy) {
+            let remaining = self.now.mono.until(lease.ends());
+            self.core.tell(&ServerMessage::Expiring { remaining });
         }
         Ok(lease.warned())
     }

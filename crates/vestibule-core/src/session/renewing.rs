@@ -1,10 +1,12 @@
 //! Authenticated, and a newer credential, or a response, is being checked. The old lease goes on
 //! meanwhile.
 
-use super::{Challenged, Closing, Context, Input, Lease, Live, State};
+use std::sync::Arc;
+
+use super::{Challenged, Closing, Context, Input, Lease, Live, Purpose, State};
 use crate::{
     authn::{
-        Finding, Verified,
+        Finding, Principal, Verified,
         message::{ClientMessage, Introduction, TryAgain},
     },
     handshake,
@@ -14,6 +16,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Renewing {
     pub(super) lease: Lease,
+    /// What a yes comes to.
+    pub(super) purpose: Purpose,
 }
 
 impl Renewing {
@@ -21,11 +25,9 @@ impl Renewing {
         match input {
             Input::Verdict(verdict) => match verdict.for_asker(cx.core.id) {
                 Some(Ok(Finding::Genuine(verified, proof))) => {
-                    self.renewed(&verified, proof.as_deref(), cx)
+                    self.found(&verified, proof.as_deref(), cx)
                 }
-                Some(Ok(Finding::Challenged(challenge))) => {
-                    Challenged::enter(self.lease, challenge, cx)
-                }
+                Some(Ok(Finding::Challenged(challenge))) => Challenged::enter(self, challenge, cx),
                 Some(Err(Rejection::TokenRevoked)) => Closing::enter(Rejection::TokenRevoked, cx),
                 // Not of the form of its mechanism: as if it were not of the grammar.
                 Some(Err(rejection @ Rejection::MalformedMessage)) => {
@@ -36,7 +38,7 @@ impl Renewing {
                 None => State::Renewing(self),
             },
             Input::Deadline => match cx.due(self.lease) {
-                Ok(lease) => State::Renewing(Self { lease }),
+                Ok(lease) => State::Renewing(Self { lease, ..self }),
                 Err(rejection) => Closing::enter(rejection, cx),
             },
             Input::Message(text) => self.message(text, cx),
@@ -45,21 +47,40 @@ impl Renewing {
         }
     }
 
-    fn renewed(self, verified: &Verified, proof: Option<&str>, cx: &mut Context<'_>) -> State {
+    fn found(self, verified: &Verified, proof: Option<&str>, cx: &mut Context<'_>) -> State {
         let principal = verified.principal();
         if !principal.is_same_identity(&cx.core.principal) {
             cx.core.tell_rejected(Rejection::IdentityChanged, TryAgain::No);
             return Closing::enter(Rejection::IdentityChanged, cx);
         }
-        if let Err(rejection) = handshake::check_demands(principal, cx.policy) {
-            return self.kept(rejection, cx);
-        }
-        let Some(lease) = Lease::granted(principal, cx.policy, cx.now) else {
-            return self.kept(Rejection::TokenExpired, cx);
+        let judged = match self.purpose {
+            Purpose::Refresh => renewed(principal, cx),
+            Purpose::StepUp => self.stepped_up(principal, cx),
         };
-        cx.core.principal = principal.succeeding(&cx.core.principal);
-        cx.core.tell_accepted(Introduction::default(), proof, cx.now);
-        State::Live(Live { lease })
+        match judged {
+            Ok(lease) => {
+                cx.core.tell_accepted(Introduction::default(), proof, cx.now);
+                State::Live(Live { lease })
+            }
+            Err(rejection) => self.kept(rejection, cx),
+        }
+    }
+
+    /// A second proof shows that somebody is there, now: the lease, the scopes and the session stay
+    /// those of the first.
+    fn stepped_up(
+        &self,
+        principal: &Arc<Principal>,
+        cx: &mut Context<'_>,
+    ) -> Result<Lease, Rejection> {
+        if let Some(assurance) = cx.core.owed_assurance() {
+            assurance.check(principal)?;
+        }
+        if Lease::granted(principal, cx.policy, cx.now).is_none() {
+            return Err(Rejection::TokenExpired);
+        }
+        cx.core.show(principal, cx.now);
+        Ok(self.lease)
     }
 
     /// A refresh that failed costs nothing but itself: the lease is what it was.
@@ -84,4 +105,14 @@ impl Renewing {
             Err(rejection) => Closing::enter(rejection, cx),
         }
     }
+}
+
+/// The lease of a newer credential, which takes the place of the one before.
+fn renewed(principal: &Arc<Principal>, cx: &mut Context<'_>) -> Result<Lease, Rejection> {
+    let successor = cx.core.successor(principal);
+    handshake::check_demands(&successor, cx.policy)?;
+    let lease = Lease::granted(principal, cx.policy, cx.now);
+    let lease = lease.ok_or(Rejection::TokenExpired)?;
+    cx.core.principal = successor;
+    Ok(lease)
 }

@@ -12,6 +12,7 @@ use super::{
     per_message,
     read::{Complaint, Reader, choose, is_token, values},
     routes::Known,
+    step_up,
 };
 
 /// The cookie that login sets; the prefix binds it to this host and to TLS (RFC 6265bis section
@@ -24,7 +25,6 @@ pub(super) fn carriers(
     auth: Option<&AuthWritten>,
     policy: &mut RoutePolicy,
 ) {
-    let later = |text: &str| format!("{text:?} is not available yet");
     let accept = reader.some("accept", |text| match Carrier::from_name(text) {
         Some(carrier) => Ok(carrier),
         None => {
@@ -32,18 +32,8 @@ pub(super) fn carriers(
             choose("accept", text, &names.collect::<Vec<_>>())
         }
     });
-    let mechanisms = reader.some("mechanisms", |text| match text {
-        "anonymous" => Err(Complaint::new(later(text))),
-        "webauthn" => passkeys(auth).map(|()| Mechanism::Webauthn),
-        text if auth.is_none() && is_kept(text) => {
-            let complaint = Complaint::new(format!("{text:?} is of the gateway's own making"));
-            Err(complaint.help("write `[auth]`, the section that turns its own identities on"))
-        }
-        text => {
-            let names = Mechanism::ALL.iter().map(|mechanism| (mechanism.name(), *mechanism));
-            choose("mechanisms", text, &names.collect::<Vec<_>>())
-        }
-    });
+    let known = |text: &str| mechanism(text, auth);
+    let mechanisms = reader.some("mechanisms", known);
     if let Some(mechanisms) = mechanisms {
         policy.mechanisms = values(mechanisms);
     }
@@ -95,6 +85,23 @@ pub(super) fn carriers(
     }
     check_proofs(reader, policy);
     per_message::per_message(reader, place(Carrier::PerMessage), policy);
+    step_up::read(reader, known, policy);
+}
+
+/// The mechanism of that name, where there is one here.
+fn mechanism(text: &str, auth: Option<&AuthWritten>) -> Result<Mechanism, Complaint> {
+    match text {
+        "anonymous" => Err(Complaint::new(format!("{text:?} is not available yet"))),
+        "webauthn" => passkeys(auth).map(|()| Mechanism::Webauthn),
+        text if auth.is_none() && is_kept(text) => {
+            let complaint = Complaint::new(format!("{text:?} is of the gateway's own making"));
+            Err(complaint.help("write `[auth]`, the section that turns its own identities on"))
+        }
+        text => {
+            let names = Mechanism::ALL.iter().map(|mechanism| (mechanism.name(), *mechanism));
+            choose("mechanisms", text, &names.collect::<Vec<_>>())
+        }
+    }
 }
 
 /// Whether a mechanism is judged by what the gateway keeps.

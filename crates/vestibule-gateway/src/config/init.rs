@@ -70,7 +70,7 @@ pub fn reference() -> String {
          are separated by commas there. Variables that begin with `VESTIBULE_` and have no double \
          underscore are ignored, except for `VESTIBULE_CONFIG`, the name of the file.",
     );
-    let inner = [Section::Tls, Section::Webauthn];
+    let inner = [Section::Tls, Section::Webauthn, Section::StepUp];
     for section in Section::TOP.iter().copied().chain(inner) {
         line(&mut out, &format!("\n## `{}`\n\n{}\n", section.header(), section.about()));
         line(&mut out, "| key | type | default | meaning |\n|---|---|---|---|");
@@ -87,6 +87,7 @@ pub fn reference() -> String {
         let first = match (section, section.shape()) {
             (Section::Tls, _) => "VESTIBULE_SERVER__TLS__".to_owned(),
             (Section::Webauthn, _) => "VESTIBULE_AUTH__WEBAUTHN__".to_owned(),
+            (Section::StepUp, _) => "VESTIBULE_ROUTES__0__STEP_UP__".to_owned(),
             (section, Shape::Once) => {
                 format!("VESTIBULE_{}__", section.name().to_ascii_uppercase())
             }

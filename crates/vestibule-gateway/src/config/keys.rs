@@ -24,6 +24,8 @@ pub enum Section {
     Tls,
     /// `[auth.webauthn]`
     Webauthn,
+    /// `routes.step_up`
+    StepUp,
 }
 
 impl Section {
@@ -52,6 +54,7 @@ impl Section {
             Self::Admin => "admin",
             Self::Tls => "tls",
             Self::Webauthn => "webauthn",
+            Self::StepUp => "step_up",
         }
     }
 
@@ -68,6 +71,7 @@ impl Section {
             Self::Admin => "[admin]",
             Self::Tls => "[server.tls]",
             Self::Webauthn => "[auth.webauthn]",
+            Self::StepUp => "[routes.step_up]",
         }
     }
 
@@ -80,7 +84,8 @@ impl Section {
             | Self::Auth
             | Self::Admin
             | Self::Tls
-            | Self::Webauthn => Shape::Once,
+            | Self::Webauthn
+            | Self::StepUp => Shape::Once,
             Self::Issuers | Self::Certificates | Self::Routes => Shape::Many,
         }
     }
@@ -121,6 +126,12 @@ impl Section {
             Self::Webauthn => {
                 "Passkeys: what the gateway is to the authenticators of its users. Without this \
                  section nobody can register or use one."
+            }
+            Self::StepUp => {
+                "A second proof of the same identity, from whoever came in by another mechanism. Once \
+                 somebody is in, the client is told `required`; data flows meanwhile; without the \
+                 proof in time the connection is closed with 4403 `step_up_required`. The upstream \
+                 is not told."
             }
         }
     }
@@ -407,6 +418,10 @@ keys! {
         "Authentication methods, in the names of RFC 8176, of which a credential must show one: `mfa`, \
          `hwk`, `pop`, `otp`, `pwd` … A token shows those of its `amr`; the gateway's own mechanisms \
          show what they are.";
+    "step_up" Table(Section::StepUp), Words("none is asked for"),
+        "{ mechanisms = [\"public-key\"], within = \"60s\" }",
+        "A second proof that is asked for once somebody is in; `accept` must have `message`. See \
+         `[routes.step_up]`.";
     "dialect" Text, Value("\"native\""), "\"native\"",
         "The language of in-band messages: `native`.";
     "auth_deadline" Duration, Value("\"5s\""), "\"5s\"",
@@ -448,6 +463,17 @@ keys! {
          histories and the `Referer` field (RFC 6750 section 2.3).";
     "close_codes" Codes, Value("{}"), "{ 4401 = 3000, 4403 = 3003 }",
         "Close codes that are sent as others, for clients that know others.";
+
+    StepUp:
+    "mechanisms" List, Required, "[\"public-key\"]",
+        "By what, in order of preference. Not `ticket` and `session`, which prove once more what they \
+         were issued for; an access token (`bearer`) only with `acr` or `amr`.";
+    "within" Duration, Value("\"60s\""), "\"60s\"",
+        "How long there is for it, at most 10 minutes.";
+    "acr" List, Value("[]"), "[\"urn:example:gold\"]",
+        "Context classes of which the second proof must have one.";
+    "amr" List, Value("[]"), "[\"hwk\"]",
+        "Methods of which the second proof must show one.";
 
     Store:
     "backend" Text, Value("\"embedded\""), "\"embedded\"",

@@ -40,6 +40,7 @@ mod raw;
 mod read;
 mod routes;
 mod server;
+mod step_up;
 mod suggest;
 mod webauthn;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use vestibule_core::{
     policy::{
-        Announce, Assurance, Carrier, ForwardCredential, Host, OriginPolicy, RejectStyle,
-        RoutePath, RoutePolicy,
+        Announce, Carrier, ForwardCredential, Host, OriginPolicy, RejectStyle, RoutePath,
+        RoutePolicy,
     },
     wire::close::{CloseCodeFault, CloseCodes},
 };
@@ -21,7 +21,7 @@ use super::{
     model::{Assertion, Compression, IdentityPreset, Route, Tls, Upstream},
     raw::{Entry, Value},
     read::{Complaint, Reader, Written, choose, integer, is_token, values},
-    suggest,
+    step_up, suggest,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -241,24 +241,7 @@ fn who(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
     }
     let scopes = reader.some("scopes", scope);
     policy.scopes = scopes.map(values).unwrap_or_default();
-    policy.assurance = assurance(reader);
-}
-
-/// How well a principal must be known.
-fn assurance(reader: &mut Reader<'_>) -> Assurance {
-    let mut named = |key: &str| {
-        let list = reader.some(key, |text| {
-            // They are listed in a quoted string, with spaces between (RFC 9470 section 3).
-            let legal = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
-            if text.is_empty() || text.len() > 256 || !text.chars().all(legal) {
-                let complaint = Complaint::new(format!("{text:?} cannot be a value of `{key}`"));
-                return Err(complaint.help("write each one as a string of its own, without spaces"));
-            }
-            Ok(text.into())
-        });
-        list.map(values).unwrap_or_default()
-    };
-    Assurance { contexts: named("acr"), methods: named("amr") }
+    policy.assurance = step_up::assurance(reader);
 }
 
 /// One scope (RFC 6749 section 3.3).

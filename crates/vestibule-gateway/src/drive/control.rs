@@ -9,10 +9,10 @@ use vestibule_authority::Standing;
 use vestibule_core::{
     authn::{Asked, ConnectionId, Question, Revoked, Verdict},
     limits,
-    policy::Carrier,
+    policy::{Carrier, StepUp},
     rejection::Rejection,
-    session::{Effect, Input, Session},
-    time::{Mono, Now},
+    session::{Effect, Input, Session, SteppedUp, Unasked},
+    time::{Mono, Now, UnixTime},
     wire::close::Close,
 };
 
@@ -23,7 +23,7 @@ use crate::{
     relay::{self, Ended, EndedBy, Key, Order, Report, Traffic},
     serve::{
         Answered, Asking, Purpose, Seen, Worker,
-        connections::{ConnectionName, Details, Renewal},
+        connections::{ConnectionName, Details, Renewal, Second},
     },
 };
 
@@ -40,6 +40,9 @@ pub enum Signal {
     /// A credential was checked beside the connection, to renew its lease; who wants to know what
     /// came of it.
     Renew(Box<Renewal>, oneshot::Sender<Result<Duration, Rejection>>),
+    /// An operator wants a second proof; who wants to know until when it is owed, or why its client
+    /// is not asked.
+    StepUp(Box<StepUp>, oneshot::Sender<Result<UnixTime, Unasked>>),
 }
 
 /// One authenticated connection: its session, and what is said about it in logs and metrics.
@@ -126,6 +129,11 @@ impl Control {
             origin: self.origin.clone(),
             since: self.began.wall,
             lease_ends: lease_ends.map(|ends| now.wall.after(now.mono.until(ends))),
+            second: match self.session.stepped_up() {
+                SteppedUp::Unasked => Second::Unasked,
+                SteppedUp::Owed(due) => Second::Owed(now.wall.after(now.mono.until(due))),
+                SteppedUp::Shown(at) => Second::Shown(at),
+            },
             to_client,
             to_upstream,
         }
@@ -145,15 +153,33 @@ impl Control {
         }
     }
 
+    /// Asks for a second proof.
+    fn step_up(&mut self, step_up: StepUp, now: Now) -> Result<UnixTime, Unasked> {
+        let due = now.wall.after(step_up.within());
+        self.session.demand(step_up, &self.route.policy, now)?;
+        info!(connection = %self.name(), route = self.route.name(), "asked for a second proof");
+        Ok(due)
+    }
+
     /// The same verdict, unless what it rests on was revoked while it was on its way.
     fn verdict(&mut self, verdict: Verdict, standing: Option<Box<Standing>>, now: Now) {
         let shared = &self.worker.shared;
         let verdict = verdict.unless_revoked(|principal| shared.is_revoked(principal));
-        let before = Arc::as_ptr(self.session.principal());
+        let before = (self.session.stepped_up(), Arc::as_ptr(self.session.principal()));
         self.session.handle(Input::Verdict(verdict), &self.route.policy, now);
-        // Only the session knows whether it took the new credential.
-        if before != Arc::as_ptr(self.session.principal()) {
-            shared.rechecks.renewed(self.id, standing.map(|standing| *standing));
+        match (before.0, self.session.stepped_up()) {
+            // What is asked about again stays the first credential, whose lease it is.
+            (SteppedUp::Owed(_), SteppedUp::Shown(_)) => {
+                let methods = self.session.principal().methods.join(" ");
+                info!(connection = %self.name(), route = self.route.name(), methods, "stepped up");
+            }
+            // Only the session knows whether it took the new credential.
+            (SteppedUp::Unasked | SteppedUp::Owed(_) | SteppedUp::Shown(_), _) => {
+                if before.1 != Arc::as_ptr(self.session.principal()) {
+                    let rechecks = &self.worker.shared.rechecks;
+                    rechecks.renewed(self.id, standing.map(|standing| *standing));
+                }
+            }
         }
     }
 
@@ -270,6 +296,12 @@ impl relay::Control for Control {
             Report::Signal(Signal::Renew(renewal, reply)) => {
                 if reply.send(self.renew(*renewal, now)).is_err() {
                     trace!("nobody waits to hear about the renewal");
+                }
+                Input::Deadline
+            }
+            Report::Signal(Signal::StepUp(step_up, reply)) => {
+                if reply.send(self.step_up(*step_up, now)).is_err() {
+                    trace!("nobody waits to hear about the step-up");
                 }
                 Input::Deadline
             }

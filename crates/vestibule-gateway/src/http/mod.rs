@@ -13,7 +13,7 @@ pub use link::{Link, Socket};
 
 use vestibule_core::{
     authn::{Mechanism, Proof},
-    policy::Carrier,
+    policy::{Carrier, StepUp},
     relay::Reserved,
 };
 
@@ -40,6 +40,8 @@ impl Route {
             Proof::Response => true,
             Proof::Token | Proof::Connection => false,
         };
-        self.reserved() == Reserved::Yes && self.policy.mechanisms.iter().any(asks_back)
+        let second = self.policy.step_up.iter().flat_map(StepUp::mechanisms);
+        self.reserved() == Reserved::Yes
+            && self.policy.mechanisms.iter().chain(second).any(asks_back)
     }
 }

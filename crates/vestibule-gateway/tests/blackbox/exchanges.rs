@@ -29,7 +29,7 @@ fn rig() -> anyhow::Result<(Rig, Pair, Pair)> {
     Ok((rig, alice, mallory))
 }
 
-fn sign(pair: &Pair, nonce: &str) -> anyhow::Result<String> {
+pub(crate) fn sign(pair: &Pair, nonce: &str) -> anyhow::Result<String> {
     pair.sign("vestibule", &parts(nonce, ""))
 }
 

@@ -94,6 +94,8 @@ mod secrets;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]
+mod step_up;
+#[cfg(test)]
 mod subprotocols;
 #[cfg(test)]
 mod tickets;

@@ -137,6 +137,7 @@ pub const fn description(rejection: Rejection) -> &'static str {
         Rejection::InsufficientAuthentication => {
             "the user must be authenticated in a stronger way than for this token"
         }
+        Rejection::StepUpRequired => "a second proof was asked for, and did not come in time",
         Rejection::IdentityChanged => "the new token is of somebody else",
         Rejection::MalformedMessage => "not a message of the protocol",
         Rejection::MessageTooLarge => "the message is longer than is read here",

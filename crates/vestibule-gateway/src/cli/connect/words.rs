@@ -174,6 +174,12 @@ fn advice(error: &str) -> Option<&'static str> {
         "invalid_credentials" => Some("there is no such user, or it is not the right password"),
         "token_expired" => Some("get a new token, then connect again"),
         "token_revoked" | "logged_out" => Some("sign in again"),
+        "insufficient_user_authentication" => {
+            Some("sign in with a stronger method, a second factor say, and get a token of that")
+        }
+        "step_up_required" => {
+            Some("the route wants a second proof while connected: see its step_up")
+        }
         "insufficient_scope" => Some("get a token with the scopes that the route wants"),
         "ambiguous_credential" => Some("send one credential, by one carrier"),
         "origin_not_allowed" => Some(

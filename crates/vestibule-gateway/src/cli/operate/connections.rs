@@ -36,6 +36,8 @@ enum Action {
     },
     /// Close some; their clients may connect again, unless they are revoked
     Close(Close),
+    /// Ask the client of one for a second proof; without it, the connection is closed
+    StepUp(StepUp),
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +58,21 @@ struct Close {
     /// Close every one
     #[arg(long)]
     all: bool,
+    /// For the audit log
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct StepUp {
+    /// The name of the connection
+    id: String,
+    /// How the client is to prove itself; several in order of preference
+    #[arg(long, value_name = "MECHANISM", required = true)]
+    mechanism: Vec<String>,
+    /// How long there is for it, such as 60s (the default)
+    #[arg(long, value_name = "DURATION", value_parser = span)]
+    within: Option<u64>,
     /// For the audit log
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -127,6 +144,7 @@ pub(super) fn run(
             Action::List(list) => listed(&api, &list, reach.form(), world),
             Action::Show { id } => show(&api, &id, reach.form(), world),
             Action::Close(close) => close_them(&api, &close, reach.form(), world),
+            Action::StepUp(step_up) => ask_more(&api, &step_up, reach.form(), world),
         });
     exit(outcome)
 }
@@ -184,7 +202,10 @@ fn show(api: &Api, id: &str, form: Form, world: &mut World<'_>) -> Result<Exit, 
         .into_iter()
         .flatten()
         .map(|(name, value)| {
-            let is_time = matches!(&**name, "since" | "expires" | "lease_ends");
+            let is_time = matches!(
+                &**name,
+                "since" | "expires" | "lease_ends" | "stepped_up" | "step_up_due"
+            );
             (&**name, if is_time { when(value) } else { table::text(value) })
         })
         .collect();
@@ -225,6 +246,21 @@ fn close_them(api: &Api, close: &Close, form: Form, world: &mut World<'_>) -> Re
     match form {
         Form::Json => print(&json!({ "closed": closed }), world)?,
         Form::Table => writeln!(world.output, "closed {closed}")?,
+    }
+    Ok(DONE)
+}
+
+fn ask_more(api: &Api, asked: &StepUp, form: Form, world: &mut World<'_>) -> Result<Exit, Stop> {
+    let StepUp { id, mechanism, within, reason } = asked;
+    let path = format!("/api/v1/connections/{}/step-up", encode(id));
+    let body = object(json!({ "mechanisms": mechanism, "within": within, "reason": reason }));
+    let answer = api.ask(&Method::POST, &path, Some(&body)).map_err(|error| api.failed(error))?;
+    match form {
+        Form::Json => print(&answer, world)?,
+        Form::Table => {
+            let due = when(answer.get("due").unwrap_or(&Value::Null));
+            writeln!(world.output, "asked; without a second proof it is closed at {due}")?;
+        }
     }
     Ok(DONE)
 }

@@ -1,6 +1,7 @@
 //! What is said about the gateway's own identities and the store.
 
 use vestibule_authority::webauthn::Verification;
+use vestibule_core::authn::Mechanism;
 
 use super::{faults::check, *};
 
@@ -134,4 +135,59 @@ fn with_users_of_its_own_a_gateway_needs_no_issuer() {
         "[[issuers]]\nname = 'local'\nissuer = 'https://idp.example'\naudiences = ['a']\n[auth]\n";
     let report = parse(&format!("{text}{ROUTE}"), &[]).unwrap_err();
     assert_eq!(said(&report), ["2:8 `local` is the issuer of the gateway's own tokens"]);
+}
+
+#[test]
+fn second_proofs() {
+    let route = "[[routes]]\npath = '/chat'\nupstream = 'ws://127.0.0.1:9000'\n";
+    let with = |lines: &str| format!("{route}{lines}\n[auth]\n");
+    check(&with("step_up = { mechanisms = ['public-key'], within = '2m', amr = ['hwk'] }"), &[]);
+    check(&with("step_up = { mechanisms = ['bearer'], acr = ['gold'] }\nacr = ['silver']"), &[]);
+    for (lines, expected) in [
+        (
+            "accept = ['header']\nstep_up = { mechanisms = ['public-key'] }",
+            "5:11 clients are asked in band for a second proof, and `accept` does not have `message`",
+        ),
+        ("step_up = true", "4:11 `step_up` is a table, and this is a boolean"),
+        ("step_up = {}", "4:11 `mechanisms` is missing in [routes.step_up]"),
+        ("step_up = { mechanisms = [] }", "4:26 `mechanisms` is empty"),
+        (
+            "step_up = { mechanisms = ['public-key'], with = '1m' }",
+            "4:42 there is no key \"with\" in [routes.step_up]",
+        ),
+        ("step_up = { mechanisms = ['hope'] }", "4:27 `mechanisms` cannot be \"hope\""),
+        (
+            "step_up = { mechanisms = ['public-key'], within = '11m' }",
+            "4:51 `within` is at least 1s and at most 10m",
+        ),
+        (
+            "step_up = { mechanisms = ['ticket'] }",
+            "4:26 `ticket` proves nothing that the connection has not shown already",
+        ),
+        (
+            "mechanisms = ['session']\nstep_up = { mechanisms = ['bearer'] }",
+            "5:26 `bearer` proves nothing that the connection has not shown already",
+        ),
+        (
+            "mechanisms = ['public-key']\nstep_up = { mechanisms = ['public-key'] }",
+            "5:26 warning: `step_up` has no use: everybody comes in by one of its mechanisms",
+        ),
+        ("acr = ['two words']", "4:8 \"two words\" cannot be a value of `acr`"),
+        ("amr = ['\"']", "4:8 \"\\\"\" cannot be a value of `amr`"),
+        ("amr = []", "4:7 `amr` is empty"),
+    ] {
+        check(&with(lines), &[expected]);
+    }
+}
+
+#[test]
+fn a_second_proof_by_variables() {
+    let variables = [
+        ("VESTIBULE_ROUTES__0__STEP_UP__MECHANISMS", "public-key,scram-sha-256"),
+        ("VESTIBULE_ROUTES__0__STEP_UP__WITHIN", "90s"),
+    ];
+    let Loaded { config, .. } = parse(&format!("{ROUTE}[auth]\n"), &variables).unwrap();
+    let step_up = config.routes[0].policy.step_up.clone().unwrap();
+    assert_eq!(step_up.mechanisms(), [Mechanism::PublicKey, Mechanism::ScramSha256]);
+    assert_eq!(step_up.within().as_secs(), 90);
 }

@@ -317,7 +317,7 @@ fn the_example_is_complete_and_without_fault() {
     let loaded = parse(&text, &[]).unwrap();
     assert_eq!(said(&loaded.report), Vec::<String>::new());
     // Tables within a section stand there on one line.
-    let inner = [Section::Tls, Section::Webauthn];
+    let inner = [Section::Tls, Section::Webauthn, Section::StepUp];
     for key in KEYS.iter().filter(|key| !inner.contains(&key.section)) {
         let line = format!("{} = {}", key.name, key.example);
         let found = text.lines().any(|one| one.trim_start_matches("# ") == line);
@@ -329,7 +329,7 @@ fn the_example_is_complete_and_without_fault() {
         let mut uncommented = text.replace(&format!("\n# {line}\n"), &format!("\n{line}\n"));
         let header = key.section.header();
         uncommented = uncommented.replace(&format!("# {header}\n"), &format!("{header}\n"));
-        if key.name == "mechanisms" || key.name == "sessions" {
+        if matches!(key.name, "mechanisms" | "sessions" | "step_up") {
             uncommented = uncommented.replace("# [auth]", "[auth]");
             uncommented = uncommented.replace("# mechanisms =", "mechanisms =");
         }
@@ -392,6 +392,8 @@ fn what_the_table_says_of_defaults_is_true() {
         let mut plain = format!("{ISSUER}{ROUTE}");
         let line = format!("{} = {value}\n", key.name);
         match key.section {
+            // Without its mechanisms it is nothing.
+            Section::StepUp => continue,
             Section::Issuers => issuer.push_str(&line),
             Section::Routes if value == "[]" => continue,
             Section::Certificates => continue,

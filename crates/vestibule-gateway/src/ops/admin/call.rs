@@ -165,6 +165,7 @@ impl Api {
             Call::ShowConnection => self.show_connection(&asked).await,
             Call::CloseConnection => self.close_connection(&asked).await,
             Call::CloseConnections => self.close_connections(&asked).await,
+            Call::StepUp => self.step_up(&asked).await,
             Call::ListRevocations => self.list_revocations(&asked),
             Call::MakeRevocation => self.make_revocation(&asked).await,
             Call::LiftRevocation => self.lift_revocation(&asked).await,

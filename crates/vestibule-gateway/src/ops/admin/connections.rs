@@ -4,7 +4,13 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde_json::json;
-use vestibule_core::{authn::Mechanism, rejection::Rejection};
+use vestibule_core::{
+    authn::Mechanism,
+    limits as core_limits,
+    policy::{Assurance, StepUp},
+    rejection::Rejection,
+    session::Unasked,
+};
 
 use super::{
     Api,
@@ -14,7 +20,7 @@ use super::{
 };
 use crate::{
     limits,
-    serve::connections::{Choice, ConnectionName, Details, Filter, Page},
+    serve::connections::{Choice, ConnectionName, Details, Filter, Page, Second},
 };
 
 impl Api {
@@ -109,6 +115,27 @@ impl Api {
         Done::with(&model::Closed { closed }, details)
     }
 
+    pub(super) async fn step_up(&self, asked: &Asked) -> Result<Done, Problem> {
+        let model::NewStepUp { mechanisms, within, reason } = asked.object()?;
+        check_reason(reason.as_deref())?;
+        let named: Vec<_> = mechanisms
+            .iter()
+            .map(|name| mechanism("mechanisms", name))
+            .collect::<Result<_, _>>()?;
+        let within = within.map_or(core_limits::STEP_UP, Duration::from_secs);
+        let step_up = StepUp::new(named, within, Assurance::default())
+            .map_err(|fault| Problem::invalid(fault.to_string()))?;
+        let details =
+            json!({ "mechanisms": mechanisms, "within": within.as_secs(), "reason": reason });
+        match self.shared.connections.step_up(self::named(asked)?, step_up).await {
+            Some(Ok(due)) => Done::with(&model::StepUpAsked { due: due.as_secs() }, details),
+            Some(Err(Unasked::Over)) | None => Err(over()),
+            Some(Err(unasked @ (Unasked::Owes | Unasked::Deaf | Unasked::Mechanism(_)))) => {
+                Err(Problem::conflict(unasked.to_string()))
+            }
+        }
+    }
+
     /// Where a page begins. The name of another run of the process stands nowhere among ours.
     fn cursor(&self, text: &str) -> Result<ConnectionName, Problem> {
         let name =
@@ -148,7 +175,8 @@ impl Wanted {
     }
 
     fn filter(self) -> Result<Filter, Problem> {
-        let mechanism = self.mechanism.as_deref().map(mechanism).transpose()?;
+        let known = |name: &str| mechanism("mechanism", name);
+        let mechanism = self.mechanism.as_deref().map(known).transpose()?;
         let address = self.address.as_deref().map(network).transpose()?;
         Ok(Filter {
             subject: self.subject,
@@ -163,10 +191,10 @@ impl Wanted {
     }
 }
 
-fn mechanism(name: &str) -> Result<Mechanism, Problem> {
+fn mechanism(member: &str, name: &str) -> Result<Mechanism, Problem> {
     Mechanism::from_name(name).ok_or_else(|| {
         let names: Vec<_> = Mechanism::ALL.iter().map(|mechanism| mechanism.name()).collect();
-        Problem::invalid(format!("`mechanism` is one of {}", names.join(", ")))
+        Problem::invalid(format!("`{member}` is one of {}", names.join(", ")))
     })
 }
 
@@ -221,9 +249,15 @@ pub(super) fn shown(details: &Details) -> model::Connection {
         origin,
         since,
         lease_ends,
+        second,
         to_client,
         to_upstream,
     } = details;
+    let (stepped_up, step_up_due) = match second {
+        Second::Unasked => (None, None),
+        Second::Owed(due) => (None, Some(due.as_secs())),
+        Second::Shown(at) => (Some(at.as_secs()), None),
+    };
     model::Connection {
         id: id.to_string().into(),
         subject: principal.subject.clone(),
@@ -240,6 +274,8 @@ pub(super) fn shown(details: &Details) -> model::Connection {
         lease_ends: lease_ends.map(vestibule_core::time::UnixTime::as_secs),
         token: principal.token_id.clone(),
         session: principal.session.clone(),
+        stepped_up,
+        step_up_due,
         to_client: *to_client,
         to_upstream: *to_upstream,
     }

@@ -81,6 +81,8 @@ mod tests {
             (Method::DELETE, "/api/v1/connections/%ff", "nothing"),
             (Method::GET, "/api/v1/connections/", "nothing"),
             (Method::GET, "/api/v1/connections/a/b", "nothing"),
+            (Method::POST, "/api/v1/connections/c-1/step-up", "connection.step-up c-1"),
+            (Method::POST, "/api/v1/connections//step-up", "nothing"),
             (Method::GET, "/api/v1", "nothing"),
         ] {
             assert_eq!(name(&method, path), wanted, "{method} {path}");

@@ -39,10 +39,28 @@ objects! {
         token: Option<Box<str>>,
         /// The session that it belongs to.
         session: Option<Box<str>>,
+        /// When a second proof was shown, where one was asked for.
+        stepped_up: Option<i64>,
+        /// Until when a second proof is owed; absent where none is.
+        step_up_due: Option<i64>,
         /// Bytes written to the client.
         to_client: u64,
         /// Bytes written to the upstream.
         to_upstream: u64,
+    }
+    /// A second proof of the same identity, which the client of a connection is asked for.
+    NewStepUp {
+        /// By which mechanisms, in order of preference; the route must know them.
+        mechanisms: Vec<Box<str>>,
+        /// How long there is for it; 60 if absent.
+        within: Option<u64>,
+        /// For the audit log.
+        reason: Option<Box<str>>,
+    }
+    /// A client that was asked.
+    StepUpAsked {
+        /// When its connection is closed, unless the proof was shown.
+        due: i64,
     }
     /// A page of connections, in the order in which they came.
     Connections {

@@ -15,7 +15,10 @@ use tokio::{
 use tracing::{error, trace};
 use vestibule_core::{
     authn::{ConnectionId, Revoked},
+    policy::StepUp,
     rejection::Rejection,
+    session::Unasked,
+    time::UnixTime,
 };
 
 use super::{Details, Filter, Page, Renewal};
@@ -39,6 +42,8 @@ pub enum Command {
     Close(Chosen, Rejection, oneshot::Sender<usize>),
     /// Renew the lease of one; `None` where it is not there.
     Renew(ConnectionId, Box<Renewal>, oneshot::Sender<Option<Result<Duration, Rejection>>>),
+    /// Ask the client of one for a second proof; `None` where it is not there.
+    StepUp(ConnectionId, StepUp, oneshot::Sender<Option<Result<UnixTime, Unasked>>>),
 }
 
 /// Which connections are ended.
@@ -86,6 +91,9 @@ impl Worker {
             Command::Renew(id, renewal, reply) => {
                 answer(reply, self.renew(id, renewal).await);
             }
+            Command::StepUp(id, step_up, reply) => {
+                answer(reply, self.step_up(id, step_up).await);
+            }
         }
     }
 
@@ -93,7 +101,8 @@ impl Worker {
     /// looked at when it did, against everything that was revoked by then.
     async fn sweep(&self) -> usize {
         let is_covered = |control: &Control| {
-            self.shared.is_revoked(control.session().principal()) == Revoked::Yes
+            let mut proofs = control.session().rests_on();
+            proofs.any(|principal| self.shared.is_revoked(principal) == Revoked::Yes)
         };
         self.end(Rejection::TokenRevoked, is_covered).await
     }
@@ -170,6 +179,17 @@ impl Worker {
         let (sender, receiver) = oneshot::channel();
         self.relay.signal(key, Signal::Renew(renewal, sender));
         // A connection that ends meanwhile drops the signal, and with it the sender.
+        receiver.await.ok()
+    }
+
+    async fn step_up(
+        &self,
+        id: ConnectionId,
+        step_up: StepUp,
+    ) -> Option<Result<UnixTime, Unasked>> {
+        let key = self.key(id)?;
+        let (sender, receiver) = oneshot::channel();
+        self.relay.signal(key, Signal::StepUp(Box::new(step_up), sender));
         receiver.await.ok()
     }
 

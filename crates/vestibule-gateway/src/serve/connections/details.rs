@@ -26,8 +26,21 @@ pub struct Details {
     pub since: UnixTime,
     /// When its lease ends; `None` where it is being closed.
     pub lease_ends: Option<UnixTime>,
+    /// Whether a second proof was asked for, and shown.
+    pub second: Second,
     /// Bytes written to the client.
     pub to_client: u64,
     /// Bytes written to the upstream.
     pub to_upstream: u64,
+}
+
+/// How far a second proof is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Second {
+    /// Nobody asked for one.
+    Unasked,
+    /// It is owed until then.
+    Owed(UnixTime),
+    /// It was shown at this time.
+    Shown(UnixTime),
 }

@@ -20,12 +20,15 @@ use tokio::sync::{mpsc, oneshot};
 use vestibule_authority::Standing;
 use vestibule_core::{
     authn::{ConnectionId, Verified},
+    policy::StepUp,
     rejection::Rejection,
+    session::Unasked,
+    time::UnixTime,
 };
 
 pub use self::{
     command::{Chosen, Command},
-    details::Details,
+    details::{Details, Second},
     filter::{Filter, Page},
     name::{ConnectionName, NotAName, Process},
 };
@@ -118,6 +121,18 @@ impl Connections {
     ) -> Option<Result<Duration, Rejection>> {
         let id = name.of(self.process)?;
         let ask = |reply| Command::Renew(id, Box::new(renewal.clone()), reply);
+        self.ask(ask).await.into_iter().flatten().next()
+    }
+
+    /// Asks the client of a connection for a second proof: until when it is owed, or why it is not
+    /// asked. `None` where there is no such connection.
+    pub async fn step_up(
+        &self,
+        name: ConnectionName,
+        step_up: StepUp,
+    ) -> Option<Result<UnixTime, Unasked>> {
+        let id = name.of(self.process)?;
+        let ask = |reply| Command::StepUp(id, step_up.clone(), reply);
         self.ask(ask).await.into_iter().flatten().next()
     }
 

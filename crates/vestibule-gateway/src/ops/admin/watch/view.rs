@@ -25,24 +25,29 @@ struct Known {
     round: u64,
 }
 
-/// When it ends by itself, and by which credential.
+/// When it ends by itself, by which credential, and whether a second proof is owed or was shown.
 #[derive(Clone, Debug)]
 struct Lease {
     expires: i64,
     ends: Option<i64>,
     token: Option<Box<str>>,
+    owed: Option<i64>,
+    shown: Option<i64>,
 }
 
 impl Lease {
     /// The end of a lease is a span from now: told in whole seconds, it may be one more or less.
     fn is_as(&self, other: &Self) -> bool {
-        let Self { expires, ends, token } = self;
-        let is_near = match (ends, other.ends) {
+        let Self { expires, ends, token, owed, shown } = self;
+        let is_near = |one: Option<i64>, other: Option<i64>| match (one, other) {
             (Some(one), Some(other)) => one.abs_diff(other) <= 1,
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        is_near && *expires == other.expires && *token == other.token
+        is_near(*ends, other.ends)
+            && is_near(*owed, other.owed)
+            && (*expires, *shown) == (other.expires, other.shown)
+            && *token == other.token
     }
 }
 
@@ -73,7 +78,8 @@ impl View {
         for connection in connections {
             let model::Connection { expires, lease_ends: ends, to_client, to_upstream, .. } =
                 connection;
-            let lease = Lease { expires, ends, token: connection.token.clone() };
+            let (owed, shown) = (connection.step_up_due, connection.stepped_up);
+            let lease = Lease { expires, ends, token: connection.token.clone(), owed, shown };
             let traffic = (to_client, to_upstream);
             let id = connection.id.clone();
             match known.get_mut(&id) {
@@ -123,6 +129,8 @@ mod tests {
             lease_ends: Some(expires),
             token: None,
             session: None,
+            stepped_up: None,
+            step_up_due: None,
             to_client,
             to_upstream: 0,
         }
