@@ -39,6 +39,7 @@ mod per_message;
 mod raw;
 mod read;
 mod routes;
+mod section;
 mod server;
 mod step_up;
 mod suggest;
