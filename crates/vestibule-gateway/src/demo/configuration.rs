@@ -19,6 +19,7 @@ pub(super) const COOKIE: &str = "demo_token";
 /// admin API is made.
 pub fn text(places: &Places, log: &str, token: &Path) -> String {
     let Places { gateway, page, foreign: _, upstream: _, admin } = places;
+    let [gateway, admin] = [gateway.address(), admin.address()];
     let routes = routes(places);
     let token = token.display();
     format!(
@@ -56,6 +57,7 @@ algorithms = ["EdDSA"]
 
 fn routes(places: &Places) -> String {
     let Places { gateway: _, page, foreign: _, upstream, admin: _ } = places;
+    let upstream = upstream.address();
     format!(
         r#"# A chat. Its server knows nothing of tokens: it reads who is there in X-Vestibule-Subject.
 [[routes]]
@@ -126,6 +128,6 @@ mod tests {
         let routes = read["routes"].as_array().unwrap();
         let paths: Vec<_> = routes.iter().map(|route| route["path"].as_str().unwrap()).collect();
         assert_eq!(paths, ["/chat", "/signed-in", "/announced", "/open-query"]);
-        assert_eq!(read["issuers"][0]["issuer"].as_str(), Some("http://127.0.0.1:8000"));
+        assert_eq!(read["issuers"][0]["issuer"].as_str(), Some("http://localhost:8000"));
     }
 }

@@ -28,7 +28,7 @@ use self::{
     issuer::Issuer,
     page::Site,
     people::{Folder, Operator},
-    places::{ADMIN_PORT, free, listen},
+    places::{ADMIN_PORT, free, listen, place},
 };
 
 /// One command, no other set-up: a gateway, a chat server behind it, two users, and a page that
@@ -102,9 +102,9 @@ pub async fn run<L: Launch>(
     let upstream = listen(0)?;
     let places = Places {
         gateway: free(*port)?,
-        page: page.local_addr()?,
-        foreign: foreign.local_addr()?,
-        upstream: upstream.local_addr()?,
+        page: place(&page)?,
+        foreign: place(&foreign)?,
+        upstream: place(&upstream)?,
         admin: free(ADMIN_PORT)?,
     };
     let issuer = Arc::new(Issuer::new(format!("http://{}", places.page))?);
@@ -121,7 +121,7 @@ pub async fn run<L: Launch>(
     let text = configuration(&places, log, &folder.token());
     let gateway = launch.start(&text).await.map_err(DemoError::Gateway)?;
     let mut notes = moved(options, &places);
-    if let Err(reason) = operator.begin(places.admin, &folder).await {
+    if let Err(reason) = operator.begin(places.admin.address(), &folder).await {
         notes.push(format!("(no users and no API key: {reason})"));
     }
     let people = operator.people();

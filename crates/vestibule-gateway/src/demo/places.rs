@@ -1,25 +1,50 @@
 //! Where everything listens: on the loopback, at ports that are easy to type where they are free.
 
-use core::net::{Ipv4Addr, SocketAddr};
+use core::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+};
 use std::{io, net::TcpListener};
 
 /// The usual port of the administration.
 pub(super) const ADMIN_PORT: u16 = 9480;
 
-/// The addresses of the demonstration. All are written `127.0.0.1`: to a browser `localhost` is
-/// another site, with other cookies.
+/// An address on the loopback, written by its name, as in `localhost:8000`: a passkey belongs to a
+/// name, and to a browser `127.0.0.1` is another site, with other cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(SocketAddr);
+
+impl Place {
+    /// The address itself.
+    pub fn address(self) -> SocketAddr {
+        self.0
+    }
+
+    /// The port.
+    pub fn port(self) -> u16 {
+        self.0.port()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "localhost:{}", self.0.port())
+    }
+}
+
+/// The addresses of the demonstration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The gateway.
-    pub gateway: SocketAddr,
+    pub gateway: Place,
     /// The page, which is the issuer too.
-    pub page: SocketAddr,
+    pub page: Place,
     /// The page of somebody else.
-    pub foreign: SocketAddr,
+    pub foreign: Place,
     /// The chat server behind the gateway.
-    pub upstream: SocketAddr,
+    pub upstream: Place,
     /// Metrics and health.
-    pub admin: SocketAddr,
+    pub admin: Place,
 }
 
 impl Places {
@@ -37,18 +62,23 @@ impl Places {
 
 /// A listener at the wanted port or, where that is taken, at a free one.
 pub(super) fn listen(wanted: u16) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(local(wanted)).or_else(|_| TcpListener::bind(local(0)))?;
+    let listener = TcpListener::bind(local(wanted).0).or_else(|_| TcpListener::bind(local(0).0))?;
     listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
 /// An address for somebody who binds it himself, soon.
-pub(super) fn free(wanted: u16) -> io::Result<SocketAddr> {
-    listen(wanted)?.local_addr()
+pub(super) fn free(wanted: u16) -> io::Result<Place> {
+    place(&listen(wanted)?)
 }
 
-fn local(port: u16) -> SocketAddr {
-    (Ipv4Addr::LOCALHOST, port).into()
+/// Where somebody listens.
+pub(super) fn place(listener: &TcpListener) -> io::Result<Place> {
+    listener.local_addr().map(Place)
+}
+
+fn local(port: u16) -> Place {
+    Place((Ipv4Addr::LOCALHOST, port).into())
 }
 
 #[cfg(test)]

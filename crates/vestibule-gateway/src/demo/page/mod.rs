@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use core::{convert::Infallible, error::Error, net::SocketAddr, time::Duration};
+use core::{convert::Infallible, error::Error, time::Duration};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use super::{
     configuration::{AUTH_DEADLINE, COOKIE, EXPIRY_WARNING},
     issuer::{Issuer, Order, User},
     people::{Operator, People},
+    places::Place,
 };
 
 /// Most connections at once, for each site.
@@ -126,7 +127,7 @@ impl Site {
         }
     }
 
-    fn address(&self) -> SocketAddr {
+    fn place(&self) -> Place {
         match self.owner {
             Owner::Us => self.places.page,
             Owner::Stranger => self.places.foreign,
@@ -247,19 +248,19 @@ impl Site {
         }
     }
 
-    /// The answer to a request for another host: a browser at `localhost` is sent to the site where
-    /// its cookies are, and a name that was bent to this address (DNS rebinding) gets no token.
+    /// The answer to a request for another host: a browser at `127.0.0.1` is sent to the site where
+    /// its cookies and passkeys are, and a name that was bent to this address (DNS rebinding) gets no
+    /// token.
     fn elsewhere<B>(&self, request: &Request<B>) -> Option<Answer> {
-        let address = self.address().to_string();
+        let place = self.place();
         let host = request.headers().get(header::HOST).map_or(&b""[..], HeaderValue::as_bytes);
-        if host == address.as_bytes() {
+        if host == place.to_string().as_bytes() {
             return None;
         }
-        let mut answer = plain(StatusCode::MISDIRECTED_REQUEST, format!("see http://{address}/\n"));
-        let local = format!("localhost:{}", self.address().port());
-        if host == local.as_bytes()
+        let mut answer = plain(StatusCode::MISDIRECTED_REQUEST, format!("see http://{place}/\n"));
+        if host == place.address().to_string().as_bytes()
             && *request.method() == Method::GET
-            && let Ok(location) = HeaderValue::from_str(&format!("http://{address}/"))
+            && let Ok(location) = HeaderValue::from_str(&format!("http://{place}/"))
         {
             *answer.status_mut() = StatusCode::TEMPORARY_REDIRECT;
             answer.headers_mut().insert(header::LOCATION, location);

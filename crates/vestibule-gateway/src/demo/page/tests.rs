@@ -7,7 +7,7 @@ struct Asked {
 }
 
 fn sites() -> [Site; 2] {
-    let issuer = Arc::new(Issuer::new("http://127.0.0.1:8000".to_owned()).unwrap());
+    let issuer = Arc::new(Issuer::new("http://localhost:8000".to_owned()).unwrap());
     let places = Places::usual();
     let operator = Arc::new(Operator::default());
     [
@@ -24,7 +24,7 @@ fn sites() -> [Site; 2] {
 async fn ask(site: &Site, line: &str, fields: &[(&'static str, &str)]) -> Asked {
     let (method, target) = line.split_once(' ').unwrap();
     let mut request = Request::builder().method(method).uri(target);
-    let host = ("host", site.address().to_string());
+    let host = ("host", site.place().to_string());
     if !fields.iter().any(|(name, _)| *name == "host") {
         request = request.header(host.0, host.1);
     }
@@ -74,17 +74,17 @@ async fn tokens_are_the_issuers_and_cookies_the_pages() {
     assert_eq!(ask(&own, "GET /token?user=mallory", &[]).await.status, 400);
     assert_eq!(ask(&foreign, "GET /token?user=alice", &[]).await.status, 404);
 
-    let origin = ("origin", "http://127.0.0.1:8000");
+    let origin = ("origin", "http://localhost:8000");
     let session = ask(&own, "POST /session?user=alice", &[origin]).await;
     let set = session.fields["set-cookie"].to_str().unwrap();
     assert!(set.starts_with("demo_token=eyJ") && set.contains("HttpOnly"), "no cookie");
-    for fields in [&[][..], &[("origin", "http://127.0.0.1:8001")], &[("origin", "null")]] {
+    for fields in [&[][..], &[("origin", "http://localhost:8001")], &[("origin", "null")]] {
         assert_eq!(ask(&own, "POST /session?user=alice", fields).await.status, 403);
     }
     for (site, fields, wanted) in [
         (&own, &[origin][..], 502),
         (&own, &[], 404),
-        (&own, &[("origin", "http://127.0.0.1:8001")], 404),
+        (&own, &[("origin", "http://localhost:8001")], 404),
         (&own, &[origin, ("host", "evil.example:8000")], 421),
         (&foreign, &[origin], 404),
     ] {
@@ -95,7 +95,7 @@ async fn tokens_are_the_issuers_and_cookies_the_pages() {
         (&own, "POST /keys?user=alice", &[origin][..], 502),
         (&own, "POST /keys?user=mallory", &[origin], 404),
         (&own, "POST /keys?user=alice", &[], 404),
-        (&own, "POST /keys?user=alice", &[("origin", "http://127.0.0.1:8001")], 404),
+        (&own, "POST /keys?user=alice", &[("origin", "http://localhost:8001")], 404),
         (&own, "POST /keys?user=alice", &[origin, ("host", "evil.example:8000")], 421),
         (&foreign, "POST /keys?user=alice", &[origin], 404),
     ] {
@@ -110,14 +110,14 @@ async fn tokens_are_the_issuers_and_cookies_the_pages() {
 #[tokio::test]
 async fn another_host_gets_no_token() {
     let [own, _] = sites();
-    for host in ["evil.example:8000", "127.0.0.1:8001", "127.0.0.1", ""] {
+    for host in ["evil.example:8000", "localhost:8001", "localhost", ""] {
         let asked = ask(&own, "GET /token?user=alice", &[("host", host)]).await;
         assert_eq!(asked.status, 421, "{host}");
     }
-    let asked = ask(&own, "GET /", &[("host", "localhost:8000")]).await;
+    let asked = ask(&own, "GET /", &[("host", "127.0.0.1:8000")]).await;
     assert_eq!(
         (asked.status, &asked.fields["location"]),
-        (307, &"http://127.0.0.1:8000/".parse().unwrap())
+        (307, &"http://localhost:8000/".parse().unwrap())
     );
 }
 
@@ -125,8 +125,8 @@ async fn another_host_gets_no_token() {
 async fn nobody_makes_it_read_more_than_a_public_key() {
     let [own, _] = sites();
     let request = Request::post("/keys?user=alice")
-        .header("host", own.address().to_string())
-        .header("origin", "http://127.0.0.1:8000")
+        .header("host", own.place().to_string())
+        .header("origin", "http://localhost:8000")
         .body(Full::<Bytes>::from(vec![b' '; BODY_BYTES + 1]))
         .unwrap();
     assert_eq!(own.answer(request).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
