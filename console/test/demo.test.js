@@ -180,6 +180,34 @@ test("whoever brings nothing is told what the gateway takes, and can prove it th
   await close();
 });
 
+test("a token in each message counts for that message alone", limit, async () => {
+  await choose(/^Access token/);
+  await choose(/^Each message/);
+  const speak = async (text) => {
+    await page.locator("#text").fill(text);
+    await press("Send");
+  };
+  await press("Connect");
+  await state("Connected, not authenticated");
+  await speak("one");
+  await state("Authenticated as alice");
+  await page.getByText('"from":"alice"').last().waitFor();
+  await page.locator("#life").selectOption("signature");
+  await press("Refresh");
+  await page.getByText("the next message carries another token of Alice").last().waitFor();
+  await speak("two");
+  await page.getByText("That message was rejected, and the connection goes on.").waitFor();
+  await page.locator("#life").selectOption("short");
+  await press("Refresh");
+  await page.getByText("the next message carries another token of Alice").nth(1).waitFor();
+  await speak("three");
+  await page.locator("#log li.in", { hasText: "three" }).waitFor();
+  assert.equal(await page.locator("#log li.in", { hasText: "two" }).count(), 0, "a message that was rejected arrived");
+  await page.screenshot({ path: join(shots, "demo-each-message.png") });
+  await close();
+  assert.deepEqual(page.faults, []);
+});
+
 test("a lease that is cut short warns, and ends", limit, async () => {
   await choose(/^Access token/);
   await choose(/^First message/);

@@ -64,6 +64,8 @@ export class Connection extends EventTarget {
   #demand: Demand | null = null;
   #answer: Answer | null = null;
   answering: Answering = "at once";
+  /** The token that goes along with each message, on a route that wants that. */
+  each: string | null = null;
   /** The exchange that was completed last, for those who want to repeat it. */
   exchange: { readonly first: string; readonly answer: string } | null = null;
   /** Whether the gateway has said that the credential ends soon. */
@@ -89,9 +91,10 @@ export class Connection extends EventTarget {
     return this.state === "challenged" && this.#answer === null;
   }
 
-  /** Opens; `first` is what to authenticate with at once. */
-  open(url: string, protocols: string[], first?: Opening): void {
+  /** Opens; `first` is what to authenticate with at once, `each` the token that goes along with each message. */
+  open(url: string, protocols: string[], { first, each }: { first?: Opening; each?: string } = {}): void {
     this.#socket?.close();
+    this.each = each ?? null;
     this.identity = {};
     this.rejected = null;
     this.end = null;
@@ -114,7 +117,17 @@ export class Connection extends EventTarget {
 
   /** Sends a message of the application. */
   say(text: string): void {
-    this.#send("chat", text);
+    if (this.each === null) {
+      return this.#send("chat", text);
+    }
+    this.#send("chat", JSON.stringify({ auth: { token: this.each }, data: text }));
+    this.rejected = null;
+    this.#become(this.state, this.state === "inside" ? left(this.each) : undefined);
+  }
+
+  /** Whether each message carries its token. */
+  get isSealed(): boolean {
+    return this.each !== null;
   }
 
   authenticate(opening: Opening): void {
@@ -295,6 +308,13 @@ export class Connection extends EventTarget {
   #line(mark: Line["mark"], kind: Line["kind"], text: string): void {
     this.dispatchEvent(new CustomEvent<Line>("line", { detail: { mark, kind, text } }));
   }
+}
+
+/** How many seconds a token is still good for; undefined where it does not say so. */
+function left(token: string): number | undefined {
+  const [, claims = ""] = token.split(".");
+  const { exp } = (claims && parsed(atob(claims.replace(/-/g, "+").replace(/_/g, "/")))) as { exp?: number };
+  return exp === undefined ? undefined : Math.max(0, exp - Date.now() / 1000);
 }
 
 function offer(protocols: readonly string[]): string {

@@ -36,18 +36,23 @@ const named = (user: string): string => user.slice(0, 1).toUpperCase() + user.sl
 const ASKED: Readonly<Record<string, true>> = { "scram-sha-256": true, "public-key": true };
 /** How each mechanism can travel. */
 const WAYS: Readonly<Record<string, readonly string[]>> = {
-  bearer: ["message", "subprotocol", "cookie", "query", "none"],
+  bearer: ["message", "subprotocol", "cookie", "query", "per-message", "none"],
   ticket: ["message", "query"],
-  session: ["message", "subprotocol"],
-  "api-key": ["message", "subprotocol"],
+  session: ["message", "subprotocol", "per-message"],
+  "api-key": ["message", "subprotocol", "per-message"],
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
   login: ["cookie"],
 };
-/** Routes to the same chat: one that takes any token in the query, one that speaks first, one for who has signed in. */
-const PATHS: Readonly<Record<string, string>> = { "bearer query": "/open-query", "login cookie": "/signed-in" };
+/** Routes to the same chat: one that takes any token in the query, one for who has signed in, and two for a carrier alone. */
+const PATHS: Readonly<Record<string, string>> = {
+  "bearer query": "/open-query",
+  "login cookie": "/signed-in",
+  none: "/announced",
+  "per-message": "/each-message",
+};
 function address({ mechanism, carrier }: Choice): string {
-  return settings.gateway + (carrier === "none" ? "/announced" : (PATHS[`${mechanism} ${carrier}`] ?? "/chat"));
+  return settings.gateway + (PATHS[`${mechanism} ${carrier}`] ?? PATHS[carrier] ?? "/chat");
 }
 
 const keys = new Keys(async (user, key) => {
@@ -79,9 +84,12 @@ async function connect(): Promise<void> {
     return connection.open(url, []);
   }
   if (carrier === "message") {
-    return connection.open(url, [], await opening(choice));
+    return connection.open(url, [], { first: await opening(choice) });
   }
   const token = await credential(choice);
+  if (carrier === "per-message") {
+    return connection.open(url, [], { each: token });
+  }
   if (carrier === "subprotocol") {
     return connection.open(url, ["chat", `vestibule.bearer.${token}`]);
   }
@@ -128,6 +136,10 @@ async function authenticate(): Promise<void> {
 }
 
 async function refresh(user: string, life = chosen().life): Promise<void> {
+  if (connection.isSealed) {
+    connection.each = await issuer.token(user, life);
+    return note(`the next message carries another token of ${named(user)}`);
+  }
   connection.refresh(await issuer.token(user, life));
 }
 
@@ -230,10 +242,13 @@ function describe(): readonly [title: string, text: string, outcome?: string] {
 function waiting(): string {
   const { rejected } = connection;
   if (rejected) {
-    return `${fault(rejected)} Mend it, and authenticate again.`;
+    return `${fault(rejected)} Mend it, and ${connection.isSealed ? "connect" : "authenticate"} again.`;
   }
   if (used === "cookie") {
     return "The gateway looks at the cookie. One that does not verify counts as none: then it waits for a message.";
+  }
+  if (used === "per-message") {
+    return "The gateway waits for a message with its token. The first good one opens the way to the chat server.";
   }
   return "The gateway waits for a credential. The chat server has not been called.";
 }
@@ -246,6 +261,9 @@ function challenged(): string {
 
 function inside(): string {
   const { rejected, expiring } = connection;
+  if (rejected && connection.isSealed) {
+    return `That message was rejected, and the connection goes on. ${fault(rejected)}`;
+  }
   if (rejected) {
     return `The refresh was rejected, and the lease goes on as it was. ${fault(rejected)}`;
   }
@@ -271,14 +289,14 @@ function show(): void {
   enable("close", isOpen || busy);
   // A token of the issuer lengthens only what its user has begun.
   const ours = state === "inside" && (identity.issuer ?? settings.page) === settings.page;
-  enable("authenticate", state === "waiting");
+  enable("authenticate", state === "waiting" && !connection.isSealed);
   enable("answer", connection.isAsked && connection.answering === "by hand");
   enable("refresh", ours);
   enable("refresh-other", ours);
-  enable("expire", state === "inside" && identity.mechanism === "bearer");
+  enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
   enable("revoke", state === "inside" && identity.connection !== undefined);
   showReplay();
-  enable("logout", isOpen);
+  enable("logout", isOpen && !connection.isSealed);
   enable("send", isOpen);
 }
 

@@ -101,6 +101,17 @@ auth_deadline = "{AUTH_DEADLINE}s"
 expiry_warning = "{EXPIRY_WARNING}s"
 expiry_grace = "0s"
 
+# The same chat for clients that send their token with each message.
+[[routes]]
+path = "/each-message"
+upstream = "ws://{upstream}"
+origins = ["http://{page}"]
+accept = ["per-message"]
+mechanisms = ["bearer", "session", "api-key"]
+scopes = ["{SCOPE}"]
+auth_deadline = "{AUTH_DEADLINE}s"
+expiry_grace = "0s"
+
 # The same chat for clients that can do nothing but put the token in the URL, where logs and
 # histories keep it.
 [[routes]]
@@ -122,12 +133,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_text_is_toml_with_the_four_routes() {
+    fn the_text_is_toml_with_its_routes() {
         let text = text(&Places::usual(), "warn", Path::new("admin.token"));
         let read: toml::Table = toml::from_str(&text).unwrap();
         let routes = read["routes"].as_array().unwrap();
         let paths: Vec<_> = routes.iter().map(|route| route["path"].as_str().unwrap()).collect();
-        assert_eq!(paths, ["/chat", "/signed-in", "/announced", "/open-query"]);
+        assert_eq!(paths, ["/chat", "/signed-in", "/announced", "/each-message", "/open-query"]);
         assert_eq!(read["issuers"][0]["issuer"].as_str(), Some("http://localhost:8000"));
     }
 }

@@ -245,6 +245,8 @@ var Connection = class extends EventTarget {
   #demand = null;
   #answer = null;
   answering = "at once";
+  /** The token that goes along with each message, on a route that wants that. */
+  each = null;
   /** The exchange that was completed last, for those who want to repeat it. */
   exchange = null;
   /** Whether the gateway has said that the credential ends soon. */
@@ -266,9 +268,10 @@ var Connection = class extends EventTarget {
   get isAsked() {
     return this.state === "challenged" && this.#answer === null;
   }
-  /** Opens; `first` is what to authenticate with at once. */
-  open(url, protocols, first) {
+  /** Opens; `first` is what to authenticate with at once, `each` the token that goes along with each message. */
+  open(url, protocols, { first, each } = {}) {
     this.#socket?.close();
+    this.each = each ?? null;
     this.identity = {};
     this.rejected = null;
     this.end = null;
@@ -288,7 +291,16 @@ var Connection = class extends EventTarget {
   }
   /** Sends a message of the application. */
   say(text) {
-    this.#send("chat", text);
+    if (this.each === null) {
+      return this.#send("chat", text);
+    }
+    this.#send("chat", JSON.stringify({ auth: { token: this.each }, data: text }));
+    this.rejected = null;
+    this.#become(this.state, this.state === "inside" ? left(this.each) : void 0);
+  }
+  /** Whether each message carries its token. */
+  get isSealed() {
+    return this.each !== null;
   }
   authenticate(opening2) {
     this.#forget();
@@ -451,6 +463,11 @@ var Connection = class extends EventTarget {
     this.dispatchEvent(new CustomEvent("line", { detail: { mark, kind, text } }));
   }
 };
+function left(token2) {
+  const [, claims = ""] = token2.split(".");
+  const { exp } = claims && parsed(atob(claims.replace(/-/g, "+").replace(/_/g, "/")));
+  return exp === void 0 ? void 0 : Math.max(0, exp - Date.now() / 1e3);
+}
 function offer(protocols) {
   return protocols.length > 0 ? `, ${JSON.stringify(protocols)}` : "";
 }
@@ -645,17 +662,22 @@ var other = () => chosen().user === "alice" ? "bob" : "alice";
 var named2 = (user) => user.slice(0, 1).toUpperCase() + user.slice(1);
 var ASKED = { "scram-sha-256": true, "public-key": true };
 var WAYS = {
-  bearer: ["message", "subprotocol", "cookie", "query", "none"],
+  bearer: ["message", "subprotocol", "cookie", "query", "per-message", "none"],
   ticket: ["message", "query"],
-  session: ["message", "subprotocol"],
-  "api-key": ["message", "subprotocol"],
+  session: ["message", "subprotocol", "per-message"],
+  "api-key": ["message", "subprotocol", "per-message"],
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
   login: ["cookie"]
 };
-var PATHS = { "bearer query": "/open-query", "login cookie": "/signed-in" };
+var PATHS = {
+  "bearer query": "/open-query",
+  "login cookie": "/signed-in",
+  none: "/announced",
+  "per-message": "/each-message"
+};
 function address({ mechanism, carrier }) {
-  return settings2.gateway + (carrier === "none" ? "/announced" : PATHS[`${mechanism} ${carrier}`] ?? "/chat");
+  return settings2.gateway + (PATHS[`${mechanism} ${carrier}`] ?? PATHS[carrier] ?? "/chat");
 }
 var keys = new Keys(async (user, key) => {
   const fingerprint2 = await register(user, key);
@@ -682,9 +704,12 @@ async function connect() {
     return connection.open(url, []);
   }
   if (carrier === "message") {
-    return connection.open(url, [], await opening(choice));
+    return connection.open(url, [], { first: await opening(choice) });
   }
   const token2 = await credential(choice);
+  if (carrier === "per-message") {
+    return connection.open(url, [], { each: token2 });
+  }
   if (carrier === "subprotocol") {
     return connection.open(url, ["chat", `vestibule.bearer.${token2}`]);
   }
@@ -725,6 +750,10 @@ async function authenticate() {
   connection.authenticate(await opening(sayable ? choice : { ...choice, mechanism: "bearer" }));
 }
 async function refresh(user, life = chosen().life) {
+  if (connection.isSealed) {
+    connection.each = await token(user, life);
+    return note(`the next message carries another token of ${named2(user)}`);
+  }
   connection.refresh(await token(user, life));
 }
 function replay() {
@@ -808,10 +837,13 @@ function describe() {
 function waiting() {
   const { rejected } = connection;
   if (rejected) {
-    return `${fault(rejected)} Mend it, and authenticate again.`;
+    return `${fault(rejected)} Mend it, and ${connection.isSealed ? "connect" : "authenticate"} again.`;
   }
   if (used === "cookie") {
     return "The gateway looks at the cookie. One that does not verify counts as none: then it waits for a message.";
+  }
+  if (used === "per-message") {
+    return "The gateway waits for a message with its token. The first good one opens the way to the chat server.";
   }
   return "The gateway waits for a credential. The chat server has not been called.";
 }
@@ -820,6 +852,9 @@ function challenged() {
 }
 function inside() {
   const { rejected, expiring } = connection;
+  if (rejected && connection.isSealed) {
+    return `That message was rejected, and the connection goes on. ${fault(rejected)}`;
+  }
   if (rejected) {
     return `The refresh was rejected, and the lease goes on as it was. ${fault(rejected)}`;
   }
@@ -843,14 +878,14 @@ function show() {
   enable("connect", !isOpen && !busy);
   enable("close", isOpen || busy);
   const ours = state === "inside" && (identity.issuer ?? settings2.page) === settings2.page;
-  enable("authenticate", state === "waiting");
+  enable("authenticate", state === "waiting" && !connection.isSealed);
   enable("answer", connection.isAsked && connection.answering === "by hand");
   enable("refresh", ours);
   enable("refresh-other", ours);
-  enable("expire", state === "inside" && identity.mechanism === "bearer");
+  enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
   enable("revoke", state === "inside" && identity.connection !== void 0);
   showReplay();
-  enable("logout", isOpen);
+  enable("logout", isOpen && !connection.isSealed);
   enable("send", isOpen);
 }
 function showReplay() {
@@ -885,10 +920,10 @@ function showClock() {
   const lease = element("lease");
   lease.hidden = clock === null;
   if (clock !== null) {
-    const left = Math.max(0, clock.ends - performance.now());
-    const part = clock.length > 0 ? Math.min(1, left / clock.length) : 0;
+    const left2 = Math.max(0, clock.ends - performance.now());
+    const part = clock.length > 0 ? Math.min(1, left2 / clock.length) : 0;
     element("lease-arc").setAttribute("stroke-dasharray", `${(100 * part).toFixed(1)} 100`);
-    put(element("lease-text"), `${span(left / 1e3)} ${LEFT[state] ?? "left to authenticate"}`);
+    put(element("lease-text"), `${span(left2 / 1e3)} ${LEFT[state] ?? "left to authenticate"}`);
   }
 }
 function showChoice() {
