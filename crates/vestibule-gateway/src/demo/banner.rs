@@ -28,7 +28,7 @@ pub(super) fn text(
         "
 Vestibule demo: a gateway, a chat server behind it, and two users.
 
-  Open      {open}  and connect by every carrier
+  Open      {open}  and try every way in
   Gateway   {gate}  /chat, /signed-in, /announced, /each-message, /open-query
   Chat      {chat}  refuses whoever does not come through the gateway
   Console   http://{admin}/console/
