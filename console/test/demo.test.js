@@ -243,6 +243,7 @@ const COMMANDS = [
   [/^Alice by her password/, 0, /"mechanism":"scram-sha-256"/],
   [/^A page that is not on the list/, 2, /403/],
   [/^A token that is none/, 2, /401/],
+  [/^A machine by its certificate/, 28, /101 Switching Protocols[^]*"subject":"spiffe:\/\/vestibule.example\/machine\/7"/],
   [/^What any other client sends/, 28, /101 Switching Protocols[^]*"subject":"bob"/],
 ];
 

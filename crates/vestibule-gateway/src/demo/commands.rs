@@ -4,7 +4,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Places, people::People};
+use super::{
+    Places,
+    people::{People, key},
+    secure::Files,
+};
 
 /// Where a command is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,9 +37,9 @@ impl Command {
     }
 }
 
-/// All of them. `key` is the file of Alice's private key.
-pub(super) fn all(places: &Places, people: Option<&People>, key: &Path) -> Vec<Command> {
-    let Places { gateway, page, foreign: _, upstream: _, admin: _ } = places;
+/// All of them. `folder` has the files that they name.
+pub(super) fn all(places: &Places, people: Option<&People>, folder: &Path) -> Vec<Command> {
+    let Places { gateway, page, secure, .. } = places;
     let connect = format!("vestibule connect ws://{gateway}/chat");
     let token = |user: &str| format!("--token-file <(curl -s 'http://{page}/token?user={user}')");
     let mut commands = vec![Command::new(
@@ -47,7 +51,7 @@ pub(super) fn all(places: &Places, people: Option<&People>, key: &Path) -> Vec<C
         ],
     )];
     if let Some(people) = people {
-        let signed = format!("{connect} --key {}", key.display());
+        let signed = format!("{connect} --key {}", key(folder).display());
         commands.push(Command::new(
             Told::Everywhere,
             "Alice by her key, which signs what the gateway asks",
@@ -65,6 +69,7 @@ pub(super) fn all(places: &Places, people: Option<&People>, key: &Path) -> Vec<C
         });
         commands.extend(passwords);
     }
+    let files = Files::new(folder.to_owned());
     commands.extend([
         Command::new(
             Told::Everywhere,
@@ -75,6 +80,19 @@ pub(super) fn all(places: &Places, people: Option<&People>, key: &Path) -> Vec<C
             Told::Page,
             "A token that is none (HTTP 401 with a challenge)",
             [format!("{connect} --token wrong")],
+        ),
+        Command::new(
+            Told::Page,
+            "A machine by its certificate, which TLS looks at",
+            [
+                format!("curl -isN -m 5 https://{secure}/machines -H 'Origin: https://{secure}'"),
+                format!("--cacert {}", files.authority().display()),
+                format!("--cert {}", files.client().display()),
+                format!("--key {}", files.client_key().display()),
+                "-H 'Connection: Upgrade' -H 'Upgrade: websocket'".to_owned(),
+                "-H 'Sec-WebSocket-Version: 13'".to_owned(),
+                "-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='".to_owned(),
+            ],
         ),
         Command::new(
             Told::Page,

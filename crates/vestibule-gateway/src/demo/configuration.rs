@@ -18,7 +18,7 @@ pub(super) const COOKIE: &str = "demo_token";
 /// The text of the configuration file. `log` is the level of `[log]`, `token` where the token of the
 /// admin API is made.
 pub fn text(places: &Places, log: &str, token: &Path) -> String {
-    let Places { gateway, page, foreign: _, upstream: _, admin } = places;
+    let Places { gateway, page, admin, .. } = places;
     let [gateway, admin] = [gateway.address(), admin.address()];
     let routes = routes(places);
     let token = token.display();
@@ -56,7 +56,7 @@ algorithms = ["EdDSA"]
 }
 
 fn routes(places: &Places) -> String {
-    let Places { gateway: _, page, foreign: _, upstream, admin: _ } = places;
+    let Places { page, upstream, .. } = places;
     let upstream = upstream.address();
     format!(
         r#"# A chat. Its server knows nothing of tokens: it reads who is there in X-Vestibule-Subject.

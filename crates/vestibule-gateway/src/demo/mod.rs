@@ -10,6 +10,7 @@ mod issuer;
 mod page;
 mod people;
 mod places;
+mod secure;
 mod upstream;
 
 use core::{error::Error, future::Future};
@@ -28,7 +29,8 @@ use self::{
     issuer::Issuer,
     page::Site,
     people::{Folder, Operator},
-    places::{ADMIN_PORT, free, listen, place},
+    places::{ADMIN_PORT, SECURE_PORT, free, listen, place},
+    secure::Files,
 };
 
 /// One command, no other set-up: a gateway, a chat server behind it, two users, and a page that
@@ -102,6 +104,7 @@ pub async fn run<L: Launch>(
     let upstream = listen(0)?;
     let places = Places {
         gateway: free(*port)?,
+        secure: free(SECURE_PORT)?,
         page: place(&page)?,
         foreign: place(&foreign)?,
         upstream: place(&upstream)?,
@@ -112,7 +115,12 @@ pub async fn run<L: Launch>(
     let mut servers = JoinSet::new();
     let folder = Folder::new()?;
     let operator = Arc::new(Operator::default());
-    let site = Site::own(places.clone(), Arc::clone(&issuer), Arc::clone(&operator), folder.key());
+    let site = Site::own(
+        places.clone(),
+        Arc::clone(&issuer),
+        Arc::clone(&operator),
+        folder.path().to_owned(),
+    );
     servers.spawn(site.serve(TcpListener::from_std(page)?));
     let site = Site::foreign(places.clone(), issuer, Arc::clone(&operator));
     servers.spawn(site.serve(TcpListener::from_std(foreign)?));
@@ -120,17 +128,21 @@ pub async fn run<L: Launch>(
 
     let text = configuration(&places, log, &folder.token());
     let gateway = launch.start(&text).await.map_err(DemoError::Gateway)?;
+    Files::new(folder.path().to_owned()).make()?;
+    let text = secure::text(&places, log, folder.path());
+    let secure = launch.start(&text).await.map_err(DemoError::Gateway)?;
     let mut notes = moved(options, &places);
     if let Err(reason) = operator.begin(places.admin.address(), &folder).await {
         notes.push(format!("(no users and no API key: {reason})"));
     }
     let people = operator.people();
-    let commands = commands::all(&places, people, &folder.key());
+    let commands = commands::all(&places, people, folder.path());
     let text = banner::text(&places, &notes, (&folder.token(), people), &commands);
     let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     if printed.is_ok() {
         until.await;
     }
+    launch.stop(secure).await;
     launch.stop(gateway).await;
     printed.map_err(DemoError::Print)
 }
@@ -160,7 +172,7 @@ mod tests {
     /// Remembers what it was started with.
     #[derive(Default)]
     struct Recorder {
-        started: Mutex<Option<String>>,
+        started: Mutex<Vec<String>>,
         stopped: Mutex<u32>,
     }
 
@@ -168,7 +180,7 @@ mod tests {
         type Running = ();
 
         async fn start(&self, configuration: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
-            *self.started.lock().unwrap() = Some(configuration.to_owned());
+            self.started.lock().unwrap().push(configuration.to_owned());
             Ok(())
         }
 
@@ -187,7 +199,7 @@ mod tests {
         let launch = Recorder::default();
         let mut out = Vec::new();
         let visit = async {
-            let text = launch.started.lock().unwrap().clone().unwrap();
+            let text = launch.started.lock().unwrap()[0].clone();
             let read: toml::Table = toml::from_str(&text).unwrap();
             let url = read["issuers"][0]["jwks_url"].as_str().unwrap().to_owned();
             let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
@@ -199,7 +211,7 @@ mod tests {
             assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"keys\""), "{answer}");
         };
         run(&options(), &launch, &mut out, visit).await.unwrap();
-        assert_eq!(*launch.stopped.lock().unwrap(), 1);
+        assert_eq!(*launch.stopped.lock().unwrap(), 2);
         assert!(String::from_utf8(out).unwrap().contains("Ctrl-C"));
     }
 
@@ -221,7 +233,7 @@ mod tests {
         let mut out = Vec::new();
         let options = Options { print_config: true, ..options() };
         run(&options, &launch, &mut out, async {}).await.unwrap();
-        assert!(launch.started.lock().unwrap().is_none());
+        assert!(launch.started.lock().unwrap().is_empty());
         assert!(String::from_utf8(out).unwrap().contains("[[routes]]"));
     }
 }

@@ -47,13 +47,13 @@ impl Folder {
         self.0.join("admin.token")
     }
 
-    /// The file with a user's private key; the public one is beside it, as OpenSSH has it.
-    pub(super) fn key(&self) -> PathBuf {
-        self.0.join("alice")
+    /// The folder itself.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
     }
 
     /// Writes a file that its owner alone can read.
-    fn write(path: &Path, text: &str) -> io::Result<()> {
+    pub(super) fn write(path: &Path, text: &str) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
     }
@@ -64,6 +64,11 @@ impl Drop for Folder {
         // What is left is a token of a gateway that is gone.
         drop(remove_dir_all(&self.0));
     }
+}
+
+/// The file with Alice's private key; the public one is beside it, as OpenSSH has it.
+pub(super) fn key(folder: &Path) -> PathBuf {
+    folder.join("alice")
 }
 
 /// What the page may tell its visitors. It is a demonstration: they are meant to be known.
@@ -139,9 +144,9 @@ impl Operator {
         }
         let machine = json!({ "machine": "sensor", "label": "demo", "scopes": [SCOPE] });
         let made = self.ask(&Method::POST, "/api/v1/keys", Some(&machine)).await?;
-        let key = made.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.key_pair(User::Alice, &folder.key()).await?;
-        self.people.get_or_init(|| People { passwords, key });
+        let api_key = made.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.key_pair(User::Alice, &key(folder.path())).await?;
+        self.people.get_or_init(|| People { passwords, key: api_key });
         Ok(())
     }
 

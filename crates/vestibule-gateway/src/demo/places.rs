@@ -32,11 +32,16 @@ impl fmt::Display for Place {
     }
 }
 
+/// The usual port of the gateway that ends TLS.
+pub(super) const SECURE_PORT: u16 = 8443;
+
 /// The addresses of the demonstration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Places {
     /// The gateway.
     pub gateway: Place,
+    /// The gateway that ends TLS.
+    pub secure: Place,
     /// The page, which is the issuer too.
     pub page: Place,
     /// The page of somebody else.
@@ -52,6 +57,7 @@ impl Places {
     pub fn usual() -> Self {
         Self {
             gateway: local(8080),
+            secure: local(SECURE_PORT),
             page: local(8000),
             foreign: local(8001),
             upstream: local(9000),

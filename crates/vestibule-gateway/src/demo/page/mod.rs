@@ -90,25 +90,25 @@ pub(super) struct Site {
     places: Places,
     issuer: Arc<Issuer>,
     operator: Arc<Operator>,
-    key: PathBuf,
+    folder: PathBuf,
 }
 
 type Answer = Response<Full<Bytes>>;
 
 impl Site {
-    /// The page, and the issuer. `key` is the file of Alice's private key, which commands name.
+    /// The page, and the issuer. `folder` has the files that commands name.
     pub(super) fn own(
         places: Places,
         issuer: Arc<Issuer>,
         operator: Arc<Operator>,
-        key: PathBuf,
+        folder: PathBuf,
     ) -> Self {
-        Self { owner: Owner::Us, places, issuer, operator, key }
+        Self { owner: Owner::Us, places, issuer, operator, folder }
     }
 
     /// The page of somebody else.
     pub(super) fn foreign(places: Places, issuer: Arc<Issuer>, operator: Arc<Operator>) -> Self {
-        Self { owner: Owner::Stranger, places, issuer, operator, key: PathBuf::new() }
+        Self { owner: Owner::Stranger, places, issuer, operator, folder: PathBuf::new() }
     }
 
     /// Serves for ever.
@@ -286,10 +286,10 @@ impl Site {
 
     /// What the scripts need to know.
     fn settings(&self) -> String {
-        let Places { gateway, page, foreign, upstream: _, admin } = &self.places;
+        let Places { gateway, page, foreign, admin, .. } = &self.places;
         let people = self.operator.people().filter(|_| self.owner == Owner::Us);
         let passwords = people.map(|people| people.passwords().collect::<BTreeMap<_, _>>());
-        let commands = commands::all(&self.places, people, &self.key);
+        let commands = commands::all(&self.places, people, &self.folder);
         let commands = commands::shown(if self.owner == Owner::Us { &commands } else { &[] });
         json!({
             "commands": commands,

@@ -11,12 +11,7 @@ fn sites() -> [Site; 2] {
     let places = Places::usual();
     let operator = Arc::new(Operator::default());
     [
-        Site::own(
-            places.clone(),
-            Arc::clone(&issuer),
-            Arc::clone(&operator),
-            "/tmp/a/alice".into(),
-        ),
+        Site::own(places.clone(), Arc::clone(&issuer), Arc::clone(&operator), "/tmp/a".into()),
         Site::foreign(places, issuer, operator),
     ]
 }
