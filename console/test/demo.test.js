@@ -174,10 +174,48 @@ test("whoever brings nothing is told what the gateway takes, and can prove it th
   await choose(/^No credential/);
   await press("Connect");
   await state("Connected, not authenticated");
-  await page.getByText(/"type":"required","mechanisms":\["bearer","scram-sha-256","public-key"\]/).waitFor();
+  await page.getByText(/"type":"required","mechanisms":\["bearer","scram-sha-256","public-key","webauthn"\]/).waitFor();
   await press("Authenticate");
   await state("Authenticated as alice");
   await close();
+});
+
+test("a passkey is made on the page, and gets its user in", limit, async () => {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+  await choose(/^Passkey/);
+  await choose(/^First message/);
+  await press("Make a passkey for Alice");
+  await page.getByText("made a passkey, and registered it with Alice").waitFor();
+  await watchRooms();
+  await press("Clear");
+  await press("Connect");
+  await state("Authenticated as alice");
+  assert.deepEqual((await rooms()).slice(-3), ["vestibule", "challenge", "inside"]);
+  const [sent, received] = [await said("out"), await said("in")];
+  assert.match(sent[1], /^{"auth":{"type":"respond","assertion":{/);
+  assert.match(received[0], /^{"auth":{"type":"challenge","options":{/);
+  assert.match(received[1], /^{"auth":{"type":"accepted","subject":"alice","mechanism":"webauthn"/);
+  await page.screenshot({ path: join(shots, "demo-passkey.png") });
+  await press("Replay the answer");
+  await page.getByText(/the replayed answer: {"auth":{"type":"rejected","error":"invalid_credentials"/).last().waitFor();
+  await press("Clear");
+  await press("Refresh");
+  await page.locator("#log li.in.auth", { hasText: '"type":"accepted"' }).waitFor();
+  assert.match((await said("out"))[0], /^{"auth":{"type":"refresh","mechanism":"webauthn"/);
+  assert.match(await here(), /^Inside/);
+  await close();
+  assert.deepEqual(page.faults, []);
 });
 
 test("a token in each message counts for that message alone", limit, async () => {

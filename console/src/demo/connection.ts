@@ -1,7 +1,7 @@
 // One connection, and what is known about it. A page learns that it is authenticated from what it
 // hears: `accepted` from the gateway, or the welcome of the chat server behind it.
 
-import type { Demand } from "./client.js";
+import type { Challenge } from "./client.js";
 import type { Answer, Opening } from "./proofs.js";
 
 const PREFIX = '{"auth":';
@@ -40,6 +40,8 @@ interface Told {
   readonly error?: string;
   readonly nonce?: string;
   readonly message?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly mechanisms?: readonly string[];
 }
 
 /** A time that runs out, in milliseconds. */
@@ -61,7 +63,7 @@ export class Connection extends EventTarget {
   #patience: Clock | null = null;
   /** What is being proven, from `authenticate` until it was believed or refused. */
   #opening: Opening | null = null;
-  #demand: Demand | null = null;
+  #asked: Challenge | null = null;
   #answer: Answer | null = null;
   answering: Answering = "at once";
   /** The token that goes along with each message, on a route that wants that. */
@@ -70,6 +72,8 @@ export class Connection extends EventTarget {
   exchange: { readonly first: string; readonly answer: string } | null = null;
   /** Whether the gateway has said that the credential ends soon. */
   expiring = false;
+  /** What the gateway wants one of, of who is inside already. */
+  wanted: readonly string[] | null = null;
   /** Why the last credential was rejected, where that did not end the connection. */
   rejected: string | null = null;
   end: { readonly code: number; readonly reason: string } | null = null;
@@ -88,7 +92,7 @@ export class Connection extends EventTarget {
 
   /** Whether a challenge waits for somebody to answer it. */
   get isAsked(): boolean {
-    return this.state === "challenged" && this.#answer === null;
+    return this.#asked !== null && this.#answer === null;
   }
 
   /** Opens; `first` is what to authenticate with at once, `each` the token that goes along with each message. */
@@ -97,6 +101,7 @@ export class Connection extends EventTarget {
     this.each = each ?? null;
     this.identity = {};
     this.rejected = null;
+    this.wanted = null;
     this.end = null;
     this.#forget();
     this.#line("note", "note", `new WebSocket("${url}"${offer(protocols)})`);
@@ -136,23 +141,26 @@ export class Connection extends EventTarget {
     this.#send("auth", opening.first);
   }
 
-  refresh(token: string): void {
-    this.#send("auth", JSON.stringify({ auth: { type: "refresh", mechanism: "bearer", token } }));
+  /** Renews what there is, by the same or by something stronger. */
+  renew(opening: Opening): void {
+    this.#forget();
+    this.#opening = opening;
+    this.#send("auth", opening.again);
   }
 
   /** Answers the challenge that is out. */
   async respond(): Promise<void> {
-    const [opening, demand] = [this.#opening, this.#demand];
-    if (!opening?.answer || !demand || this.#answer) {
+    const [opening, asked] = [this.#opening, this.#asked];
+    if (!opening?.answer || !asked || this.#answer) {
       return;
     }
-    const answer = await opening.answer(demand);
+    const answer = await opening.answer(asked);
     // Another challenge, or another connection, may have come in the meantime.
-    if (this.#demand === demand && this.#answer === null) {
+    if (this.#asked === asked && this.#answer === null) {
       this.#answer = answer;
       this.exchange = { first: opening.first, answer: answer.text };
       this.#send("auth", answer.text);
-      this.#become("challenged");
+      this.#become(this.state);
     }
   }
 
@@ -191,6 +199,11 @@ export class Connection extends EventTarget {
   #told(auth: Told): void {
     switch (auth.type) {
       case "required":
+        if (this.state === "inside") {
+          this.wanted = auth.mechanisms ?? [];
+          this.#become("inside", auth.timeout);
+          break;
+        }
         this.#become("waiting", auth.timeout);
         this.#patience = this.clock;
         break;
@@ -206,6 +219,7 @@ export class Connection extends EventTarget {
         this.session = auth.session ?? this.session;
         this.expiring = false;
         this.rejected = null;
+        this.wanted = null;
         this.#become("inside", auth.expires_in);
         break;
       case "expiring":
@@ -214,8 +228,8 @@ export class Connection extends EventTarget {
         break;
       case "rejected":
         this.rejected = auth.error ?? null;
+        this.#forget();
         if (this.state === "challenged") {
-          this.#forget();
           this.clock = this.#patience;
           this.#become("waiting");
         } else {
@@ -227,15 +241,22 @@ export class Connection extends EventTarget {
     }
   }
 
-  #challenged({ nonce, message, expires_in }: Told): void {
-    if (nonce !== undefined) {
-      this.#demand = { type: "challenge", nonce };
+  #challenged({ nonce, message, options, expires_in = 0 }: Told): void {
+    if (options !== undefined) {
+      this.#asked = { type: "challenge", options, expires_in };
+    } else if (nonce !== undefined) {
+      this.#asked = { type: "challenge", nonce };
     } else if (message !== undefined) {
-      this.#demand = { type: "challenge", message };
+      this.#asked = { type: "challenge", message };
     }
     this.#answer = null;
     this.rejected = null;
-    this.#become("challenged", expires_in);
+    if (this.state === "inside") {
+      // Messages pass meanwhile, for as long as the lease lasts.
+      this.#become("inside");
+    } else {
+      this.#become("challenged", expires_in);
+    }
     if (this.answering === "at once") {
       this.respond().catch((error: Error) => this.#giveUp(error.message));
     }
@@ -263,7 +284,7 @@ export class Connection extends EventTarget {
 
   #forget(): void {
     this.#opening = null;
-    this.#demand = null;
+    this.#asked = null;
     this.#answer = null;
   }
 

@@ -1,4 +1,6 @@
-// The gateway's own endpoints: login by password, and tickets.
+// The gateway's own endpoints: login by password, passkeys, and tickets.
+
+import { registerPasskey } from "./client.js";
 
 async function post<Said>(target: string, body: object, fields: Readonly<Record<string, string>> = {}): Promise<Said> {
   const answer = await fetch(target, {
@@ -17,6 +19,13 @@ async function post<Said>(target: string, body: object, fields: Readonly<Record<
 /** Signs in: the browser keeps what the gateway sets, and no script ever sees it. */
 export async function login(endpoints: string, username: string, password: string): Promise<void> {
   await post(`${endpoints}/login`, { username, password, cookie: true });
+}
+
+/** Makes a passkey of a user, who signs in by password for that. */
+export async function makePasskey(endpoints: string, username: string, password: string): Promise<void> {
+  const { access_token } = await post<{ access_token: string }>(`${endpoints}/login`, { username, password });
+  const name = "made on the page of the demonstration";
+  await registerPasskey(`${endpoints}/webauthn`, { bearer: () => access_token, name });
 }
 
 /** Buys a ticket for the chat with an access token. */

@@ -1,7 +1,7 @@
 // The page: what is pressed, and what is shown.
 
 import { h, put } from "../dom.js";
-import { scram } from "./client.js";
+import { passkey, scram } from "./client.js";
 import { Connection, type Line, type State } from "./connection.js";
 import * as gateway from "./gateway.js";
 import * as issuer from "./issuer.js";
@@ -33,7 +33,9 @@ const other = (): string => (chosen().user === "alice" ? "bob" : "alice");
 const named = (user: string): string => user.slice(0, 1).toUpperCase() + user.slice(1);
 
 /** Mechanisms in which the gateway asks back. */
-const ASKED: Readonly<Record<string, true>> = { "scram-sha-256": true, "public-key": true };
+const ASKED: Readonly<Record<string, true>> = { "scram-sha-256": true, "public-key": true, webauthn: true };
+/** Mechanisms for which a password is typed. */
+const TYPED: Readonly<Record<string, true>> = { login: true, "scram-sha-256": true, webauthn: true };
 /** How each mechanism can travel. */
 const WAYS: Readonly<Record<string, readonly string[]>> = {
   bearer: ["message", "subprotocol", "cookie", "query", "per-message", "none"],
@@ -42,6 +44,7 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   "api-key": ["message", "subprotocol", "per-message"],
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
+  webauthn: ["message", "none"],
   login: ["cookie"],
 };
 /** Routes to the same chat: one that takes any token in the query, one for who has signed in, and two for a carrier alone. */
@@ -105,6 +108,8 @@ async function opening(choice: Choice): Promise<Opening> {
       return proven(scram(user, field("password").value), address(choice));
     case "public-key":
       return proven(await keys.of(user), address(choice));
+    case "webauthn":
+      return proven(passkey({ user }), address(choice));
     default:
       return shown(mechanism, await credential(choice));
   }
@@ -131,6 +136,9 @@ async function credential({ user, life, mechanism }: Choice): Promise<string> {
 
 async function authenticate(): Promise<void> {
   const choice = chosen();
+  if (connection.state === "inside") {
+    return connection.renew(await opening(choice));
+  }
   const sayable = WAYS[choice.mechanism]?.includes("message") ?? false;
   connection.authenticate(await opening(sayable ? choice : { ...choice, mechanism: "bearer" }));
 }
@@ -140,7 +148,12 @@ async function refresh(user: string, life = chosen().life): Promise<void> {
     connection.each = await issuer.token(user, life);
     return note(`the next message carries another token of ${named(user)}`);
   }
-  connection.refresh(await issuer.token(user, life));
+  const { mechanism = "", subject = "" } = connection.identity;
+  if (!(mechanism in ASKED)) {
+    return connection.renew(shown("bearer", await issuer.token(user, life)));
+  }
+  field("password").value = settings.passwords?.[subject] ?? "";
+  connection.renew(await opening({ ...chosen(), user: subject, mechanism }));
 }
 
 /** What was good once, a second time, on a connection of its own. */
@@ -193,6 +206,12 @@ async function revoke(): Promise<void> {
   }
   await issuer.revoke(name);
   note("the other side has revoked it");
+}
+
+async function makePasskey(): Promise<void> {
+  const { user } = chosen();
+  await gateway.makePasskey(settings.endpoints, user, field("password").value);
+  note(`made a passkey, and registered it with ${named(user)}`);
 }
 
 async function tryForeign(): Promise<void> {
@@ -260,12 +279,18 @@ function challenged(): string {
 }
 
 function inside(): string {
-  const { rejected, expiring } = connection;
+  const { rejected, expiring, wanted } = connection;
   if (rejected && connection.isSealed) {
     return `That message was rejected, and the connection goes on. ${fault(rejected)}`;
   }
   if (rejected) {
     return `The refresh was rejected, and the lease goes on as it was. ${fault(rejected)}`;
+  }
+  if (wanted) {
+    return `The gateway wants more of you: ${wanted.join(" or ")}. Choose it, and authenticate, or the connection ends.`;
+  }
+  if (connection.isAsked) {
+    return "The gateway asks again. Messages pass meanwhile, and nothing is prolonged before a right answer.";
   }
   return expiring ? "The credential ends soon. Refresh it to stay." : "Messages pass between you and the chat server.";
 }
@@ -289,9 +314,10 @@ function show(): void {
   enable("close", isOpen || busy);
   // A token of the issuer lengthens only what its user has begun.
   const ours = state === "inside" && (identity.issuer ?? settings.page) === settings.page;
-  enable("authenticate", state === "waiting" && !connection.isSealed);
+  const wanting = state === "waiting" || connection.wanted !== null;
+  enable("authenticate", wanting && !connection.isSealed);
   enable("answer", connection.isAsked && connection.answering === "by hand");
-  enable("refresh", ours);
+  enable("refresh", ours || (state === "inside" && (identity.mechanism ?? "") in ASKED));
   enable("refresh-other", ours);
   enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
   enable("revoke", state === "inside" && identity.connection !== undefined);
@@ -357,7 +383,8 @@ function showChoice(): void {
   }
   const bought = mechanism === "bearer" || mechanism === "ticket";
   element("token-choice").hidden = !bought;
-  element("password-choice").hidden = mechanism !== "login" && mechanism !== "scram-sha-256";
+  element("password-choice").hidden = !(mechanism in TYPED);
+  element("passkey-choice").hidden = mechanism !== "webauthn";
   element("answer-choice").hidden = !(mechanism in ASKED);
   connection.answering = field("hand").checked ? "by hand" : "at once";
   showReplay();
@@ -365,6 +392,7 @@ function showChoice(): void {
     field("password").value = settings.passwords?.[user] ?? "";
   }
   put(element("whose"), named(user));
+  put(element("passkey-of"), named(user));
   put(element("other"), named(other()));
   const query = carrier === "query" ? `?${mechanism === "ticket" ? "ticket" : "access_token"}=\u2026` : "";
   put(element("target"), address(chosen()) + query);
@@ -428,6 +456,7 @@ controls.addEventListener("submit", (event) => {
 controls.addEventListener("change", showChoice);
 press("close", () => connection.close());
 press("authenticate", authenticate);
+press("make-passkey", makePasskey);
 press("answer", () => connection.respond());
 press("refresh", () => refresh(chosen().user));
 press("refresh-other", () => refresh(other()));

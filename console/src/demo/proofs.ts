@@ -1,13 +1,15 @@
 // What is proven instead of shown. The proofs are those of the client package; this page only wants to see what is said.
 
-import { type Auth, type Demand, publicKey, source } from "./client.js";
+import { type Auth, type Challenge, publicKey, source } from "./client.js";
 
 /** How a connection begins to authenticate. */
 export interface Opening {
   /** The first control message. */
   readonly first: string;
+  /** The same for a connection that is authenticated already. */
+  readonly again: string;
   /** Answers the challenge that follows, where one does. */
-  readonly answer?: (demand: Demand) => Promise<Answer>;
+  readonly answer?: (challenge: Challenge) => Promise<Answer>;
 }
 
 export interface Answer {
@@ -17,9 +19,10 @@ export interface Answer {
 }
 
 /** Shows a token, as it is. */
-export const shown = (mechanism: string, token: string): Opening => ({
-  first: JSON.stringify({ auth: { type: "authenticate", mechanism, token } }),
-});
+export function shown(mechanism: string, token: string): Opening {
+  const said = (type: string): string => JSON.stringify({ auth: { type, mechanism, token } });
+  return { first: said("authenticate"), again: said("refresh") };
+}
 
 /** Begins the exchange of a provider that answers challenges, for a socket at this address. */
 export async function proven(auth: Auth, address: string): Promise<Opening> {
@@ -28,17 +31,17 @@ export async function proven(auth: Auth, address: string): Promise<Opening> {
   if (!credential || !respond) {
     throw new Error("this provider answers no challenge");
   }
-  const answer = (demand: Demand): Promise<Answer> =>
+  const answer = (challenge: Challenge): Promise<Answer> =>
     new Promise((resolve, reject) => {
-      respond(demand, address, () => {}, (input) => {
+      respond(challenge, address, () => {}, (input) => {
         if (input.type !== "response") {
-          return reject(new Error("this challenge must not be answered, or cannot be"));
+          return reject(new Error("the challenge was not answered: it cannot be, or nobody wanted to"));
         }
         const { proof } = input;
         respond({ type: "respond" }, address, (text) => resolve({ text, proof }), () => {});
       });
     });
-  return { first: credential.message("authenticate"), answer };
+  return { first: credential.message("authenticate"), again: credential.message("refresh"), answer };
 }
 
 /** A key of this page: nobody can read the private half, this script neither. It goes when the page does. */

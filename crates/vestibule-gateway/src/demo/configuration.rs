@@ -39,8 +39,9 @@ token_file = "{token}"
 [store]
 backend = "memory"               # nothing outlives the demonstration
 
-# Own users, tickets, sessions and API keys.
+# Own users, tickets, sessions, API keys and passkeys.
 [auth]
+webauthn = {{ rp_id = "localhost", rp_name = "Vestibule demo", origins = ["http://{page}"], user_verification = "preferred" }}
 
 # Who is trusted: tokens of this issuer, for this audience, signed by a key of this set.
 [[issuers]]
@@ -67,7 +68,7 @@ origins = ["http://{page}"]      # the pages that may open it
 accept = ["header", "subprotocol", "cookie", "query", "message"]    # query: for tickets alone
 mechanisms = [
     "bearer", "ticket", "session", "api-key",    # secrets: whoever has one is in
-    "scram-sha-256", "public-key",               # proofs: each is good for one connection
+    "scram-sha-256", "public-key", "webauthn",   # proofs: each is good for one connection
 ]
 sessions = "issue"               # `accepted` hands out what authenticates a reconnect
 cookie = "{COOKIE}"
@@ -94,7 +95,7 @@ path = "/announced"
 upstream = "ws://{upstream}"
 origins = ["http://{page}"]
 accept = ["message"]
-mechanisms = ["bearer", "scram-sha-256", "public-key"]
+mechanisms = ["bearer", "scram-sha-256", "public-key", "webauthn"]
 announce = true
 scopes = ["{SCOPE}"]
 auth_deadline = "{AUTH_DEADLINE}s"

@@ -21,21 +21,24 @@ function put(node, text) {
   }
 }
 
+// ../clients/js/src/errors.ts
+var VestibuleError = class extends Error {
+  constructor(code, closeCode = 1006, error = "") {
+    super(code.replace(/_/g, " "));
+    Object.assign(this, { name: "VestibuleError", code, closeCode, error });
+  }
+};
+
 // ../clients/js/src/wire.ts
 var PREFIX = '{"auth":';
 var LONGEST = 16384;
-var GARBAGE = { type: "garbage" };
 function parse(text) {
   let auth;
   try {
     auth = text.length > LONGEST ? null : JSON.parse(text).auth;
   } catch {
-    return GARBAGE;
   }
-  if (typeof auth?.type !== "string") {
-    return GARBAGE;
-  }
-  const { type, subject, expires_in, error, retry } = auth;
+  const { type, subject, expires_in, error, retry } = auth ?? {};
   const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
   const valid = {
     // It is read by `exchange`, where one can be answered.
@@ -45,7 +48,8 @@ function parse(text) {
     rejected: typeof error === "string" && typeof retry === "boolean"
   };
   const name = /^[a-z_]{1,40}$/.test(error) ? error : "";
-  return valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry };
+  const known = typeof type === "string" && valid[type] !== false ? type : "garbage";
+  return { type: known, subject, expires_in, error: name, retry };
 }
 function control(type, members = {}) {
   return JSON.stringify({ auth: { type, ...members } });
@@ -53,10 +57,18 @@ function control(type, members = {}) {
 
 // ../clients/js/src/auth.ts
 var source = /* @__PURE__ */ Symbol("source");
+var TOKEN = /^[\w\-.~+/]{1,12288}=*$/;
+function credential(mechanism, token2, handshake) {
+  if (typeof token2 !== "string" || !TOKEN.test(token2)) {
+    throw new VestibuleError("credential_unavailable");
+  }
+  return { id: token2, message: (as) => control(as, { mechanism, token: token2 }), handshake };
+}
 
 // ../clients/js/src/exchange.ts
-function exchange(state, input, effects) {
-  if (state.name !== "authenticating") {
+var LONGEST_DIALOG = 120;
+function exchange(state, input, effects, now) {
+  if (state.name !== "authenticating" && state.name !== "open") {
     return void 0;
   }
   if (input.type === "no_response" || input.type === "response") {
@@ -64,16 +76,20 @@ function exchange(state, input, effects) {
       return void 0;
     }
     if (input.type === "no_response") {
-      return "challenge_failed";
+      return state.name === "open" ? { ...state, step: "none", until: Infinity } : "challenge_failed";
     }
     effects.push({ type: "respond" });
-    return { ...state, step: "presented", response: { proof: input.proof } };
+    const until = state.left === void 0 ? state.until : now + state.left;
+    return { ...state, step: "presented", response: { proof: input.proof }, until, left: void 0 };
   }
   if (input.type !== "text" || !input.text.startsWith(PREFIX)) {
     return void 0;
   }
   const answered = state.step === "presented" ? state.response : void 0;
   if (parse(input.text).type === "accepted") {
+    if (state.name === "open" && !answered) {
+      return state.step === "none" || state.step === "asking" ? void 0 : state;
+    }
     const { message } = JSON.parse(input.text).auth;
     return answered && (answered.proof ?? message) === message ? void 0 : "challenge_failed";
   }
@@ -82,36 +98,44 @@ function exchange(state, input, effects) {
     return void 0;
   }
   effects.push(demand);
+  if ("options" in demand) {
+    return { ...state, step: "responding", until: now + demand.expires_in * 1e3, left: state.until - now };
+  }
   return { ...state, step: "responding" };
 }
 function demandOf(text) {
   try {
-    const { type, nonce, message, expires_in } = text.length > LONGEST ? void 0 : JSON.parse(text).auth;
+    const { type, nonce, message, options, expires_in } = text.length > LONGEST ? void 0 : JSON.parse(text).auth;
     const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
-    if (type !== "challenge" || !timed || typeof nonce === "string" === (typeof message === "string")) {
-      return void 0;
-    }
-    return typeof nonce === "string" ? { type, nonce } : { type, message };
+    const [demand, ...more] = [
+      ...typeof nonce === "string" ? [{ nonce }] : [],
+      ...typeof message === "string" ? [{ message }] : [],
+      ...options instanceof Object ? [{ options, expires_in: Math.min(expires_in, LONGEST_DIALOG) }] : []
+    ];
+    return type === "challenge" && timed && demand && more.length === 0 ? { type, ...demand } : void 0;
   } catch {
     return void 0;
   }
 }
 
 // ../clients/js/src/challenge.ts
-function exchanging(begin) {
+function exchanging(begin, renew = "off") {
   return {
     [source]: () => {
       let round;
       let count = 0;
       let text = "";
+      let pending;
       return {
         carrier: "message",
+        renew,
         exchange,
-        provide: async ({ signal }) => {
-          const begun = await begin(signal);
+        provide: async (request) => {
+          pending?.abort();
+          const begun = await begin(request);
           count += 1;
           return {
-            id: `${count}`,
+            id: begun.id ?? `${count}`,
             message: (as) => {
               round = begun;
               return control(as, begun.presented);
@@ -123,7 +147,12 @@ function exchanging(begin) {
           if (demand.type === "respond") {
             return send(text);
           }
-          Promise.resolve().then(() => asked?.respond(demand, address2)).then(({ members, proof }) => () => {
+          pending?.abort();
+          if (demand.type === "cancel") {
+            return;
+          }
+          const { signal } = pending = new AbortController();
+          Promise.resolve().then(() => asked?.respond(demand, address2, signal)).then(({ members, proof }) => () => {
             text = control("respond", members);
             answer({ type: "response", proof });
           }).catch(() => () => answer({ type: "no_response" })).then((say) => round === asked ? say() : void 0);
@@ -132,8 +161,10 @@ function exchanging(begin) {
     }
   };
 }
-var TEXT = new TextEncoder();
-var utf8 = (text) => TEXT.encode(text);
+function bytesOf(text) {
+  return Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (sign) => sign.charCodeAt(0));
+}
+var utf8 = (text) => new TextEncoder().encode(text);
 function base64(bytes) {
   return btoa(String.fromCharCode(...new Uint8Array(bytes)));
 }
@@ -141,24 +172,127 @@ function base64url(bytes) {
   return base64(bytes).replace(/[+/=]/g, (sign) => sign === "+" ? "-" : sign === "/" ? "_" : "");
 }
 
-// ../clients/js/src/public-key.ts
-var ECDSA = { name: "ECDSA", hash: "SHA-256" };
-function publicKey({ privateKey, publicKey: publicKey2 }, options = {}) {
-  const { origin = globalThis.location?.origin ?? "" } = options;
+// ../clients/js/src/options.ts
+var LOOPBACK = /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/;
+function endpointOf(url, options) {
+  const endpoint = new URL(url, globalThis.location?.href);
+  if (!/^https?:$/.test(endpoint.protocol)) {
+    throw new DOMException("bad URL", "SyntaxError");
+  }
+  if (isExposed(endpoint, options)) {
+    throw new DOMException("a credential needs https:", "SecurityError");
+  }
+  return endpoint;
+}
+function isExposed({ protocol, hostname }, options) {
+  return /^(ws|http):/.test(protocol) && !LOOPBACK.test(hostname) && !options.dangerouslyAllowInsecure;
+}
+
+// ../clients/js/src/passkey.ts
+var MARGIN = 1e3;
+function passkey({ user, credentials = container() } = {}) {
+  return exchanging(async () => ({
+    presented: { mechanism: "webauthn", user },
+    respond: async (challenge, _, signal) => {
+      const { options, expires_in } = challenge;
+      const mine = new AbortController();
+      const leave = () => mine.abort();
+      const timer = setTimeout(leave, expires_in * 1e3 - MARGIN);
+      signal.addEventListener("abort", leave);
+      try {
+        const publicKey2 = read("parseRequestOptionsFromJSON", options);
+        return { members: { assertion: written(await credentials.get({ publicKey: publicKey2, signal: mine.signal })) } };
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  }));
+}
+async function registerPasskey(url, options = {}) {
+  const { bearer, name, credentials = container() } = options;
+  const signal = options.signal ?? new AbortController().signal;
+  const endpoint = endpointOf(url, options);
+  const headers = { "Content-Type": "application/json" };
+  if (bearer) {
+    headers.Authorization = `Bearer ${credential("bearer", await bearer({ reason: "connect", attempt: 1, signal })).id}`;
+  }
+  async function post2(path, body) {
+    const address2 = new URL(endpoint);
+    address2.pathname = `${endpoint.pathname.replace(/\/$/, "")}/${path}`;
+    const answer = await (options.fetch ?? globalThis.fetch)(address2, {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+      credentials: bearer ? "omit" : "include",
+      cache: "no-store",
+      redirect: "error",
+      signal
+    });
+    if (!answer.ok) {
+      throw new VestibuleError(/^40[13]$/.test(`${answer.status}`) ? "credential_refused" : "credential_unavailable");
+    }
+    return answer.json();
+  }
+  const { options: wanted } = await post2("register/options", {});
+  const publicKey2 = read("parseCreationOptionsFromJSON", wanted);
+  return post2("register", { name, credential: written(await credentials.create({ publicKey: publicKey2, signal })) });
+}
+function container() {
+  return globalThis.navigator?.credentials;
+}
+function read(how, options) {
+  const browser = globalThis.PublicKeyCredential;
+  if (browser?.[how]) {
+    return browser[how](options);
+  }
+  const known = (of) => of && { ...of, id: bytesOf(of.id) };
+  const { challenge, user, allowCredentials, excludeCredentials } = options;
+  return {
+    ...options,
+    challenge: bytesOf(challenge),
+    user: known(user),
+    allowCredentials: allowCredentials?.map(known),
+    excludeCredentials: excludeCredentials?.map(known)
+  };
+}
+var BYTES = ["clientDataJSON", "authenticatorData", "signature", "userHandle", "attestationObject"];
+function written(made) {
+  if (made.toJSON) {
+    return made.toJSON();
+  }
+  const { id, type, authenticatorAttachment, response: said } = made;
+  const response = { transports: said.getTransports?.() };
+  for (const name of BYTES) {
+    response[name] = said[name] ? base64url(said[name]) : void 0;
+  }
+  return { id, rawId: id, type, authenticatorAttachment, clientExtensionResults: made.getClientExtensionResults(), response };
+}
+
+// ../clients/js/src/signing.ts
+function algorithmOf(privateKey, publicKey2) {
   const { name, namedCurve } = publicKey2.algorithm;
   if (name !== "Ed25519" && namedCurve !== "P-256" || privateKey.algorithm.name !== name || !privateKey.usages.includes("sign")) {
-    throw new TypeError("publicKey() needs a key that signs with Ed25519 or P-256");
+    throw new TypeError("a key that signs with Ed25519 or P-256 is needed");
   }
+  return [{ name, hash: "SHA-256" }, name === "Ed25519" ? "EdDSA" : "ES256"];
+}
+function nonceOf(challenge) {
+  const { nonce } = challenge;
+  if (!/^[\w-]{43}$/.test(nonce)) {
+    throw new TypeError("nonce");
+  }
+  return nonce;
+}
+
+// ../clients/js/src/public-key.ts
+function publicKey({ privateKey, publicKey: publicKey2 }, options = {}) {
+  const { origin = globalThis.location?.origin ?? "" } = options;
+  const [algorithm] = algorithmOf(privateKey, publicKey2);
   return exchanging(async () => ({
     presented: { mechanism: "public-key", key: await fingerprint(publicKey2) },
     respond: async (challenge, address2) => {
-      const { nonce } = challenge;
-      if (!/^[\w-]{43}$/.test(nonce)) {
-        throw new TypeError("nonce");
-      }
       const { host, pathname } = new URL(address2);
-      const signed = ["vestibule-public-key-v1", nonce, host.replace(/\.(?=:|$)/, ""), pathname, origin].join("\0");
-      const algorithm = name === "Ed25519" ? { name } : ECDSA;
+      const signed = ["vestibule-public-key-v1", nonceOf(challenge), host.replace(/\.(?=:|$)/, ""), pathname, origin].join("\0");
       return { members: { signature: base64url(await crypto.subtle.sign(algorithm, privateKey, utf8(signed))) } };
     }
   }));
@@ -213,9 +347,6 @@ var SERVER_FIRST = /^r=([!-+\--~]{1,1024}),s=([A-Za-z\d+/]{2,1024}={0,2}),i=([1-
 function random() {
   return base64(crypto.getRandomValues(new Uint8Array(18)));
 }
-function bytesOf(text) {
-  return Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-}
 async function hmac(key, text) {
   const algorithm = { name: "HMAC", hash: "SHA-256" };
   const imported = await crypto.subtle.importKey("raw", key, algorithm, false, ["sign"]);
@@ -242,7 +373,7 @@ var Connection = class extends EventTarget {
   #patience = null;
   /** What is being proven, from `authenticate` until it was believed or refused. */
   #opening = null;
-  #demand = null;
+  #asked = null;
   #answer = null;
   answering = "at once";
   /** The token that goes along with each message, on a route that wants that. */
@@ -251,6 +382,8 @@ var Connection = class extends EventTarget {
   exchange = null;
   /** Whether the gateway has said that the credential ends soon. */
   expiring = false;
+  /** What the gateway wants one of, of who is inside already. */
+  wanted = null;
   /** Why the last credential was rejected, where that did not end the connection. */
   rejected = null;
   end = null;
@@ -266,7 +399,7 @@ var Connection = class extends EventTarget {
   }
   /** Whether a challenge waits for somebody to answer it. */
   get isAsked() {
-    return this.state === "challenged" && this.#answer === null;
+    return this.#asked !== null && this.#answer === null;
   }
   /** Opens; `first` is what to authenticate with at once, `each` the token that goes along with each message. */
   open(url, protocols, { first, each } = {}) {
@@ -274,6 +407,7 @@ var Connection = class extends EventTarget {
     this.each = each ?? null;
     this.identity = {};
     this.rejected = null;
+    this.wanted = null;
     this.end = null;
     this.#forget();
     this.#line("note", "note", `new WebSocket("${url}"${offer(protocols)})`);
@@ -307,21 +441,24 @@ var Connection = class extends EventTarget {
     this.#opening = opening2;
     this.#send("auth", opening2.first);
   }
-  refresh(token2) {
-    this.#send("auth", JSON.stringify({ auth: { type: "refresh", mechanism: "bearer", token: token2 } }));
+  /** Renews what there is, by the same or by something stronger. */
+  renew(opening2) {
+    this.#forget();
+    this.#opening = opening2;
+    this.#send("auth", opening2.again);
   }
   /** Answers the challenge that is out. */
   async respond() {
-    const [opening2, demand] = [this.#opening, this.#demand];
-    if (!opening2?.answer || !demand || this.#answer) {
+    const [opening2, asked] = [this.#opening, this.#asked];
+    if (!opening2?.answer || !asked || this.#answer) {
       return;
     }
-    const answer = await opening2.answer(demand);
-    if (this.#demand === demand && this.#answer === null) {
+    const answer = await opening2.answer(asked);
+    if (this.#asked === asked && this.#answer === null) {
       this.#answer = answer;
       this.exchange = { first: opening2.first, answer: answer.text };
       this.#send("auth", answer.text);
-      this.#become("challenged");
+      this.#become(this.state);
     }
   }
   logout() {
@@ -355,6 +492,11 @@ var Connection = class extends EventTarget {
   #told(auth) {
     switch (auth.type) {
       case "required":
+        if (this.state === "inside") {
+          this.wanted = auth.mechanisms ?? [];
+          this.#become("inside", auth.timeout);
+          break;
+        }
         this.#become("waiting", auth.timeout);
         this.#patience = this.clock;
         break;
@@ -370,6 +512,7 @@ var Connection = class extends EventTarget {
         this.session = auth.session ?? this.session;
         this.expiring = false;
         this.rejected = null;
+        this.wanted = null;
         this.#become("inside", auth.expires_in);
         break;
       case "expiring":
@@ -378,8 +521,8 @@ var Connection = class extends EventTarget {
         break;
       case "rejected":
         this.rejected = auth.error ?? null;
+        this.#forget();
         if (this.state === "challenged") {
-          this.#forget();
           this.clock = this.#patience;
           this.#become("waiting");
         } else {
@@ -390,15 +533,21 @@ var Connection = class extends EventTarget {
         break;
     }
   }
-  #challenged({ nonce, message, expires_in }) {
-    if (nonce !== void 0) {
-      this.#demand = { type: "challenge", nonce };
+  #challenged({ nonce, message, options, expires_in = 0 }) {
+    if (options !== void 0) {
+      this.#asked = { type: "challenge", options, expires_in };
+    } else if (nonce !== void 0) {
+      this.#asked = { type: "challenge", nonce };
     } else if (message !== void 0) {
-      this.#demand = { type: "challenge", message };
+      this.#asked = { type: "challenge", message };
     }
     this.#answer = null;
     this.rejected = null;
-    this.#become("challenged", expires_in);
+    if (this.state === "inside") {
+      this.#become("inside");
+    } else {
+      this.#become("challenged", expires_in);
+    }
     if (this.answering === "at once") {
       this.respond().catch((error) => this.#giveUp(error.message));
     }
@@ -423,7 +572,7 @@ var Connection = class extends EventTarget {
   }
   #forget() {
     this.#opening = null;
-    this.#demand = null;
+    this.#asked = null;
     this.#answer = null;
   }
   #welcomed(identity) {
@@ -499,6 +648,11 @@ async function post(target, body, fields = {}) {
 async function login(endpoints, username, password) {
   await post(`${endpoints}/login`, { username, password, cookie: true });
 }
+async function makePasskey(endpoints, username, password) {
+  const { access_token } = await post(`${endpoints}/login`, { username, password });
+  const name = "made on the page of the demonstration";
+  await registerPasskey(`${endpoints}/webauthn`, { bearer: () => access_token, name });
+}
 async function buy(endpoints, token2) {
   const bearer = { authorization: `Bearer ${token2}` };
   const { ticket: ticket2 } = await post(`${endpoints}/ticket`, { path: "/chat" }, bearer);
@@ -530,27 +684,28 @@ async function settings() {
 }
 
 // src/demo/proofs.ts
-var shown = (mechanism, token2) => ({
-  first: JSON.stringify({ auth: { type: "authenticate", mechanism, token: token2 } })
-});
+function shown(mechanism, token2) {
+  const said = (type) => JSON.stringify({ auth: { type, mechanism, token: token2 } });
+  return { first: said("authenticate"), again: said("refresh") };
+}
 async function proven(auth, address2) {
   const { provide, respond } = auth[source]();
-  const credential2 = await provide({ reason: "connect", attempt: 1, signal: new AbortController().signal }, address2);
-  if (!credential2 || !respond) {
+  const credential3 = await provide({ reason: "connect", attempt: 1, signal: new AbortController().signal }, address2);
+  if (!credential3 || !respond) {
     throw new Error("this provider answers no challenge");
   }
-  const answer = (demand) => new Promise((resolve, reject) => {
-    respond(demand, address2, () => {
+  const answer = (challenge) => new Promise((resolve, reject) => {
+    respond(challenge, address2, () => {
     }, (input) => {
       if (input.type !== "response") {
-        return reject(new Error("this challenge must not be answered, or cannot be"));
+        return reject(new Error("the challenge was not answered: it cannot be, or nobody wanted to"));
       }
       const { proof } = input;
       respond({ type: "respond" }, address2, (text) => resolve({ text, proof }), () => {
       });
     });
   });
-  return { first: credential2.message("authenticate"), answer };
+  return { first: credential3.message("authenticate"), again: credential3.message("refresh"), answer };
 }
 var Keys = class {
   #made = /* @__PURE__ */ new Map();
@@ -660,7 +815,8 @@ var log = element("log");
 var chosen = () => Object.fromEntries(new FormData(controls));
 var other = () => chosen().user === "alice" ? "bob" : "alice";
 var named2 = (user) => user.slice(0, 1).toUpperCase() + user.slice(1);
-var ASKED = { "scram-sha-256": true, "public-key": true };
+var ASKED = { "scram-sha-256": true, "public-key": true, webauthn: true };
+var TYPED = { login: true, "scram-sha-256": true, webauthn: true };
 var WAYS = {
   bearer: ["message", "subprotocol", "cookie", "query", "per-message", "none"],
   ticket: ["message", "query"],
@@ -668,6 +824,7 @@ var WAYS = {
   "api-key": ["message", "subprotocol", "per-message"],
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
+  webauthn: ["message", "none"],
   login: ["cookie"]
 };
 var PATHS = {
@@ -706,7 +863,7 @@ async function connect() {
   if (carrier === "message") {
     return connection.open(url, [], { first: await opening(choice) });
   }
-  const token2 = await credential(choice);
+  const token2 = await credential2(choice);
   if (carrier === "per-message") {
     return connection.open(url, [], { each: token2 });
   }
@@ -723,11 +880,13 @@ async function opening(choice) {
       return proven(scram(user, field("password").value), address(choice));
     case "public-key":
       return proven(await keys.of(user), address(choice));
+    case "webauthn":
+      return proven(passkey({ user }), address(choice));
     default:
-      return shown(mechanism, await credential(choice));
+      return shown(mechanism, await credential2(choice));
   }
 }
-async function credential({ user, life, mechanism }) {
+async function credential2({ user, life, mechanism }) {
   switch (mechanism) {
     case "ticket":
       ticket = await buy(settings2.endpoints, await token(user, life));
@@ -746,6 +905,9 @@ async function credential({ user, life, mechanism }) {
 }
 async function authenticate() {
   const choice = chosen();
+  if (connection.state === "inside") {
+    return connection.renew(await opening(choice));
+  }
   const sayable = WAYS[choice.mechanism]?.includes("message") ?? false;
   connection.authenticate(await opening(sayable ? choice : { ...choice, mechanism: "bearer" }));
 }
@@ -754,7 +916,12 @@ async function refresh(user, life = chosen().life) {
     connection.each = await token(user, life);
     return note(`the next message carries another token of ${named2(user)}`);
   }
-  connection.refresh(await token(user, life));
+  const { mechanism = "", subject = "" } = connection.identity;
+  if (!(mechanism in ASKED)) {
+    return connection.renew(shown("bearer", await token(user, life)));
+  }
+  field("password").value = settings2.passwords?.[subject] ?? "";
+  connection.renew(await opening({ ...chosen(), user: subject, mechanism }));
 }
 function replay() {
   const again = replayable();
@@ -795,6 +962,11 @@ async function revoke2() {
   }
   await revoke(name);
   note("the other side has revoked it");
+}
+async function makePasskey2() {
+  const { user } = chosen();
+  await makePasskey(settings2.endpoints, user, field("password").value);
+  note(`made a passkey, and registered it with ${named2(user)}`);
 }
 async function tryForeign() {
   await signIn(chosen().user, "long");
@@ -851,12 +1023,18 @@ function challenged() {
   return connection.isAsked && connection.answering === "by hand" ? "The gateway has asked something that nobody was asked before. Answer it before the time is over." : "The gateway has asked something that nobody was asked before, and looks at the answer.";
 }
 function inside() {
-  const { rejected, expiring } = connection;
+  const { rejected, expiring, wanted } = connection;
   if (rejected && connection.isSealed) {
     return `That message was rejected, and the connection goes on. ${fault(rejected)}`;
   }
   if (rejected) {
     return `The refresh was rejected, and the lease goes on as it was. ${fault(rejected)}`;
+  }
+  if (wanted) {
+    return `The gateway wants more of you: ${wanted.join(" or ")}. Choose it, and authenticate, or the connection ends.`;
+  }
+  if (connection.isAsked) {
+    return "The gateway asks again. Messages pass meanwhile, and nothing is prolonged before a right answer.";
   }
   return expiring ? "The credential ends soon. Refresh it to stay." : "Messages pass between you and the chat server.";
 }
@@ -878,9 +1056,10 @@ function show() {
   enable("connect", !isOpen && !busy);
   enable("close", isOpen || busy);
   const ours = state === "inside" && (identity.issuer ?? settings2.page) === settings2.page;
-  enable("authenticate", state === "waiting" && !connection.isSealed);
+  const wanting = state === "waiting" || connection.wanted !== null;
+  enable("authenticate", wanting && !connection.isSealed);
   enable("answer", connection.isAsked && connection.answering === "by hand");
-  enable("refresh", ours);
+  enable("refresh", ours || state === "inside" && (identity.mechanism ?? "") in ASKED);
   enable("refresh-other", ours);
   enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
   enable("revoke", state === "inside" && identity.connection !== void 0);
@@ -939,7 +1118,8 @@ function showChoice() {
   }
   const bought = mechanism === "bearer" || mechanism === "ticket";
   element("token-choice").hidden = !bought;
-  element("password-choice").hidden = mechanism !== "login" && mechanism !== "scram-sha-256";
+  element("password-choice").hidden = !(mechanism in TYPED);
+  element("passkey-choice").hidden = mechanism !== "webauthn";
   element("answer-choice").hidden = !(mechanism in ASKED);
   connection.answering = field("hand").checked ? "by hand" : "at once";
   showReplay();
@@ -947,6 +1127,7 @@ function showChoice() {
     field("password").value = settings2.passwords?.[user] ?? "";
   }
   put(element("whose"), named2(user));
+  put(element("passkey-of"), named2(user));
   put(element("other"), named2(other()));
   const query = carrier === "query" ? `?${mechanism === "ticket" ? "ticket" : "access_token"}=…` : "";
   put(element("target"), address(chosen()) + query);
@@ -1000,6 +1181,7 @@ controls.addEventListener("submit", (event) => {
 controls.addEventListener("change", showChoice);
 press("close", () => connection.close());
 press("authenticate", authenticate);
+press("make-passkey", makePasskey2);
 press("answer", () => connection.respond());
 press("refresh", () => refresh(chosen().user));
 press("refresh-other", () => refresh(other()));

@@ -373,18 +373,13 @@ var VestibuleError = class extends Error {
 // ../clients/js/src/wire.ts
 var PREFIX = '{"auth":';
 var LONGEST = 16384;
-var GARBAGE = { type: "garbage" };
 function parse(text) {
   let auth;
   try {
     auth = text.length > LONGEST ? null : JSON.parse(text).auth;
   } catch {
-    return GARBAGE;
   }
-  if (typeof auth?.type !== "string") {
-    return GARBAGE;
-  }
-  const { type, subject, expires_in, error, retry } = auth;
+  const { type, subject, expires_in, error, retry } = auth ?? {};
   const timed = Number.isSafeInteger(expires_in) && expires_in >= 0;
   const valid = {
     // It is read by `exchange`, where one can be answered.
@@ -394,7 +389,8 @@ function parse(text) {
     rejected: typeof error === "string" && typeof retry === "boolean"
   };
   const name = /^[a-z_]{1,40}$/.test(error) ? error : "";
-  return valid[type] === false ? GARBAGE : { type, subject, expires_in, error: name, retry };
+  const known = typeof type === "string" && valid[type] !== false ? type : "garbage";
+  return { type: known, subject, expires_in, error: name, retry };
 }
 function control(type, members = {}) {
   return JSON.stringify({ auth: { type, ...members } });
@@ -417,6 +413,52 @@ function credential(mechanism, token, handshake) {
     throw new VestibuleError("credential_unavailable");
   }
   return { id: token, message: (as) => control(as, { mechanism, token }), handshake };
+}
+
+// ../clients/js/src/options.ts
+var LOOPBACK = /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/;
+function addressOf(url, options) {
+  let address;
+  try {
+    address = new URL(url, globalThis.location?.href);
+  } catch {
+  }
+  if (address) {
+    address.protocol = address.protocol.replace(/^http/, "ws");
+  }
+  if (!address || !/^wss?:$/.test(address.protocol) || address.hash) {
+    throw new DOMException("bad URL", "SyntaxError");
+  }
+  if (options.auth[source]().carrier !== "cookie" && isExposed(address, options)) {
+    throw new DOMException("use wss:", "SecurityError");
+  }
+  return address.href;
+}
+function isExposed({ protocol, hostname }, options) {
+  return /^(ws|http):/.test(protocol) && !LOOPBACK.test(hostname) && !options.dangerouslyAllowInsecure;
+}
+function protocolsOf(protocols) {
+  const list2 = typeof protocols === "string" ? [protocols] : [...protocols];
+  if (new Set(list2).size < list2.length || !list2.every((name) => /^[!#$%&'*+\-.^`|~\w]+$/.test(name))) {
+    throw new DOMException("bad subprotocols", "SyntaxError");
+  }
+  return list2;
+}
+function settingsOf(options, { carrier, renew }) {
+  const { reconnect, connectTimeout = 1e4, authTimeout = 1e4, settle = 50, codes = {} } = options;
+  const { base = 500, max = 3e4, stable = 5e3, attempts = 0 } = reconnect || {};
+  const numbers = { connectTimeout, authTimeout, settle, base, max, stable, attempts };
+  if (!Object.values(numbers).every((number) => number >= 0)) {
+    throw new RangeError("negative option");
+  }
+  return { carrier, renew, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
+}
+function webSocketOf(options) {
+  const found = options.webSocket ?? globalThis.WebSocket;
+  if (!found) {
+    throw new TypeError("no webSocket");
+  }
+  return found;
 }
 
 // ../clients/js/src/environment.ts
@@ -493,9 +535,9 @@ var CLOSING = 3e3;
 var MOST_CONTROLS = 30;
 var MINUTE = 6e4;
 function machine(settings, exchange) {
-  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes } = settings;
+  const { carrier, connectTimeout, authTimeout, settle, reconnect, stable, attempts, codes, renew: renewing = exchange ? "off" : "on" } = settings;
   const sealed = carrier === "per-message";
-  const renews = carrier !== "cookie" && !exchange;
+  const renews = carrier !== "cookie" && renewing === "on";
   let state = { name: "stopped", step: "none", until: Infinity };
   let failures = 0;
   let attempt = 0;
@@ -534,7 +576,7 @@ function machine(settings, exchange) {
     }
   }
   function take(input) {
-    const turn = exchange?.(state, input, effects);
+    const turn = exchange?.(state, input, effects, now);
     if (typeof turn === "string") {
       return leave(turn, LOST);
     }
@@ -611,13 +653,13 @@ function machine(settings, exchange) {
   }
   function present() {
     const from = state;
-    const at = { step: "presented", until: now + (sealed ? REFRESH_FLOOR : authTimeout) };
+    const at = { step: "presented", until: now + (sealed ? REFRESH_FLOOR : authTimeout), response: void 0 };
     state = from.name === "open" ? { ...from, ...at } : { name: "authenticating", ...at };
     effects.push({ type: "present", as: from.name === "open" ? "refresh" : "authenticate" });
   }
   function renew(from) {
     state = { ...from, step: "asking", until: now + authTimeout };
-    effects.push({ type: "auth", state: "refreshing" }, { type: "ask", reason: "refresh", attempt: from.failed + 1 });
+    effects.push({ type: "auth", state: "refreshing" }, { type: "ask", reason, attempt: from.failed + 1 });
   }
   function renewEarly() {
     if (state.name === "open" && state.step === "none" && renews && (sealed || speaks())) {
@@ -627,7 +669,7 @@ function machine(settings, exchange) {
   function renewLater(from) {
     const until = now + REFRESH_FLOOR + backoffOf(from.failed, settings, jitter);
     state = { ...from, step: "none", until, failed: from.failed + 1 };
-    effects.push({ type: "cancel" }, { type: "auth", state: "waiting", reason: "refresh" });
+    effects.push({ type: "cancel" }, { type: "auth", state: "waiting", reason });
   }
   function speaks() {
     return state.name === "open" && state.lease === "known";
@@ -650,13 +692,13 @@ function machine(settings, exchange) {
     }
     if (name === "authenticating") {
       nonsense();
-    } else if (name === "settling" || name === "open" || name === "closing") {
+    } else if (holds()) {
       effects.push({ type: "deliver" });
     }
   }
   function heard(message) {
     const { name } = state;
-    if (name !== "authenticating" && name !== "settling" && name !== "open") {
+    if (!holds() || name === "closing") {
       return;
     }
     if (now - controlsSince >= MINUTE) {
@@ -669,6 +711,11 @@ function machine(settings, exchange) {
     }
     switch (message.type) {
       case "required":
+        if (speaks()) {
+          reason = "step-up";
+          effects.push({ type: "cancel" });
+          return renew(state);
+        }
         return name === "authenticating" ? void 0 : refuse("credential_required");
       case "accepted":
         return accepted(message.subject, message.expires_in);
@@ -687,6 +734,7 @@ function machine(settings, exchange) {
     } else if (state.step === "asking") {
       state = { ...state, lease: "known" };
     } else {
+      reason = "refresh";
       state = { ...state, lease: "known", step: "none", until, failed: 0 };
     }
   }
@@ -739,6 +787,7 @@ function machine(settings, exchange) {
     }
     effects.push({ type: "open", how: opening });
     opening = "again";
+    reason = "refresh";
   }
   function abandon(fault, end = LOST) {
     drop(4408);
@@ -835,53 +884,6 @@ function machine(settings, exchange) {
   };
 }
 
-// ../clients/js/src/options.ts
-var LOOPBACK = /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/;
-function addressOf(url, options) {
-  let address;
-  try {
-    address = new URL(url, globalThis.location?.href);
-  } catch {
-  }
-  if (address) {
-    address.protocol = address.protocol.replace(/^http/, "ws");
-  }
-  if (!address || !/^wss?:$/.test(address.protocol) || address.hash) {
-    throw new DOMException("bad URL", "SyntaxError");
-  }
-  if (options.auth[source]().carrier !== "cookie" && isExposed(address, options)) {
-    throw new DOMException("use wss:", "SecurityError");
-  }
-  return address.href;
-}
-function isExposed({ protocol, hostname }, options) {
-  return /^(ws|http):/.test(protocol) && !LOOPBACK.test(hostname) && !options.dangerouslyAllowInsecure;
-}
-function protocolsOf(protocols) {
-  const list2 = typeof protocols === "string" ? [protocols] : [...protocols];
-  if (new Set(list2).size < list2.length || !list2.every((name) => /^[!#$%&'*+\-.^`|~\w]+$/.test(name))) {
-    throw new DOMException("bad subprotocols", "SyntaxError");
-  }
-  return list2;
-}
-function settingsOf(options) {
-  const { reconnect, connectTimeout = 1e4, authTimeout = 1e4, settle = 50, codes = {} } = options;
-  const { base = 500, max = 3e4, stable = 5e3, attempts = 0 } = reconnect || {};
-  const numbers = { connectTimeout, authTimeout, settle, base, max, stable, attempts };
-  if (!Object.values(numbers).every((number) => number >= 0)) {
-    throw new RangeError("negative option");
-  }
-  const { carrier } = options.auth[source]();
-  return { carrier, ...numbers, codes, reconnect: reconnect === false ? "off" : "on" };
-}
-function webSocketOf(options) {
-  const found = options.webSocket ?? globalThis.WebSocket;
-  if (!found) {
-    throw new TypeError("no webSocket");
-  }
-  return found;
-}
-
 // ../clients/js/src/queue.ts
 var MOST2 = 2 ** 20;
 function queue({ maxBytes = MOST2, overflow = "throw" }, flows, send) {
@@ -934,10 +936,11 @@ var OPEN = 1;
 var LONGEST_TIMER = 2 ** 31 - 1;
 function driver(address, protocols, options, dispatch) {
   const { auth, signal, queue: queueing = {} } = options;
-  const { carrier, provide, exchange, respond, accepted, seal } = auth[source]();
+  const made = auth[source]();
+  const { carrier, provide, exchange, respond, accepted, seal } = made;
   const { now, random, setTimeout: setTimeout2, clearTimeout: clearTimeout2, watch } = { ...environment(), ...options.environment };
   const Implementation = webSocketOf(options);
-  const { handle, state, deadline } = machine(settingsOf(options), exchange);
+  const { handle, state, deadline } = machine(settingsOf(options, made), exchange);
   const waiting = queue(queueing, flows, pass);
   let socket;
   let question;
@@ -969,7 +972,7 @@ function driver(address, protocols, options, dispatch) {
       case "cancel":
         question?.abort();
         question = void 0;
-        return;
+        return respond?.(effect, address, hand, happened);
       case "spend":
         spent = presented;
         return;
@@ -1072,24 +1075,24 @@ function driver(address, protocols, options, dispatch) {
     credential2 = void 0;
   }
   function connect() {
-    let made;
+    let made2;
     try {
-      made = new Implementation(handshake[0], [...handshake[1]]);
-      made.binaryType = face.binaryType;
+      made2 = new Implementation(handshake[0], [...handshake[1]]);
+      made2.binaryType = face.binaryType;
     } catch {
       return step({ type: "fault" });
     }
-    socket = made;
+    socket = made2;
     if (carrier !== "message") {
       use();
     }
-    const hear = (type, read2) => made.addEventListener(type, (event) => {
-      if (socket === made) {
+    const hear = (type, read2) => made2.addEventListener(type, (event) => {
+      if (socket === made2) {
         happened(read2(event));
       }
     });
     const legal = ["", "bearer", ...protocols];
-    hear("open", () => ({ type: legal.includes(made.protocol) ? "socket_open" : "fault" }));
+    hear("open", () => ({ type: legal.includes(made2.protocol) ? "socket_open" : "fault" }));
     hear("message", ({ data, origin = "" }) => {
       incoming = { data, origin };
       return typeof data === "string" ? { type: "text", text: data } : { type: "binary" };
@@ -1098,7 +1101,7 @@ function driver(address, protocols, options, dispatch) {
       socket = void 0;
       return { type: "socket_closed", code, reason, clean: wasClean };
     });
-    made.addEventListener("error", () => {
+    made2.addEventListener("error", () => {
     });
   }
   function arm() {
