@@ -154,7 +154,7 @@ export function machine(settings: Settings, exchange?: Exchange): Machine {
     const from = state;
     const at = { step: "presented", until: now + (sealed ? REFRESH_FLOOR : authTimeout), response: undefined } as const;
     state = from.name === "open" ? { ...from, ...at } : { name: "authenticating", ...at };
-    effects.push({ type: "present", as: from.name === "open" ? "refresh" : "authenticate" });
+    effects.push({ type: "present", as: reason === "refresh" ? "refresh" : "authenticate" });
   }
 
   function renew(from: Open): void {

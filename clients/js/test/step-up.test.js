@@ -6,7 +6,7 @@ import { bearer, cookie, dpop, dpopKey, passkey, perMessage, publicKey, scram, s
 import { accepted, against, NONCE, nonce } from "./exchanges.js";
 import { once, settled } from "./fakes.js";
 import { says } from "./servers.js";
-import { AUTHENTICATE, open, REFRESH, setUp } from "./set-up.js";
+import { AUTHENTICATE, open, setUp } from "./set-up.js";
 
 /** When 600 s are refreshed, with a jitter of a half. */
 const RENEWAL = 495_000;
@@ -29,7 +29,7 @@ test("who is asked for something stronger is asked with that reason, and stays c
   socket.send("hello");
   await settled();
   assert.deepEqual(reasons, ["connect", "step-up"]);
-  assert.deepEqual(server.sent, [AUTHENTICATE("connect-1"), "hello", REFRESH("step-up-2")]);
+  assert.deepEqual(server.sent, [AUTHENTICATE("connect-1"), "hello", AUTHENTICATE("step-up-2")]);
   server.accept();
   assert.deepEqual(lines, ["auth refreshing", "message meanwhile", "auth refreshed"]);
   assert.equal(made.length, 1);
@@ -84,7 +84,7 @@ test("a refresh that is under way gives way to it", async () => {
   assert.deepEqual(reasons, ["connect", "refresh", "step-up"]);
   waiting.forEach((answer) => answer());
   await settled();
-  assert.deepEqual(server.sent, [AUTHENTICATE("token"), REFRESH("step-up")]);
+  assert.deepEqual(server.sent, [AUTHENTICATE("token"), AUTHENTICATE("step-up")]);
 });
 
 test("the next connection owes nothing", async () => {
@@ -137,7 +137,7 @@ test("a token's connection is stepped up by a passkey", async () => {
   });
   assert.deepEqual(heard, [
     { type: "authenticate", mechanism: "bearer", token: "token" },
-    { type: "refresh", mechanism: "webauthn" },
+    { type: "authenticate", mechanism: "webauthn" },
     { type: "respond", assertion: { id: "AA" } },
   ]);
   assert.deepEqual(lines, ["auth waiting connect", "auth authenticated", "open", "auth refreshing", "auth refreshed"]);
@@ -150,7 +150,7 @@ test("a cookie's connection is stepped up by a message", async () => {
   made[0].accept();
   made[0].auth(REQUIRED);
   await settled();
-  assert.deepEqual(made[0].sent, [REFRESH("step-up")]);
+  assert.deepEqual(made[0].sent, [AUTHENTICATE("step-up")]);
   made[0].accept();
   await world.pass(600_000);
   assert.deepEqual(lines, ["auth waiting connect", "auth authenticated", "open", "auth refreshing", "auth refreshed"]);
@@ -207,7 +207,7 @@ test("after it, what the connection was opened by is refreshed as before", async
   });
   assert.deepEqual(heard.map(({ type, mechanism = "", token = "" }) => `${type} ${mechanism} ${token}`.trim()), [
     "authenticate bearer token-1",
-    "refresh public-key",
+    "authenticate public-key",
     "respond",
     "refresh bearer token-2",
   ]);
@@ -235,7 +235,7 @@ test("a gateway that refuses the second proof is shown it again", async () => {
     await world.pass(3_500);
     await done;
   });
-  assert.deepEqual(heard.map(({ type }) => type), ["authenticate", "refresh", "respond", "refresh", "respond"]);
+  assert.deepEqual(heard.map(({ type }) => type), ["authenticate", "authenticate", "respond", "authenticate", "respond"]);
 });
 
 test("a gateway that cannot prove itself the second time is left", async () => {
@@ -276,7 +276,7 @@ test("a session is kept over a step-up, and no session is a second proof", async
   });
   assert.deepEqual(heard.map(({ type, mechanism = "", token = "" }) => `${type} ${mechanism} ${token}`.trim()), [
     "authenticate bearer token",
-    "refresh public-key",
+    "authenticate public-key",
     "respond",
     "authenticate session vss_1",
   ]);
