@@ -8,8 +8,8 @@ pub use self::{
     answer::{Answer, Answering, Signature, Unanswered},
     credential::{Carrier, Credential, Malformed},
     provider::{
-        Cookies, Keys, Passwords, Provider, Request, Tokens, Unavailable, api_key, bearer, cookie,
-        public_key, scram, session, ticket,
+        Cookies, Keys, Passwords, Provider, Request, SteppingUp, Tokens, Unavailable, api_key,
+        bearer, cookie, public_key, scram, session, step_up, ticket,
     },
 };
 pub use vestibule_core::authn::{Mechanism, Proof};

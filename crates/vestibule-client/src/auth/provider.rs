@@ -51,6 +51,11 @@ pub trait Provider: Send + Sync + 'static {
         Proof::Token
     }
 
+    /// Whether those that it gives for [`AskReason::StepUp`] answer challenges.
+    fn step_up(&self) -> Proof {
+        self.proof()
+    }
+
     /// Gives a credential. The future is dropped when nobody waits for it any more.
     fn provide(
         &self,
@@ -144,6 +149,50 @@ where
     Fut: Future<Output = Result<T, E>> + Send,
 {
     tokens(Mechanism::Session, closure)
+}
+
+/// A provider with a second way: see [`step_up`].
+#[derive(Debug)]
+pub struct SteppingUp<P, S> {
+    first: P,
+    second: S,
+}
+
+/// Connects by `first`, and shows `second` when the server asks for a second proof on an open
+/// connection.
+///
+/// ```
+/// use vestibule_client::{Unavailable, auth::{bearer, scram, step_up}};
+///
+/// let token = bearer(async |_| Ok::<_, Unavailable>("eyJhbGciOi..."));
+/// let password = scram("alice", "correct horse");
+/// let provider = step_up(token, password);
+/// ```
+pub fn step_up<P: Provider, S: Provider>(first: P, second: S) -> SteppingUp<P, S> {
+    SteppingUp { first, second }
+}
+
+impl<P: Provider, S: Provider> Provider for SteppingUp<P, S> {
+    fn carrier(&self) -> Carrier {
+        self.first.carrier()
+    }
+
+    fn proof(&self) -> Proof {
+        self.first.proof()
+    }
+
+    fn step_up(&self) -> Proof {
+        self.second.proof()
+    }
+
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        match request.reason {
+            AskReason::StepUp => self.second.provide(request).await,
+            AskReason::Connect | AskReason::Reconnect | AskReason::Refresh | AskReason::Refused => {
+                self.first.provide(request).await
+            }
+        }
+    }
 }
 
 /// A provider of cookies: see [`cookie`].
@@ -249,10 +298,12 @@ impl Provider for Passwords {
     }
 }
 
-/// An open connection is not asked back: it is replaced when its lease ends.
+/// An open connection is not refreshed like this: it is replaced when its lease ends.
 fn beginning(request: Request) -> Result<(), Unavailable> {
     match request.reason {
-        AskReason::Connect | AskReason::Reconnect | AskReason::Refused => Ok(()),
+        AskReason::Connect | AskReason::Reconnect | AskReason::Refused | AskReason::StepUp => {
+            Ok(())
+        }
         AskReason::Refresh => Err(Unavailable::ForGood),
     }
 }

@@ -51,7 +51,8 @@ impl Builder {
     /// To this URL, with credentials of this provider, and everything else as in
     /// [`limits`](crate::limits).
     pub fn new(url: &str, provider: impl Provider) -> Result<Self, Error> {
-        let settings = Settings { proof: provider.proof(), ..Settings::default() };
+        let (proof, step_up) = (provider.proof(), provider.step_up());
+        let settings = Settings { proof, step_up, ..Settings::default() };
         Ok(Self {
             handshake: Handshake::to(Address::parse(url)?),
             tls: None,

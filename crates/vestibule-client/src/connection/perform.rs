@@ -72,7 +72,7 @@ impl Driver {
         }
         let session = match request.reason {
             AskReason::Reconnect => self.purse.session.clone(),
-            AskReason::Connect | AskReason::Refresh => None,
+            AskReason::Connect | AskReason::Refresh | AskReason::StepUp => None,
             // Whatever was presented, a session among it, did not count.
             AskReason::Refused => {
                 self.purse.session = None;

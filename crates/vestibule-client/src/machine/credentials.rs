@@ -37,9 +37,18 @@ impl Machine {
                     let until = self.after(span);
                     self.state =
                         State::Open(Open { renewal: Renewal::Presented { until }, ..from });
-                    self.effects.push(Effect::Present(Presentation::Refresh));
+                    self.effects.push(Effect::Present(match self.reason {
+                        AskReason::StepUp => Presentation::Authenticate,
+                        AskReason::Connect
+                        | AskReason::Reconnect
+                        | AskReason::Refresh
+                        | AskReason::Refused => Presentation::Refresh,
+                    }));
                 }
-                Renewal::Due(_) | Renewal::Presented { .. } => {}
+                Renewal::Due(_)
+                | Renewal::Presented { .. }
+                | Renewal::Responding { .. }
+                | Renewal::Responded { .. } => {}
             },
             State::Stopped
             | State::Connecting { .. }
@@ -62,9 +71,16 @@ impl Machine {
 
     /// One challenge is answered for each credential, and only by who has said that it answers.
     pub(super) fn challenged(&mut self, demand: Demand) {
-        match (self.state, self.settings.proof) {
+        match (self.state, self.proof()) {
             (State::Authenticating(Authenticating::Presented { until }), Proof::Response) => {
                 self.state = State::Authenticating(Authenticating::Responding { until });
+                self.effects.push(Effect::Challenge(demand));
+            }
+            (
+                State::Open(from @ Open { renewal: Renewal::Presented { until }, .. }),
+                Proof::Response,
+            ) => {
+                self.state = State::Open(Open { renewal: Renewal::Responding { until }, ..from });
                 self.effects.push(Effect::Challenge(demand));
             }
             (_, Proof::Response | Proof::Token | Proof::Connection) => self.nonsense(),
@@ -72,16 +88,41 @@ impl Machine {
     }
 
     pub(super) fn responded(&mut self, expected: Option<Expected>) {
-        if let State::Authenticating(Authenticating::Responding { until }) = self.state {
-            self.state = State::Authenticating(Authenticating::Responded { until });
-            self.expected = expected;
-            self.effects.push(Effect::Respond);
-        }
+        self.state = match self.state {
+            State::Authenticating(Authenticating::Responding { until }) => {
+                State::Authenticating(Authenticating::Responded { until })
+            }
+            State::Open(from @ Open { renewal: Renewal::Responding { until }, .. }) => {
+                State::Open(Open { renewal: Renewal::Responded { until }, ..from })
+            }
+            State::Authenticating(_)
+            | State::Open(_)
+            | State::Stopped
+            | State::Asking { .. }
+            | State::Connecting { .. }
+            | State::Settling { .. }
+            | State::Waiting { .. }
+            | State::Closing { .. } => return,
+        };
+        self.expected = expected;
+        self.effects.push(Effect::Respond);
     }
 
     pub(super) fn not_responded(&mut self) {
-        if let State::Authenticating(Authenticating::Responding { .. }) = self.state {
-            self.unproven();
+        match self.state {
+            State::Authenticating(Authenticating::Responding { .. }) => self.unproven(),
+            // An open connection goes on for as long as it may; nobody is asked again.
+            State::Open(from @ Open { renewal: Renewal::Responding { .. }, .. }) => {
+                self.state = State::Open(Open { renewal: Renewal::Due(None), ..from });
+            }
+            State::Authenticating(_)
+            | State::Open(_)
+            | State::Stopped
+            | State::Asking { .. }
+            | State::Connecting { .. }
+            | State::Settling { .. }
+            | State::Waiting { .. }
+            | State::Closing { .. } => {}
         }
     }
 
@@ -102,7 +143,14 @@ impl Machine {
                     Failure::Repeated | Failure::Denied => self.useless(failure),
                 }
             }
-            State::Open(Open { renewal: Renewal::Due(_) | Renewal::Presented { .. }, .. }) => {}
+            State::Open(Open {
+                renewal:
+                    Renewal::Due(_)
+                    | Renewal::Presented { .. }
+                    | Renewal::Responding { .. }
+                    | Renewal::Responded { .. },
+                ..
+            }) => {}
             State::Stopped
             | State::Connecting { .. }
             | State::Settling { .. }
@@ -131,7 +179,7 @@ impl Machine {
         self.state = State::Open(Open { renewal: Renewal::Asking { until }, ..from });
         self.tell(Auth::Refreshing);
         let attempt = from.failed.saturating_add(1);
-        self.effects.push(Effect::Ask { reason: AskReason::Refresh, attempt });
+        self.effects.push(Effect::Ask { reason: self.reason, attempt });
     }
 
     pub(super) fn renew_early(&mut self) {
@@ -154,7 +202,7 @@ impl Machine {
             ..from
         });
         self.effects.push(Effect::Cancel);
-        self.tell(Auth::Waiting { reason: AskReason::Refresh });
+        self.tell(Auth::Waiting { reason: self.reason });
     }
 
     /// When a credential of that many seconds is to be refreshed.

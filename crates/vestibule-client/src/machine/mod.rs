@@ -87,6 +87,7 @@ impl Default for Settings {
             connect_timeout: limits::CONNECT_TIMEOUT,
             auth_timeout: limits::AUTH_TIMEOUT,
             proof: Proof::Token,
+            step_up: Proof::Token,
             settle: limits::SETTLE,
             replacing: Replacing::On,
             base: limits::BACKOFF_BASE,
@@ -150,7 +151,17 @@ impl Machine {
 
     /// Whether the server owes the answer to a refresh.
     pub fn awaits_answer(&self) -> bool {
-        matches!(self.state, State::Open(Open { renewal: Renewal::Presented { .. }, .. }))
+        let renewal = match self.state {
+            State::Open(Open { renewal, .. }) => renewal,
+            State::Stopped
+            | State::Asking { .. }
+            | State::Connecting { .. }
+            | State::Settling { .. }
+            | State::Authenticating(_)
+            | State::Waiting { .. }
+            | State::Closing { .. } => return false,
+        };
+        matches!(renewal, Renewal::Presented { .. } | Renewal::Responded { .. })
             && !self.is_sealed()
     }
 
@@ -175,7 +186,9 @@ impl Machine {
                 Renewal::Presented { .. } if self.is_sealed() => {
                     self.state = State::Open(Open { renewal: Renewal::Due(None), ..from });
                 }
-                Renewal::Presented { .. } => self.abandon(Cause::AuthTimeout),
+                Renewal::Presented { .. }
+                | Renewal::Responding { .. }
+                | Renewal::Responded { .. } => self.abandon(Cause::AuthTimeout),
             },
         }
     }
@@ -253,6 +266,14 @@ impl Machine {
     /// Whether each message carries the token.
     fn is_sealed(&self) -> bool {
         self.settings.carrier == Carrier::PerMessage
+    }
+
+    /// Whether what is presented counts only after a challenge that was answered.
+    fn proof(&self) -> Proof {
+        match (self.state, self.reason) {
+            (State::Open(_), AskReason::StepUp) => self.settings.step_up,
+            (_, _) => self.settings.proof,
+        }
     }
 
     /// Whether a newer credential can be presented on an open connection.

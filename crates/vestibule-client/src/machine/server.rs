@@ -62,6 +62,7 @@ impl Machine {
             Said::Garbage => self.nonsense(),
             Said::Required => match self.state {
                 State::Authenticating(_) => {}
+                State::Open(from @ Open { lease: Known::Yes, .. }) => self.step_up(from),
                 // Who presented a credential in the handshake is asked for one only if it did not
                 // count.
                 State::Settling { .. }
@@ -84,7 +85,25 @@ impl Machine {
         }
     }
 
+    /// Somebody is in, and is to show more. A refresh that is under way gives way to it.
+    fn step_up(&mut self, from: Open) {
+        self.reason = AskReason::StepUp;
+        self.effects.push(Effect::Cancel);
+        self.renew(from);
+    }
+
     fn accepted(&mut self, told: Told, message: Option<&str>) {
+        match (self.state, self.proof()) {
+            // It was renewed by other means. What is under way goes on.
+            (
+                State::Open(Open {
+                    renewal: Renewal::Presented { .. } | Renewal::Responding { .. },
+                    ..
+                }),
+                Proof::Response,
+            ) => return,
+            (_, Proof::Response | Proof::Token | Proof::Connection) => {}
+        }
         if !self.is_proven(message) {
             return self.unproven();
         }
@@ -92,12 +111,21 @@ impl Machine {
         let State::Open(from) = self.state else {
             return self.open(Some(told), until);
         };
-        let known = matches!(from.renewal, Renewal::Presented { .. }) || from.lease == Known::Yes;
+        let known = match from.renewal {
+            Renewal::Presented { .. } | Renewal::Responded { .. } => true,
+            Renewal::Due(_) | Renewal::Asking { .. } | Renewal::Responding { .. } => {
+                from.lease == Known::Yes
+            }
+        };
         self.tell(if known { Auth::Refreshed(told) } else { Auth::Authenticated(Some(told)) });
         self.state = State::Open(match from.renewal {
             // An answer that nobody waits for does not call back a question that is under way.
             Renewal::Asking { .. } => Open { lease: Known::Yes, ..from },
-            Renewal::Due(_) | Renewal::Presented { .. } => {
+            Renewal::Due(_)
+            | Renewal::Presented { .. }
+            | Renewal::Responding { .. }
+            | Renewal::Responded { .. } => {
+                self.reason = AskReason::Refresh;
                 Open { lease: Known::Yes, renewal: Renewal::Due(until), failed: 0, ..from }
             }
         });
@@ -105,10 +133,12 @@ impl Machine {
 
     /// Who skips the challenge, or does not say what only the right server can, has proved nothing.
     fn is_proven(&self, message: Option<&str>) -> bool {
-        match (self.state, self.settings.proof) {
-            (State::Authenticating(Authenticating::Responded { .. }), Proof::Response) => {
-                self.expected.as_ref().is_none_or(|expected| expected.is(message))
-            }
+        match (self.state, self.proof()) {
+            (
+                State::Authenticating(Authenticating::Responded { .. })
+                | State::Open(Open { renewal: Renewal::Responded { .. }, .. }),
+                Proof::Response,
+            ) => self.expected.as_ref().is_none_or(|expected| expected.is(message)),
             (State::Authenticating(_), Proof::Response) => false,
             (_, Proof::Response | Proof::Token | Proof::Connection) => true,
         }
@@ -131,7 +161,15 @@ impl Machine {
             return self.message_rejected(error, told);
         }
         match (self.state, retry) {
-            (State::Open(from @ Open { renewal: Renewal::Presented { .. }, .. }), _) => {
+            (
+                State::Open(
+                    from @ Open {
+                        renewal: Renewal::Presented { .. } | Renewal::Responded { .. },
+                        ..
+                    },
+                ),
+                _,
+            ) => {
                 self.tell(told);
                 self.spend(error);
                 self.renew_later(from);
@@ -198,6 +236,7 @@ impl Machine {
         self.tell(Auth::Authenticated(told));
         self.effects.push(Effect::Open(self.opened));
         self.opened = Opened::Again;
+        self.reason = AskReason::Refresh;
     }
 
     pub(super) fn closed(&mut self, end: &End) {

@@ -63,6 +63,10 @@ pub(super) enum Renewal {
     Asking { until: Duration },
     /// The answer to one is waited for.
     Presented { until: Duration },
+    /// The response to a challenge is waited for.
+    Responding { until: Duration },
+    /// The server's answer to that is waited for.
+    Responded { until: Duration },
 }
 
 /// Whether the server has said that it hears control messages.
@@ -140,7 +144,10 @@ impl State {
             ) => Some(*until),
             Self::Open(Open { renewal, .. }) => match renewal {
                 Renewal::Due(until) => *until,
-                Renewal::Asking { until } | Renewal::Presented { until } => Some(*until),
+                Renewal::Asking { until }
+                | Renewal::Presented { until }
+                | Renewal::Responding { until }
+                | Renewal::Responded { until } => Some(*until),
             },
         }
     }

@@ -34,6 +34,8 @@ pub enum AskReason {
     Refresh,
     /// The last credential was refused, or has ended. Another one is needed.
     Refused,
+    /// The server wants a second proof of who is in already, and ends the connection without it.
+    StepUp,
 }
 
 impl AskReason {
@@ -44,6 +46,7 @@ impl AskReason {
             Self::Reconnect => "reconnect",
             Self::Refresh => "refresh",
             Self::Refused => "refused",
+            Self::StepUp => "step-up",
         }
     }
 }
@@ -69,6 +72,8 @@ pub struct Settings {
     /// With [`Proof::Response`] a credential counts only after a challenge that was answered, and
     /// nothing is refreshed over the connection.
     pub proof: Proof,
+    /// The same of the credentials that are a second proof on an open connection.
+    pub step_up: Proof,
     /// How long a refusal may follow a handshake that carried the credential.
     pub settle: Duration,
     /// Whether a connection that ended is replaced.
@@ -174,9 +179,9 @@ pub enum Input<'a> {
 /// How a credential is presented in band.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presentation {
-    /// On a connection that is not admitted.
+    /// On a connection that is not admitted, or as a second proof on one that is.
     Authenticate,
-    /// On one that is.
+    /// On one that is, to go on.
     Refresh,
 }
 

@@ -30,13 +30,13 @@ const ALL: &str = "accept = [\"header\", \"message\", \"subprotocol\", \"cookie\
                    expiry_grace = \"0s\"\n";
 
 /// A runtime that goes on while a test waits for the gateway or the upstream.
-struct Background {
-    runtime: runtime::Handle,
+pub(crate) struct Background {
+    pub(crate) runtime: runtime::Handle,
     _stop: oneshot::Sender<()>,
 }
 
 impl Background {
-    fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
@@ -44,14 +44,14 @@ impl Background {
         Ok(Self { runtime: handle, _stop: stop })
     }
 
-    fn wait<T>(&self, what: impl Future<Output = T>) -> anyhow::Result<T> {
+    pub(crate) fn wait<T>(&self, what: impl Future<Output = T>) -> anyhow::Result<T> {
         self.runtime.block_on(async { timeout(GUARD, what).await }).context("the client hangs")
     }
 }
 
 /// The way to a gateway that has another port after each start.
 #[derive(Clone, Debug)]
-struct Way(Arc<Mutex<SocketAddr>>);
+pub(crate) struct Way(pub(crate) Arc<Mutex<SocketAddr>>);
 
 impl Connector for Way {
     fn connect<'a>(&'a self, _: &'a Address) -> Connecting<'a> {

@@ -1,12 +1,23 @@
 //! A second proof on a connection that is open: asked for by the route or by the operator, owed until
 //! a deadline, and never a reason to drop the socket before.
 
+use std::{
+    future::ready,
+    sync::{Arc, Mutex},
+};
+
 use anyhow::{Context as _, ensure};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
-use vestibule_testkit::{Handshake, Peer};
+use vestibule_client::{
+    Builder, Event, Unavailable,
+    auth::{bearer, scram, step_up as stepping_up},
+};
+use vestibule_testkit::{Handshake, Peer, eventually};
 
 use crate::{
     admin::{ask, inside},
+    client::{Background, Way},
     endpoint::Ask,
     exchanges::sign,
     public_key::{Pair, begin, refused, respond},
@@ -257,5 +268,33 @@ fn a_connection_of_a_route_without_messages_cannot_be_asked() -> Outcome {
     let id = shown(&rig)?["id"].as_str().context("no id")?.to_owned();
     let path = format!("POST /api/v1/connections/{id}/step-up");
     assert_eq!(ask(&rig, &path, &json!({ "mechanisms": ["public-key"] }))?.0, 409);
+    Ok(())
+}
+
+#[test]
+fn the_rust_client_shows_a_second_proof_and_stays() -> Outcome {
+    let step_up = "step_up = { mechanisms = [\"scram-sha-256\"] }\n";
+    let (rig, _) = under(&format!("accept = [\"message\"]\n{step_up}"))?;
+    let token = login(&rig)?;
+    let first = bearer(move |_| ready(Ok::<_, Unavailable>(token.clone())));
+    let told = Arc::new(Mutex::new(String::new()));
+    let events = Arc::clone(&told);
+    let builder = Builder::new("ws://localhost/ws", stepping_up(first, scram("alice", PASSWORD)))?
+        .connector(Way(Arc::new(Mutex::new(rig.gateway.address()))))
+        .on_event(move |event: &Event| events.lock().unwrap().push_str(&format!("{event:?}\n")));
+    let background = Background::start()?;
+    let mut connection = {
+        let _entered = background.runtime.enter();
+        builder.start()?
+    };
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    background.wait(connection.opened())??;
+    eventually("it is stepped up", || Ok(told.lock().unwrap().contains("Refreshed")))?;
+    let seen = shown(&rig)?;
+    assert!(seen["stepped_up"].is_i64() && seen["mechanism"] == "bearer", "{seen}");
+    upstream.send_text("still here")?;
+    let message = background.wait(connection.next())?.context("it is over")??;
+    assert_eq!(message.as_text(), Some("still here"));
+    assert_eq!(rig.upstream.count(), 1);
     Ok(())
 }

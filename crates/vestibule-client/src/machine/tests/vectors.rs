@@ -31,11 +31,8 @@ fn settings(defaults: &Value, own: &Value) -> Settings {
         },
         connect_timeout: millis(get("connectTimeout")),
         auth_timeout: millis(get("authTimeout")),
-        proof: match get("respond").as_str().unwrap() {
-            "on" => Proof::Response,
-            "off" => Proof::Token,
-            other => panic!("{other}"),
-        },
+        proof: proof(get("respond")),
+        step_up: proof(get("respond")),
         settle: millis(get("settle")),
         replacing: match get("reconnect").as_str().unwrap() {
             "on" => Replacing::On,
@@ -58,6 +55,14 @@ fn mapped((code, verdict): (&String, &Value)) -> (u16, Verdict) {
         other => panic!("{other}"),
     };
     (code.parse().unwrap(), verdict)
+}
+
+fn proof(respond: &Value) -> Proof {
+    match respond.as_str().unwrap() {
+        "on" => Proof::Response,
+        "off" => Proof::Token,
+        other => panic!("{other}"),
+    }
 }
 
 fn input(value: &Value) -> Input<'_> {
