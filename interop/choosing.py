@@ -3,6 +3,7 @@ against it."""
 
 import concurrent.futures
 import datetime
+import http.server
 import json
 import os
 import pathlib
@@ -12,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.parse
 import urllib.request
 
 from cryptography import x509
@@ -27,6 +30,7 @@ PYTHON = sys.executable
 
 ADMIN_TOKEN = "vsa_" + "a" * 48
 PASSWORD = "correct horse battery staple"
+OPAQUE = "2YotnFZFEjr1zCsicMWpAA"
 # When a snippet is given up. A run that comes here has failed.
 GUARD = 60
 
@@ -34,6 +38,7 @@ GUARD = 60
 EXPECTED = [
     ("A page of your own site", "js", ["hello"]),
     ("An app with an identity provider", "js", ["hello"]),
+    ("An app whose tokens can be withdrawn", "python", ["hello"]),
     ("A page of another site", "js", ["hello"]),
     ("A browser as a device", "js", ["hello"]),
     ("A page where people type passwords", "js", ["hello"]),
@@ -68,9 +73,12 @@ def served(config, folder, issuer, upstreams):
     keys.write_text(json.dumps(issuer.jwks()))
     for placeholder, address in upstreams.items():
         config = config.replace(f"ws://{placeholder}", f"ws://{address}")
-    config = config.replace(
-        f'issuer = "{rig.ISSUER}"\n', f'issuer = "{rig.ISSUER}"\njwks_file = "{keys}"\n'
-    )
+    if "introspection_url" in config:
+        config = config.replace(f"{rig.ISSUER}/introspect", f"http://{upstreams['introspection']}/")
+    else:
+        config = config.replace(
+            f'issuer = "{rig.ISSUER}"\n', f'issuer = "{rig.ISSUER}"\njwks_file = "{keys}"\n'
+        )
     if "[server]" not in config:
         config += '\n[server]\nlisten = "127.0.0.1:0"\nworkers = 1\n'
     config = config.replace('"0.0.0.0:443"', '"127.0.0.1:0"')
@@ -102,6 +110,26 @@ def gateway(binary, folder, config):
         return known if {"public", "admin"} <= known.keys() else None
 
     return rig.Process([binary, "serve", "-c", folder / "served.toml"], "stderr", find)
+
+
+class Introspection(http.server.BaseHTTPRequestHandler):
+    """Says of one token that it is good (RFC 7662)."""
+
+    def do_POST(self):
+        form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        answer = {"active": False}
+        if form["token"] == [OPAQUE]:
+            answer = {"active": True, "token_type": "Bearer", "iss": rig.ISSUER, "sub": "alice"}
+            answer |= {"aud": rig.AUDIENCE, "exp": int(time.time()) + 600, "client_id": "app"}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
 
 
 def admin(address, what, members):
@@ -171,6 +199,17 @@ def certified(folder):
     }
 
 
+def logged_in(address):
+    """An access token of Alice's login at the gateway itself."""
+    request = urllib.request.Request(
+        f"http://{address}/auth/login",
+        json.dumps({"username": "alice", "password": PASSWORD}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["access_token"]
+
+
 def line(language, text, folder, name):
     """The command that runs a client."""
     if language == "js":
@@ -229,6 +268,8 @@ def fault(binary, issuer, upstreams, name, section, wanted):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "vestibule.toml").write_text(config)
+        (folder / "introspection.secret").write_text("a secret of the gateway")
+        (folder / "introspection.secret").chmod(0o600)
         certificates = certified(folder) if "tls = " in config else {}
         checked = subprocess.run(
             [binary, "check", "-c", folder / "vestibule.toml"], capture_output=True, text=True
@@ -237,14 +278,17 @@ def fault(binary, issuer, upstreams, name, section, wanted):
             return f"check: {checked.stdout}{checked.stderr}"
         with gateway(binary, folder, served(config, folder, issuer, upstreams)) as running:
             public, control = running.address["public"], running.address["admin"]
+            secrets = enrolled(control, folder) if "[auth]" in config else {}
             environment = {
                 "PATH": f"{binary.parent}:{os.environ['PATH']}",
                 "ORIGIN": rig.PAGE,
                 "ADMIN": f"http://{control}",
                 "ADMIN_TOKEN": ADMIN_TOKEN,
-                "TOKEN": issuer.token(),
+                "TOKEN": logged_in(public) if secrets and "[[issuers]]" not in config else issuer.token(),
+                "ISSUER_KEY": issuer.pem(),
+                "OPAQUE_TOKEN": OPAQUE,
                 **certificates,
-                **(enrolled(control, folder) if "[auth]" in config else {}),
+                **secrets,
             }
             return said(line(language, localised(text, public, config), folder, name), environment, wanted)
 
@@ -265,7 +309,13 @@ def main():
         rig.upstream([PYTHON, rig.HERE / "upstreams" / "mqtt_hello.py"]) as broker,
         concurrent.futures.ThreadPoolExecutor(4) as pool,
     ):
-        upstreams = {"127.0.0.1:9000": echo.address, "127.0.0.1:9001": broker.address}
+        endpoint = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Introspection)
+        threading.Thread(target=endpoint.serve_forever, daemon=True).start()
+        upstreams = {
+            "127.0.0.1:9000": echo.address,
+            "127.0.0.1:9001": broker.address,
+            "introspection": f"127.0.0.1:{endpoint.server_port}",
+        }
         runs = [
             pool.submit(fault, binary, issuer, upstreams, f"client{index}", section, wanted)
             for index, (section, (_, _, wanted)) in enumerate(zip(found, EXPECTED))

@@ -7,6 +7,7 @@ import tempfile
 import time
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,6 +26,10 @@ class Issuer:
     def jwks(self):
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": "k", "use": "sig", "alg": "RS256"}]}
+
+    def pem(self):
+        form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        return self.key.private_bytes(serialization.Encoding.PEM, *form).decode()
 
     def token(self, seconds=3600, forged=False, subject="alice"):
         now = int(time.time())
