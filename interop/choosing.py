@@ -48,6 +48,7 @@ EXPECTED = [
     ("A machine with a certificate", "python", ["hello"]),
     ("A person at a terminal", "sh", ["hello", "hello"]),
     ("An MQTT client", "python", ["connected"]),
+    ("A client that can only set a header", "sh", ["HTTP/1.1 101 Switching Protocols"]),
     ("A client that takes only a URL", "python", ["hello"]),
     ("A library that takes only subprotocols", "js", ["hello"]),
     ("A server that keeps no state", "js", ["hello"]),
@@ -248,7 +249,7 @@ def said(line, environment, wanted):
         try:
             lines = []
             for expected in wanted:
-                lines.append(child.stdout.readline().rstrip("\n"))
+                lines.append(child.stdout.readline().rstrip("\r\n"))
                 if lines[-1] != expected:
                     child.kill()
                     child.wait()
