@@ -198,7 +198,8 @@ ${common}
 ${this.#passkeys() && `[[routes]]
 path = "/passkey"
 accept = ["message"]
-mechanisms = ["webauthn"]
+mechanisms = ["webauthn", "session"]
+sessions = "issue"
 ${common}`}
 [[routes]]
 path = "/proven"
