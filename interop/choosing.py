@@ -41,6 +41,7 @@ EXPECTED = [
     ("An app whose tokens can be withdrawn", "python", ["hello"]),
     ("A page of another site", "js", ["hello"]),
     ("A browser as a device", "js", ["hello"]),
+    ("A page whose people have passkeys", "js", ["hello"]),
     ("A page where people type passwords", "js", ["hello"]),
     ("A mobile or desktop app", "python", ["accepted", "accepted", "hello"]),
     ("A server", "python", ["hello"]),

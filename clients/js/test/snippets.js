@@ -196,7 +196,8 @@ export async function play(code, name, folder, server) {
     .replace(/https:\/\/ws\.example\.com/g, server.http);
   const { code: plain } = await transform([local, ...script].join("\n"), { loader: "ts", target: "es2022" });
   writeFileSync(`${folder}/${name}.mjs`, plain);
-  const seen = /\bregisterPasskey\(/.test(code) ? server.registered() : server.seen(`/${name}`);
+  const registers = /^await registerPasskey\(/m.test(code);
+  const seen = registers ? server.registered() : server.seen(`/${name}`);
   const environment = { SNIPPET_URL: server.url(`/${name}`) };
   if (/\bsocket\./.test(code) && !/\bsocket =/.test(code)) {
     environment.SNIPPET_NEEDS_SOCKET = "1";

@@ -18,7 +18,7 @@ const PAGES = [
       ...["per-message", "message", "message", "message"],
     ],
   ],
-  ["../../docs/guide/browser-client.md", "ts", ["message", "public-key", "scram-sha-256"]],
+  ["../../docs/guide/browser-client.md", "ts", ["message", "webauthn", "public-key", "scram-sha-256"]],
   ["../../docs/guide/clients.md", "js", ["subprotocol", "subprotocol", "message", "header", "message"]],
 ];
 
