@@ -25,12 +25,9 @@ pub(super) fn carriers(
     auth: Option<&AuthWritten>,
     policy: &mut RoutePolicy,
 ) {
-    let accept = reader.some("accept", |text| match Carrier::from_name(text) {
-        Some(carrier) => Ok(carrier),
-        None => {
-            let names = Carrier::ALL.iter().map(|carrier| (carrier.name(), *carrier));
-            choose("accept", text, &names.collect::<Vec<_>>())
-        }
+    let accept = reader.some("accept", |text| {
+        let names = Carrier::ALL.iter().map(|carrier| (carrier.name(), *carrier));
+        choose("accept", text, &names.collect::<Vec<_>>())
     });
     let known = |text: &str| mechanism(text, auth);
     let mechanisms = reader.some("mechanisms", known);
