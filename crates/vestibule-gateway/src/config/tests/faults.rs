@@ -31,7 +31,7 @@ fn issuer(lines: &str, expected: &[&str]) {
 
 /// A line of the route, which is the fourth.
 #[track_caller]
-fn route(lines: &str, expected: &[&str]) {
+pub(super) fn route(lines: &str, expected: &[&str]) {
     check(&format!("{ROUTE}{lines}\n"), expected);
 }
 
@@ -306,32 +306,6 @@ fn carriers() {
         ("accept = []", "4:10 `accept` is empty"),
         ("accept = ['headers']", "4:11 `accept` cannot be \"headers\""),
         ("accept = ['header', 'header']", "4:21 \"header\" is there twice"),
-        (
-            "accept = ['per-message', 'header']",
-            "4:11 `per-message` stands alone: where each message carries its credential, none comes \
-             in another way",
-        ),
-        (
-            "accept = ['per-message']\nmechanisms = ['bearer', 'ticket']\n[auth]",
-            "5:14 \"ticket\" is nothing that each message could carry",
-        ),
-        (
-            "accept = ['per-message']\nmechanisms = ['public-key']\n[auth]",
-            "5:14 \"public-key\" is nothing that each message could carry",
-        ),
-        (
-            "accept = ['per-message']\nmechanisms = ['session']\nsessions = 'issue'\n[auth]",
-            "6:12 session tokens are told in `accepted`, which nobody is told where each message \
-             carries its own credential",
-        ),
-        (
-            "accept = ['per-message']\nmax_message = 100",
-            "5:15 `max_message` is a number from 1024 to 16777216",
-        ),
-        (
-            "max_message = 4096",
-            "4:15 `max_message` has no use: `accept` does not have `per-message`",
-        ),
         ("mechanisms = ['ticket']", "4:15 \"ticket\" is of the gateway's own making"),
         ("mechanisms = ['public-key']", "4:15 \"public-key\" is of the gateway's own making"),
         ("mechanisms = ['scram-sha-256']", "4:15 \"scram-sha-256\" is of the gateway's own making"),

@@ -6,6 +6,7 @@ mod files;
 mod identities;
 mod introspection;
 mod noise;
+mod per_message;
 mod rendered;
 
 use std::{ffi::OsString, time::Duration};
