@@ -12,13 +12,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde_json::Value;
 use tokio::time::Instant;
 use vestibule_core::{
-    authn::{Credential, Mechanism, Principal, Secret, Verified},
+    authn::{Principal, Secret, Verified},
     rejection::Rejection,
     time::UnixTime,
 };
 use vestibule_verify::{
     Refused,
-    jwt::{self, Checked},
+    jwt::{self, Binding, Checked},
 };
 
 use super::{Authority, Look, Member, Trusted, weight};
@@ -48,6 +48,8 @@ pub struct Standing {
     pub recheck: Duration,
     /// How long it counts when the issuer cannot be asked; `None` is for as long as it lives.
     pub max_stale: Option<Duration>,
+    /// What it is bound to: whoever is connected has shown that.
+    binding: Binding,
     token: Secret,
     issuer: Arc<Introspector>,
 }
@@ -83,17 +85,14 @@ impl Authority {
     }
 
     /// What is to be kept of a token that was just good, so that it can be asked about again; `None`
-    /// for a token that was not asked about.
+    /// for a token that was not asked about. Right after the check, or nobody knows what it is bound
+    /// to.
     pub fn standing(
         &self,
-        credential: &Credential,
+        token: &Secret,
         issuers: &[usize],
         verified: &Verified,
     ) -> Option<Standing> {
-        if credential.mechanism != Mechanism::Bearer {
-            return None;
-        }
-        let token = &credential.secret;
         let principal = verified.principal();
         let mut asked = self.asked_about(issuers, token.expose())?;
         asked.retain(|asked| {
@@ -110,6 +109,7 @@ impl Authority {
             expires: principal.expires,
             recheck: issuer.policy.recheck,
             max_stale: issuer.policy.max_stale,
+            binding: issuer.binding(token).unwrap_or(Binding::Unbound),
             token: token.clone(),
             issuer: Arc::clone(issuer),
         })
@@ -246,7 +246,7 @@ impl Standing {
         }
         let asked = Instant::now();
         match self.issuer.ask_again(name, &self.token, &wall).await {
-            Ok(checked) => match self.is_less(checked.principal()) {
+            Ok(checked) => match self.is_less(&checked) {
                 Some(why) => Again::Gone(Refused::new(Rejection::TokenRevoked, why)),
                 // Perhaps it was somebody else who asked, a moment ago.
                 None => Again::Good {
@@ -260,7 +260,11 @@ impl Standing {
     }
 
     /// Whether less is said of it now than when it let somebody in.
-    fn is_less(&self, now: &Principal) -> Option<&'static str> {
+    fn is_less(&self, now: &Checked) -> Option<&'static str> {
+        if now.binding() != self.binding {
+            return Some("the token is bound to something else now");
+        }
+        let now = now.principal();
         if !now.is_same_identity(&self.principal) {
             return Some("the token is somebody else's now");
         }
@@ -271,8 +275,7 @@ impl Standing {
 
 impl fmt::Debug for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, principal: _, asked, expires, recheck, max_stale, token: _, issuer } =
-            self;
+        let Self { name, principal: _, asked, expires, recheck, max_stale, issuer, .. } = self;
         f.debug_struct("Standing")
             .field("name", name)
             .field("asked", asked)

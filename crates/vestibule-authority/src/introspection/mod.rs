@@ -39,7 +39,7 @@ use vestibule_core::{
 use vestibule_verify::{
     Refused,
     introspection::Answer,
-    jwt::{Checked, Expectations},
+    jwt::{Binding, Checked, Expectations},
 };
 
 pub use self::{
@@ -217,6 +217,12 @@ impl Introspector {
     /// When the issuer was last asked about a token that is good.
     pub(crate) fn last_asked(&self, name: &Fingerprint) -> Option<Instant> {
         Some(self.yes.recall(name)?.asked)
+    }
+
+    /// What a token is bound to that was good a moment ago.
+    pub(crate) fn binding(&self, token: &Secret) -> Option<Binding> {
+        let known = self.yes.recall(&self.fingerprint(token))?;
+        Some(known.said.ok()?.binding())
     }
 
     /// Asks, or waits for the answer to the same question. May be dropped at any point; `wall` is

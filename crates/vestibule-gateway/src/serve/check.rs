@@ -143,7 +143,11 @@ impl Worker {
         route: &Route,
         verified: &Verified,
     ) -> Option<Standing> {
-        self.shared.authority.standing(credential, &route.issuers, verified)
+        let Credential { mechanism, secret } = credential;
+        if *mechanism != Mechanism::Bearer {
+            return None;
+        }
+        self.shared.authority.standing(secret, &route.issuers, verified)
     }
 
     /// Counts a credential that was checked.

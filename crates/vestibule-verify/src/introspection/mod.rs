@@ -6,9 +6,11 @@
 //!
 //! - Without `iss` the token is the asked issuer's own; with it, it must be the expected one.
 //! - Without `exp` it counts for as long as the caller says, from now.
-//! - `token_type` must be `Bearer`, whatever its case: issuers answer for refresh tokens, too, and
-//!   leave it out there. [`Expectations::types`] lists other words; `""` is an answer without one.
-//! - A token that is bound to a key (`cnf`) is refused: nobody proves here that they have it.
+//! - `token_type` must be `Bearer`, or `DPoP` for a token that is bound to a key, whatever the case:
+//!   issuers answer for refresh tokens, too, and leave it out there. [`Expectations::types`] lists
+//!   other words; `""` is an answer without one.
+//! - A token that is bound (`cnf`) opens nothing for who does not show that it is theirs
+//!   ([`Checked::held_by`]).
 //! - A member that is `null` is not there, except for `active`.
 
 use core::time::Duration;
@@ -26,6 +28,8 @@ use crate::{
 
 /// What counts where nothing is configured.
 const BEARER: &str = "bearer";
+/// And for a token that is bound to a key (RFC 9449 section 6.2).
+const DPOP: &str = "dpop";
 
 /// Members that are texts, where they are there (RFC 7662 section 2.2).
 const TEXTS: [&str; 7] = ["iss", "sub", "scope", "client_id", "username", "token_type", "jti"];
@@ -124,9 +128,12 @@ impl Active {
 /// Whether the answer is about an access token that whoever has it may use.
 fn kind(claims: &Map<String, Value>, expected: &Expectations) -> Result<(), Refused> {
     let is = claims.get("token_type").and_then(Value::as_str);
+    let is_bound = claims.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
     let fits = match (is, expected.types.as_ref()) {
         (None, listed) => listed.iter().any(|listed| listed.is_empty()),
-        (Some(is), []) => is.eq_ignore_ascii_case(BEARER),
+        (Some(is), []) => {
+            is.eq_ignore_ascii_case(BEARER) || (is.eq_ignore_ascii_case(DPOP) && is_bound)
+        }
         (Some(is), listed) => {
             listed.iter().any(|listed| !listed.is_empty() && is.eq_ignore_ascii_case(listed))
         }

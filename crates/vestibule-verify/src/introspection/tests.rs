@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::jwt::{Binding, Holder};
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const EXP: i64 = NOW.as_secs() + 600;
@@ -168,6 +169,7 @@ fn a_refresh_token_that_is_active_opens_no_door() {
     for (answer, types) in [
         (without("token_type"), &[][..]),
         (with("token_type", json!("DPoP")), &[]),
+        (with("token_type", json!("dpop")), &["Bearer"]),
         (with("token_type", json!("refresh_token")), &[]),
         (with("token_type", json!("")), &[]),
         (with("token_type", json!("")), &[""]),
@@ -190,6 +192,27 @@ fn a_refresh_token_that_is_active_opens_no_door() {
         let types = types.iter().map(|one: &&str| Box::from(*one)).collect();
         let expected = Expectations { types, ..expected() };
         assert!(judge(&answer, &expected).is_ok(), "{answer}");
+    }
+}
+
+#[test]
+fn a_token_that_is_bound_says_to_what_and_is_nobody_s_without_it() {
+    let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let mut bound = with("cnf", json!({ "jkt": thumbprint }));
+    for kind in ["DPoP", "dpop", "Bearer"] {
+        bound["token_type"] = json!(kind);
+        let checked = judge(&bound, &expected()).unwrap();
+        assert!(matches!(checked.binding(), Binding::Key(_)), "{kind}");
+        assert!(checked.held_by(&Holder::BEARER, NOW).is_err(), "{kind}");
+    }
+    let certificate = with("cnf", json!({ "x5t#S256": thumbprint }));
+    let checked = judge(&certificate, &expected()).unwrap();
+    assert!(matches!(checked.binding(), Binding::Certificate(_)));
+    assert!(checked.held_by(&Holder::BEARER, NOW).is_err());
+    for cnf in
+        [json!({}), json!({ "jkt": 1 }), json!({ "jkt": thumbprint, "x5t#S256": thumbprint })]
+    {
+        assert_eq!(judge(&with("cnf", cnf), &expected()).unwrap_err(), Rejection::TokenClaims);
     }
 }
 
