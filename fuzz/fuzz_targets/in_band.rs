@@ -46,6 +46,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Response::Signature(secret) => ("respond", "signature", secret),
                 Response::SshSig(secret) => ("respond", "sshsig", secret),
                 Response::Assertion(secret) => ("respond", "assertion", secret),
+                Response::Proof(secret) => ("respond", "proof", secret),
             }
         }
         ClientMessage::Logout => {

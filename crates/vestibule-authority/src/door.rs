@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use vestibule_core::policy::origin::Transport;
 use vestibule_verify::scram::TlsExporter;
 
 /// Where a credential is presented, for those that are not good everywhere.
@@ -22,6 +23,8 @@ pub struct Door<'a> {
 /// a signature that was obtained elsewhere is worth nothing here.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
+    /// Over what.
+    pub transport: Transport,
     /// The host that was asked for, in lower case, with the port where one was written.
     pub host: &'a str,
     /// The path, without query.

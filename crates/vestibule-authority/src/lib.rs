@@ -77,6 +77,7 @@ mod records;
 mod secrets;
 
 pub mod api_keys;
+pub mod proofs;
 pub mod public_keys;
 pub mod revocation;
 pub mod sessions;

@@ -183,6 +183,14 @@ pub const TICKETS_EACH: u32 = 16;
 /// Most tickets that are out at once.
 pub const TICKETS: u32 = 65_536;
 
+/// Most proofs of possession of one key that are remembered: a minute of them.
+pub const PROOFS_EACH: u32 = 4096;
+/// Most proofs of possession that are remembered, of all keys: where there are as many, nobody gets in
+/// by another one until the oldest is too old to be used again.
+pub const PROOFS: u32 = 131_072;
+/// How much longer than it could be used a proof is remembered: for nodes whose clocks differ.
+pub const REPLAYS_KEPT_LONGER: Duration = Duration::from_secs(5);
+
 /// Longest label of an API key, in characters.
 pub const API_KEY_LABEL_CHARS: usize = 100;
 /// Longest name of a machine, in bytes.

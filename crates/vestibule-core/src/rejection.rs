@@ -99,6 +99,10 @@ rejections! {
     ApiKeyUnknown = "api_key_unknown" => 401, 4401, "invalid_token", FreshCredential;
     /// No such user, or not that password.
     CredentialsInvalid = "credentials_invalid" => 401, 4401, "invalid_credentials", FreshCredential;
+    /// A proof of possession that is none, or for something else, or was used before.
+    DpopProofInvalid = "invalid_dpop_proof" => 401, 4401, "invalid_dpop_proof", FreshCredential;
+    /// A proof of possession without a nonce of ours, or with an old one.
+    DpopNonceWanted = "use_dpop_nonce" => 401, 4401, "use_dpop_nonce", FreshCredential;
     /// Genuine, but lacks a scope of the route.
     InsufficientScope = "insufficient_scope" => 403, 4403, "insufficient_scope", Stop;
     /// Genuine, but not authenticated as well as the route demands (RFC 9470 section 3).

@@ -8,6 +8,7 @@
 mod authenticator;
 mod frame;
 mod head;
+mod holder;
 mod issuer;
 mod peer;
 mod process;
@@ -21,6 +22,7 @@ pub use self::{
     authenticator::Authenticator,
     frame::{Frame, Opcode, Role},
     head::{Handshake, Head, accept_of},
+    holder::Holder,
     issuer::{Issuer, Key, KeyKind, base64, base64url, from_base64url, now_secs, with},
     peer::{Message, Peer, Stream},
     process::{Gateway, Lines, Output, run},

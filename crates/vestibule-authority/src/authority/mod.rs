@@ -2,6 +2,7 @@
 
 mod asked;
 mod build;
+pub(crate) mod presented;
 
 use std::{future::pending, sync::Arc};
 
@@ -10,15 +11,16 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use vestibule_core::{
-    authn::{Credential, Mechanism, Principal, Secret, Verified},
+    authn::{Credential, Principal, Secret, Verified},
     rejection::Rejection,
     time::UnixTime,
 };
 use vestibule_verify::{
     Refused,
-    jwt::{self, Checked, Holder, Unverified},
+    jwt::{self, Checked, Unverified},
 };
 
+use self::presented::Presented;
 pub use self::{
     asked::{Again, Standing, TokenName},
     build::{AuthorityError, AuthorityFault},
@@ -105,11 +107,12 @@ impl Authority {
         issuers: &[usize],
         wall: UnixTime,
     ) -> Option<Result<Verified, Refused>> {
-        let examined = match bearer(credential) {
-            Ok(token) => self.examine_now(token, issuers, wall)?,
-            Err(refused) => Err(refused),
+        let presented = match Presented::of(credential) {
+            Ok(presented) => presented,
+            Err(refused) => return Some(Err(refused)),
         };
-        Some(examined.and_then(|checked| checked.held_by(&Holder::BEARER, wall)))
+        let examined = self.examine_now(presented.token(), issuers, wall)?;
+        Some(examined.and_then(|checked| presented.opens(checked, wall)))
     }
 
     /// Answers, after a fetch where [`Authority::check_now`] returned `None`. All callers wait for
@@ -123,8 +126,9 @@ impl Authority {
         issuers: &[usize],
         wall: impl Fn() -> UnixTime,
     ) -> Result<Verified, Refused> {
-        let checked = self.examine(bearer(credential)?, issuers, &wall).await?;
-        checked.held_by(&Holder::BEARER, wall())
+        let presented = Presented::of(credential)?;
+        let checked = self.examine(presented.token(), issuers, &wall).await?;
+        presented.opens(checked, wall())
     }
 
     /// Like [`Authority::check_now`], for a token that may be bound: what comes back says to what, and
@@ -398,26 +402,6 @@ impl Member {
             None => format!("no keys of issuer {name} yet"),
         };
         Refused::new(Rejection::Unavailable, reason)
-    }
-}
-
-/// The token of a credential that is one of an issuer, and shown as such.
-fn bearer(credential: &Credential) -> Result<&Secret, Refused> {
-    match credential.mechanism {
-        Mechanism::Bearer => Ok(&credential.secret),
-        Mechanism::Dpop
-        | Mechanism::OauthBearer
-        | Mechanism::Ticket
-        | Mechanism::Session
-        | Mechanism::ApiKey
-        | Mechanism::PublicKey
-        | Mechanism::ScramSha256
-        | Mechanism::ScramSha256Plus
-        | Mechanism::Webauthn
-        | Mechanism::External => {
-            let reason = format!("{} is not a token of an issuer", credential.mechanism.name());
-            Err(Refused::new(Rejection::MechanismNotAllowed, reason))
-        }
     }
 }
 

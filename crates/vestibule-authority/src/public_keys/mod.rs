@@ -195,7 +195,7 @@ impl PublicKeys {
             .and_then(Fingerprint::parse)
             .ok_or_else(|| Refused::new(Rejection::MalformedMessage, "not a fingerprint"))?;
         let nonce = opaque::random::<32>().map_err(|error| unavailable(&error))?;
-        let Scene { host, path, origin, peer: _, exporter: _ } = *scene;
+        let Scene { transport: _, host, path, origin, peer: _, exporter: _ } = *scene;
         let challenge = Challenge::new(*nonce, host, path, origin).ok_or_else(|| {
             Refused::new(Rejection::Internal, "a handshake that cannot be signed over")
         })?;
@@ -307,8 +307,8 @@ fn signature(response: &Response) -> Result<Signature, Refused> {
     match response {
         Response::Signature(secret) => Signature::raw(&text(secret)?),
         Response::SshSig(secret) => Signature::ssh(&text(secret)?),
-        Response::Message(_) | Response::Assertion(_) => {
-            Err(malformed("a signature is wanted, not a message"))
+        Response::Message(_) | Response::Assertion(_) | Response::Proof(_) => {
+            Err(malformed("a signature is wanted"))
         }
     }
 }

@@ -7,6 +7,8 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use proptest::prelude::*;
 use vestibule_core::authn::Challenge as Asked;
 
+use vestibule_core::policy::origin::Transport;
+
 use super::*;
 use crate::{
     store::Answer,
@@ -44,7 +46,8 @@ fn jwk(pair: &Ed25519KeyPair) -> String {
 }
 
 fn scene<'a>() -> Scene<'a> {
-    Scene { host: HOST, path: "/chat", origin: None, peer: PEER.parse().unwrap(), exporter: None }
+    let (transport, peer) = (Transport::Tls, PEER.parse().unwrap());
+    Scene { transport, host: HOST, path: "/chat", origin: None, peer, exporter: None }
 }
 
 impl Rig {
@@ -104,7 +107,7 @@ impl Rig {
 
 /// Signs as the protocol says, and not by the code under test.
 fn sign(pair: &Ed25519KeyPair, nonce: &str, scene: &Scene<'_>) -> Response {
-    let Scene { host, path, origin, peer: _, exporter: _ } = *scene;
+    let Scene { transport: _, host, path, origin, peer: _, exporter: _ } = *scene;
     let origin = origin.unwrap_or_default();
     let text = format!("vestibule-public-key-v1\0{nonce}\0{host}\0{path}\0{origin}");
     let signature = BASE64URL_NOPAD.encode(pair.sign(text.as_bytes()).as_ref());

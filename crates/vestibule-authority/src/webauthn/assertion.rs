@@ -187,7 +187,10 @@ impl fmt::Debug for Pending {
 fn assertion(response: &Response) -> Result<Assertion, Refused> {
     match response {
         Response::Assertion(json) => Assertion::parse(json.expose()),
-        Response::Message(_) | Response::Signature(_) | Response::SshSig(_) => {
+        Response::Message(_)
+        | Response::Signature(_)
+        | Response::SshSig(_)
+        | Response::Proof(_) => {
             let reason = "the answer of an authenticator is wanted";
             Err(Refused::new(Rejection::MalformedMessage, reason))
         }

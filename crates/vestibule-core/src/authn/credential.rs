@@ -179,28 +179,37 @@ pub struct Credential {
     pub mechanism: Mechanism,
     /// What is to be checked.
     pub secret: Secret,
+    /// What proves that its sender has the key of it, where that came with it: in a message it is asked
+    /// for.
+    pub proof: Option<Secret>,
 }
 
 impl Credential {
     /// An access token.
     pub fn bearer(token: impl Into<Vec<u8>>) -> Self {
-        Self { mechanism: Mechanism::Bearer, secret: Secret::new(token) }
+        Self { mechanism: Mechanism::Bearer, secret: Secret::new(token), proof: None }
     }
 
     /// A ticket, or what somebody takes for one.
     pub fn ticket(token: impl Into<Vec<u8>>) -> Self {
-        Self { mechanism: Mechanism::Ticket, secret: Secret::new(token) }
+        Self { mechanism: Mechanism::Ticket, secret: Secret::new(token), proof: None }
+    }
+
+    /// An access token and the proof that came with it (RFC 9449).
+    pub fn proven(token: impl Into<Vec<u8>>, proof: impl Into<Vec<u8>>) -> Self {
+        let proof = Some(Secret::new(proof));
+        Self { mechanism: Mechanism::Dpop, secret: Secret::new(token), proof }
     }
 
     /// The certificate of the connection that it comes on, which holds all there is of it.
     pub fn certificate() -> Self {
-        Self { mechanism: Mechanism::External, secret: Secret::new([]) }
+        Self { mechanism: Mechanism::External, secret: Secret::new([]), proof: None }
     }
 
     /// A token that came where tokens of several mechanisms may come: a header, a cookie.
     pub fn of_token(token: impl Into<Vec<u8>>) -> Self {
         let secret = Secret::new(token);
-        Self { mechanism: Mechanism::of_token(secret.expose()), secret }
+        Self { mechanism: Mechanism::of_token(secret.expose()), secret, proof: None }
     }
 }
 

@@ -21,6 +21,11 @@ impl Exchange {
         Self(Box::new(state))
     }
 
+    /// Looks at the state; `None` if it is of another type.
+    pub fn state<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+
     /// The state; `None` if it is of another type.
     pub fn into_state<T: Any>(self) -> Option<T> {
         self.0.downcast().ok().map(|state| *state)
@@ -95,4 +100,6 @@ pub enum Response {
     /// What an authenticator signed: one JSON object as it came (Web Authentication section 5.1,
     /// `AuthenticationResponseJSON`).
     Assertion(Secret),
+    /// A proof of possession (RFC 9449).
+    Proof(Secret),
 }

@@ -36,7 +36,8 @@ impl ClientMessage {
         }
         let Envelope { auth } =
             serde_json::from_slice(text).map_err(|_| Rejection::MalformedMessage)?;
-        let Raw { kind, mechanism, token, message, key, user, signature, sshsig, assertion } = auth;
+        let Raw { kind, mechanism, token, message, key, user, signature, sshsig, assertion, proof } =
+            auth;
         let members = [
             (Member::Token, token),
             (Member::Message, message),
@@ -45,6 +46,7 @@ impl ClientMessage {
             (Member::Signature, signature),
             (Member::SshSig, sshsig),
             (Member::Assertion, assertion.map(Object::into_text)),
+            (Member::Proof, proof),
         ];
         let mut said = members.into_iter().filter_map(|(member, text)| Some((member, text?)));
         let (said, None) = (said.next(), said.next()) else {
@@ -200,7 +202,7 @@ fn credential(mechanism: &str, said: Option<(Member, Hidden)>) -> Result<Credent
             return Err(Rejection::MalformedMessage);
         }
     };
-    Ok(Credential { mechanism, secret })
+    Ok(Credential { mechanism, secret, proof: None })
 }
 
 /// What presents a credential, beside the name of the mechanism.
@@ -233,6 +235,7 @@ fn response(member: Member, text: &Hidden) -> Result<Response, Rejection> {
         Member::Signature => Ok(Response::Signature(text.secret()?)),
         Member::SshSig => Ok(Response::SshSig(text.secret()?)),
         Member::Assertion => Ok(Response::Assertion(text.secret()?)),
+        Member::Proof => Ok(Response::Proof(text.secret()?)),
         Member::Token | Member::Key | Member::User => Err(Rejection::MalformedMessage),
     }
 }
@@ -247,6 +250,7 @@ enum Member {
     Signature,
     SshSig,
     Assertion,
+    Proof,
 }
 
 #[derive(Serialize)]
@@ -317,6 +321,8 @@ struct Raw {
     sshsig: Option<Hidden>,
     #[serde(default, deserialize_with = "present")]
     assertion: Option<Object>,
+    #[serde(default, deserialize_with = "present")]
+    proof: Option<Hidden>,
 }
 
 #[derive(Deserialize)]
@@ -348,6 +354,7 @@ mod tests {
             ClientMessage::Respond(Response::Assertion(text)) => {
                 format!("assertion {}", core::str::from_utf8(text.expose()).unwrap())
             }
+            ClientMessage::Respond(Response::Proof(text)) => format!("proof {:?}", text.expose()),
             ClientMessage::Logout => "logout".to_owned(),
         });
         assert_eq!(read, expected.map(str::to_owned), "{text}");
@@ -364,19 +371,21 @@ mod tests {
             Ok("refresh [97]"),
         );
         check(r#"{"auth":{"type":"logout"}}"#, Ok("logout"));
-        check(
-            r#"{"auth":{"type":"authenticate","mechanism":"public-key","key":"a"}}"#,
-            Ok("authenticate [97]"),
-        );
-        check(
-            r#"{"auth":{"type":"authenticate","mechanism":"webauthn","user":"a"}}"#,
-            Ok("authenticate [97]"),
-        );
+        for (mechanism, member) in [
+            ("public-key", "key"),
+            ("webauthn", "user"),
+            ("dpop", "token"),
+            ("oauthbearer", "message"),
+        ] {
+            let said = format!(r#""type":"authenticate","mechanism":"{mechanism}","{member}":"a""#);
+            check(&format!(r#"{{"auth":{{{said}}}}}"#), Ok("authenticate [97]"));
+        }
         check(r#"{"auth":{"type":"authenticate","mechanism":"webauthn"}}"#, Ok("authenticate []"));
         check(r#"{"auth":{"type":"authenticate","mechanism":"external"}}"#, Ok("authenticate []"));
         check(r#"{"auth":{"type":"respond","message":"a"}}"#, Ok("message [97]"));
         check(r#"{"auth":{"type":"respond","signature":"a"}}"#, Ok("signature [97]"));
         check(r#"{"auth":{"type":"respond","sshsig":"a"}}"#, Ok("sshsig [97]"));
+        check(r#"{"auth":{"type":"respond","proof":"a"}}"#, Ok("proof [97]"));
         let no = Err(Rejection::MalformedMessage);
         for text in [
             "",
@@ -401,6 +410,9 @@ mod tests {
             r#"{"auth":{"type":"respond"}}"#,
             r#"{"auth":{"type":"respond","token":"a"}}"#,
             r#"{"auth":{"type":"respond","key":"a"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"dpop","token":"a","proof":"b"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"dpop","proof":"b"}}"#,
+            r#"{"auth":{"type":"authenticate","mechanism":"oauthbearer","token":"a"}}"#,
             r#"{"auth":{"type":"respond","signature":"a","sshsig":"b"}}"#,
             r#"{"auth":{"type":"respond","mechanism":"public-key","signature":"a"}}"#,
             r#"{"auth":{"type":"respond","signature":7}}"#,

@@ -101,9 +101,10 @@ impl Client {
                     Err(Rejection::CredentialsInvalid)
                 }
             }
-            Asked::Response(_, Response::Signature(_) | Response::SshSig(_)) => {
-                Err(Rejection::MalformedMessage)
-            }
+            Asked::Response(
+                _,
+                Response::Signature(_) | Response::SshSig(_) | Response::Proof(_),
+            ) => Err(Rejection::MalformedMessage),
         };
         asker.answer(result)
     }

@@ -104,6 +104,9 @@ pub fn manner(rejection: Rejection, origin: Option<&OriginAllowed>, style: Rejec
     };
     match (rejection, style) {
         (Rejection::OriginNotAllowed, _) => Manner::Http,
+        // Said of a header field, which no page can set, to somebody who needs the answer's fields.
+        (Rejection::DpopProofInvalid, _) => Manner::Http,
+        (Rejection::DpopNonceWanted, _) => Manner::Http,
         (_, RejectStyle::Close) => Manner::Close,
         (_, RejectStyle::Auto | RejectStyle::Http) if origin.is_present() => Manner::Close,
         (_, RejectStyle::Auto | RejectStyle::Http) => Manner::Http,

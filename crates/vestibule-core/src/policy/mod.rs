@@ -124,6 +124,16 @@ pub enum ForwardCredential {
     Yes,
 }
 
+/// Whether a proof of possession in a header must have a nonce of ours (RFC 9449 section 8). In band
+/// it always has: the challenge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DpopNonce {
+    /// It must: a proof was made after the nonce, by whoever had the key then.
+    Required,
+    /// It need not. Whoever can use the key for a moment can make proofs for later then.
+    Off,
+}
+
 /// The rules of one route.
 #[derive(Clone, Debug)]
 pub struct RoutePolicy {
@@ -142,6 +152,8 @@ pub struct RoutePolicy {
     pub token_in_query: TokenInQuery,
     /// How identity may be proven, in order of preference.
     pub mechanisms: Box<[Mechanism]>,
+    /// Whether a proof of possession in a header must have a nonce.
+    pub dpop_nonce: DpopNonce,
     /// What a principal must be allowed; all of them.
     pub scopes: Box<[Box<str>]>,
     /// How well a principal must be known.
@@ -186,6 +198,7 @@ impl RoutePolicy {
             cookie: None,
             token_in_query: TokenInQuery::Refused,
             mechanisms: Box::new([Mechanism::Bearer]),
+            dpop_nonce: DpopNonce::Required,
             scopes: Box::default(),
             assurance: Assurance::default(),
             step_up: None,

@@ -2,7 +2,7 @@
 
 use vestibule_core::{
     authn::{Judge, Mechanism, Proof},
-    policy::{Carrier, RoutePolicy, TokenInQuery},
+    policy::{Carrier, DpopNonce, RoutePolicy, TokenInQuery},
 };
 
 use super::{
@@ -80,7 +80,7 @@ pub(super) fn carriers(
     if let Some(accept) = &accept {
         policy.accept = accept.iter().map(|written| written.value).collect();
     }
-    check_proofs(reader, policy);
+    check_ways(reader, policy);
     per_message::per_message(reader, place(Carrier::PerMessage), policy);
     step_up::read(reader, known, policy);
 }
@@ -157,21 +157,39 @@ fn passkeys(auth: Option<&AuthWritten>) -> Result<(), Complaint> {
     Err(complaint.help("write `[auth.webauthn]` with `rp_id = \"…\"`, the domain"))
 }
 
-/// Who is to be asked back must be able to answer.
-fn check_proofs(reader: &mut Reader<'_>, policy: &RoutePolicy) {
+/// Whether proofs must have nonces.
+pub(super) fn nonces(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
+    let choices = [("required", DpopNonce::Required), ("off", DpopNonce::Off)];
+    if let Some(nonce) = reader.choice("dpop_nonce", &choices) {
+        policy.dpop_nonce = nonce;
+        if !policy.mechanisms.contains(&Mechanism::Dpop)
+            || !policy.accept.contains(&Carrier::Header)
+        {
+            let message = "`dpop_nonce` has no use: it is about `dpop` by `header`";
+            reader.report.push(Fault::warning(message, reader.place_of("dpop_nonce")));
+        }
+    }
+}
+
+/// There must be a way for what a route takes; and who is to be asked back must be able to answer.
+fn check_ways(reader: &mut Reader<'_>, policy: &RoutePolicy) {
     if policy.is_per_message() {
         return;
     }
-    for mechanism in &policy.mechanisms {
-        match mechanism.proof() {
-            Proof::Response if !policy.accept.contains(&Carrier::Message) => {
-                let name = mechanism.name();
-                let message = format!("{name:?} asks back, and `accept` does not have `message`");
-                let fault = Fault::new(message, reader.place_of("mechanisms"));
-                reader.report.push(fault.help("write `accept = [\"message\", …]`"));
-            }
-            Proof::Response | Proof::Token | Proof::Connection => {}
-        }
+    let accepts = |carrier| policy.accept.contains(&carrier);
+    for mechanism in policy.mechanisms.iter().filter(|_| !accepts(Carrier::Message)) {
+        let (why, write) = match (mechanism, mechanism.proof()) {
+            (Mechanism::Dpop, _) if accepts(Carrier::Header) => continue,
+            (Mechanism::Dpop, _) => ("comes by header or message", "[\"header\", \"message\", …]"),
+            (Mechanism::OauthBearer, _) => ("is a message", "[\"message\", …]"),
+            (_, Proof::Response) => ("asks back", "[\"message\", …]"),
+            (_, Proof::Token | Proof::Connection) => continue,
+        };
+        let name = mechanism.name();
+        let lacks = if *mechanism == Mechanism::Dpop { "either" } else { "`message`" };
+        let message = format!("{name:?} {why}, and `accept` does not have {lacks}");
+        let fault = Fault::new(message, reader.place_of("mechanisms"));
+        reader.report.push(fault.help(format!("write `accept = {write}`")));
     }
 }
 

@@ -248,12 +248,15 @@ keys! {
     "cookie" Text, Words("with `[auth]` the one that login sets, else no cookie"), "\"session\"",
         "The cookie that holds a token; `accept` must have `cookie`.";
     "mechanisms" List, Value("[\"bearer\"]"), "[\"bearer\", \"ticket\", \"session\"]",
-        "How identity may be proven: `bearer`, an access token; with `[auth]` also `ticket`, which \
-         was bought with another credential and is good once; `session`, a session token; `api-key`; \
-         `public-key`, whose client signs a challenge; `webauthn`, a passkey; `scram-sha-256`, \
-         a password that does not travel; where the gateway ends TLS `scram-sha-256-plus`, the same \
-         bound to the connection; `external`, a client certificate, which alone in the list is \
-         required.";
+        "How identity may be proven: `bearer`, an access token; with `[auth]` also `ticket`, \
+         bought with another credential and good once; `session`, a session token; `api-key`; \
+         `public-key`, whose client signs a challenge; `webauthn`, a passkey; `scram-sha-256`, a \
+         password that does not travel; where the gateway ends TLS `scram-sha-256-plus`, the same \
+         bound to the connection; `external`, a client certificate, required where it is alone; \
+         `dpop`, a token with a proof of its key; `oauthbearer`, one by SASL.";
+    "dpop_nonce" Text, Value("\"required\""), "\"required\"",
+        "Whether a proof for `dpop` by header must have a nonce of the gateway's: `required`, or `off`. \
+         Without one, whoever can use the key for a moment can make proofs for later.";
     "sessions" Text, Value("\"off\""), "\"issue\"",
         "Whether `accepted` hands out a session token, which authenticates a reconnect to this route: \
          `issue`; `rotate` replaces it each time it is used; `off`. `mechanisms` must have `session`.";

@@ -83,6 +83,7 @@ pub(super) fn route(
     who(reader, &mut policy);
     carriers::carriers(reader, auth, &mut policy);
     carriers::connections(reader, known, &policy);
+    carriers::nonces(reader, &mut policy);
     let sessions = carriers::sessions(reader, auth, &policy);
     spans(reader, &mut policy);
     manners(reader, &mut policy);

@@ -196,11 +196,10 @@ async fn welcome(
             let judged = understood.as_ref().map(|(origin, _)| origin);
             let accepting = match handshake::manner(rejection, judged, style) {
                 Manner::Http => None,
-                Manner::Close => {
-                    understood.as_ref().map(|(_, upgrade)| upgrade).zip(route.as_deref())
-                }
+                Manner::Close => understood.as_ref().map(|(_, upgrade)| upgrade),
             };
-            refuse::early(link, rejection, accepting).await;
+            let asked = (&head, route.as_deref());
+            refuse::early(link, rejection, asked, accepting, &worker).await;
         }
     }
     None

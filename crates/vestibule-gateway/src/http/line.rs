@@ -91,10 +91,10 @@ impl Guest {
 
     /// What it signs where it is asked to; the host as it was asked for.
     fn scene<'a>(&'a self, host: &'a str) -> Option<Scene<'a>> {
-        let Request { head, .. } = &self.request;
+        let Request { head, forwarded, .. } = &self.request;
         let origin = head.all("origin").next().map(str::from_utf8).transpose().ok()?;
-        let exporter = self.exporter();
-        Some(Scene { host, path: head.path().ok()?, origin, peer: self.client, exporter })
+        let (path, transport, exporter) = (head.path().ok()?, forwarded.transport, self.exporter());
+        Some(Scene { transport, host, path, origin, peer: self.client, exporter })
     }
 
     /// What of that must be kept while it is connected.

@@ -7,22 +7,38 @@ use vestibule_core::{
     wire::{
         close::Close,
         frame::{self, Opcode},
-        upgrade::{self, Upgrade},
+        head::RequestHead,
+        upgrade::{self, Challenges, Upgrade},
     },
 };
 
 use super::{Link, line::Guest};
-use crate::config::Route;
+use crate::{config::Route, serve::Worker};
 
-/// By an HTTP answer.
+/// By an HTTP answer, to somebody of whom no more is known.
 pub(super) async fn flatly(link: Link, rejection: Rejection) {
-    link.finish(&upgrade::refusal(rejection, None)).await;
+    link.finish(&upgrade::refusal(rejection, None, &Challenges::BEARER)).await;
+}
+
+/// By an HTTP answer, to a request for a route: which says how to authenticate there.
+async fn plainly(
+    link: Link,
+    rejection: Rejection,
+    (head, route): (&RequestHead, &Route),
+    worker: &Worker,
+) {
+    let nonce = worker.shared.dpop_nonce();
+    let challenges = carrier::challenges(head, &route.policy, &nonce);
+    link.finish(&upgrade::refusal(rejection, None, &challenges)).await;
 }
 
 /// By an HTTP answer; or, where a script is to read it, by a Close after the upgrade.
 pub(super) async fn handshake(guest: Guest, rejection: Rejection, manner: Manner) {
     match manner {
-        Manner::Http => flatly(guest.link, rejection).await,
+        Manner::Http => {
+            let Guest { link, request, worker, .. } = guest;
+            plainly(link, rejection, (&request.head, &request.route), &worker).await;
+        }
         Manner::Close => {
             let request = &guest.request;
             // One that the upstream does not know will do: nothing is said in it.
@@ -34,11 +50,19 @@ pub(super) async fn handshake(guest: Guest, rejection: Rejection, manner: Manner
     }
 }
 
-/// The same for a request whose credentials were not understood.
-pub(super) async fn early(link: Link, rejection: Rejection, accepting: Option<(&Upgrade, &Route)>) {
-    match accepting {
-        None => flatly(link, rejection).await,
-        Some((upgrade, route)) => {
+/// The same for a request whose credentials were not understood, and which may not be for any route.
+/// Only a handshake can be answered by a Close.
+pub(super) async fn early(
+    link: Link,
+    rejection: Rejection,
+    (head, route): (&RequestHead, Option<&Route>),
+    accepting: Option<&Upgrade>,
+    worker: &Worker,
+) {
+    match (route, accepting) {
+        (None, _) => flatly(link, rejection).await,
+        (Some(route), None) => plainly(link, rejection, (head, route), worker).await,
+        (Some(route), Some(upgrade)) => {
             // A browser fails a handshake that names none of the subprotocols it offered, and its
             // script would see 1006.
             let subprotocol = carrier::echo(&upgrade.protocols);

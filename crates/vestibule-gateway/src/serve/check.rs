@@ -3,7 +3,11 @@
 use std::{net::IpAddr, sync::Arc};
 
 use tokio::time::{timeout, timeout_at};
-use vestibule_authority::{Door, Scene, Standing, sessions::Granted};
+use vestibule_authority::{
+    Door, Scene, Standing,
+    proofs::{Pending, Site},
+    sessions::Granted,
+};
 use vestibule_core::{
     authn::{
         Asked, Credential, Finding, Judge, Mechanism, Proof, Question, Response, Verdict, Verified,
@@ -15,6 +19,7 @@ use vestibule_core::{
 use vestibule_verify::{
     Refused,
     certificate::{self, ClientCertificate},
+    oauthbearer::Initial,
 };
 
 use super::{Seen, Worker};
@@ -57,6 +62,17 @@ pub struct Asking<'a> {
     pub certificate: Option<&'a [u8]>,
 }
 
+/// What surrounds a credential that is not of a handshake.
+#[derive(Clone, Copy, Debug)]
+pub struct Bringing<'a> {
+    /// The page that brings it, as it calls itself.
+    pub origin: Option<&'a str>,
+    /// Who brings it.
+    pub peer: IpAddr,
+    /// What a proof must be for.
+    pub site: Site<'a>,
+}
+
 type Known = Result<(Verified, Option<Granted>), Refused>;
 type Found = Result<(Finding, Option<Granted>), Refused>;
 
@@ -68,9 +84,13 @@ impl Worker {
         route: &Route,
         wall: UnixTime,
     ) -> Option<Result<Verified, Refused>> {
-        match credential.mechanism.judge() {
-            Judge::Issuer => self.shared.authority.check_now(credential, &route.issuers, wall),
-            Judge::Store | Judge::Transport => None,
+        match (credential.mechanism.judge(), credential.mechanism.proof()) {
+            (Judge::Issuer, Proof::Token) => {
+                self.shared.authority.check_now(credential, &route.issuers, wall)
+            }
+            // What was proven before must be remembered elsewhere.
+            (Judge::Issuer, Proof::Response | Proof::Connection)
+            | (Judge::Store | Judge::Transport, _) => None,
         }
     }
 
@@ -96,14 +116,10 @@ impl Worker {
                 (None, Mechanism::PublicKey)
             }
             Asked::Response(_, Response::Assertion(_)) => (None, Mechanism::Webauthn),
+            Asked::Response(_, Response::Proof(_)) => (None, Mechanism::Dpop),
         };
         // Finding out spends what was asked.
-        let kept = match &asked {
-            Asked::Credential(credential) if self.shared.authority.asks(&route.issuers) => {
-                Some(credential.clone())
-            }
-            Asked::Credential(_) | Asked::Response(_, _) => None,
-        };
+        let kept = self.shared.authority.asks(&route.issuers).then(|| kept(&asked)).flatten();
         let found: Found = if let Some(known) = known {
             known.map(|verified| (Finding::from(verified), None))
         } else {
@@ -143,11 +159,24 @@ impl Worker {
         route: &Route,
         verified: &Verified,
     ) -> Option<Standing> {
-        let Credential { mechanism, secret } = credential;
-        if *mechanism != Mechanism::Bearer {
-            return None;
-        }
-        self.shared.authority.standing(secret, &route.issuers, verified)
+        let Credential { mechanism, secret, proof: _ } = credential;
+        let message;
+        let token = match mechanism {
+            Mechanism::Bearer | Mechanism::Dpop => secret,
+            Mechanism::OauthBearer => {
+                message = Initial::parse(secret.expose()).ok()?;
+                message.token()
+            }
+            Mechanism::Ticket
+            | Mechanism::Session
+            | Mechanism::ApiKey
+            | Mechanism::PublicKey
+            | Mechanism::ScramSha256
+            | Mechanism::ScramSha256Plus
+            | Mechanism::Webauthn
+            | Mechanism::External => return None,
+        };
+        self.shared.authority.standing(token, &route.issuers, verified)
     }
 
     /// Counts a credential that was checked.
@@ -159,9 +188,26 @@ impl Worker {
     /// What can be found out with a wait.
     async fn find(&self, asked: Asked, asking: Asking<'_>) -> Found {
         let Asking { seen, route, deadline: _, purpose, scene, certificate: _ } = asking;
-        let credential = match asked {
-            Asked::Credential(credential) => credential,
-            Asked::Response(exchange, response) => {
+        let site = scene.as_ref().map(Site::of);
+        let credential = match (asked, &site) {
+            // The proof of a token that is bound to a key came with it, or is asked for.
+            (Asked::Credential(credential), Some(site))
+                if credential.mechanism == Mechanism::Dpop =>
+            {
+                let finding = match credential.proof {
+                    Some(_) => self.proven(&credential, route, site).await?.into(),
+                    None => Finding::Challenged(Self::challenged(&credential)?),
+                };
+                return Ok((finding, None));
+            }
+            (Asked::Response(exchange, response), Some(site))
+                if exchange.state::<Pending>().is_some() =>
+            {
+                let verified = self.answered(exchange, &response, route, site).await?;
+                return Ok((verified.into(), None));
+            }
+            (Asked::Credential(credential), _) => credential,
+            (Asked::Response(exchange, response), _) => {
                 let (Some(identities), Some(scene)) = (&self.shared.kept.identities, scene) else {
                     return Err(Refused::new(Rejection::Internal, "nobody was asked back"));
                 };
@@ -179,7 +225,7 @@ impl Worker {
             }
             (Proof::Token | Proof::Response | Proof::Connection, _, _) => {
                 let (verified, rotated) =
-                    self.check(&credential, route, seen.origin, purpose).await?;
+                    self.check(&credential, route, (seen.origin, None), purpose).await?;
                 Ok((Finding::from(verified), rotated))
             }
         }
@@ -190,11 +236,11 @@ impl Worker {
         &self,
         credential: &Credential,
         route: &Route,
-        origin: Option<&str>,
-        peer: IpAddr,
+        bringing: &Bringing<'_>,
     ) -> Result<Verified, Rejection> {
+        let Bringing { origin, peer, site } = *bringing;
         let began = self.shared.clock.now();
-        let check = self.check(credential, route, origin, Purpose::Other);
+        let check = self.check(credential, route, (origin, Some(&site)), Purpose::Other);
         let known = timeout(limits::AUTH_DEADLINE, check).await.unwrap_or_else(|_| Err(late()));
         let result = known.map(|(verified, _)| verified);
         let result = result.map_err(|refused| self.doubted(route, peer, refused));
@@ -208,10 +254,11 @@ impl Worker {
     pub async fn verify_anywhere(
         &self,
         credential: &Credential,
-        peer: IpAddr,
+        bringing: &Bringing<'_>,
     ) -> Result<Verified, Rejection> {
+        let Bringing { origin: _, peer, site } = *bringing;
         let began = self.shared.clock.now();
-        let asked = timeout(limits::AUTH_DEADLINE, self.check_anywhere(credential)).await;
+        let asked = timeout(limits::AUTH_DEADLINE, self.check_anywhere(credential, &site)).await;
         let result = match asked.unwrap_or_else(|_| Err((None, late()))) {
             Ok(verified) => Ok(verified),
             Err((Some(route), refused)) => Err(self.doubted(route, peer, refused)),
@@ -224,11 +271,12 @@ impl Worker {
     async fn check_anywhere(
         &self,
         credential: &Credential,
+        site: &Site<'_>,
     ) -> Result<Verified, (Option<&Route>, Refused)> {
         let none = Refused::new(Rejection::MechanismNotAllowed, "no route takes it");
         let mut said = (None, none);
         for route in different(&self.shared.config.routes, credential.mechanism) {
-            match self.check(credential, route, None, Purpose::Other).await {
+            match self.check(credential, route, (None, Some(site)), Purpose::Other).await {
                 Ok((verified, _)) => return Ok(verified),
                 Err(refused) => said = (Some(route), refused),
             }
@@ -240,9 +288,12 @@ impl Worker {
         &self,
         credential: &Credential,
         route: &Route,
-        origin: Option<&str>,
+        (origin, site): (Option<&str>, Option<&Site<'_>>),
         purpose: Purpose,
     ) -> Known {
+        if let (Mechanism::Dpop, Some(site)) = (credential.mechanism, site) {
+            return Ok((self.proven(credential, route, site).await?, None));
+        }
         let clock = self.shared.clock;
         let door = door(route, origin);
         let (Some(identities), now) = (&self.shared.kept.identities, clock.now().wall) else {
@@ -279,6 +330,14 @@ impl Worker {
         let clock = self.shared.clock;
         let wall = || clock.now().wall;
         self.shared.authority.check(credential, &route.issuers, wall).await
+    }
+}
+
+/// The credential that an issuer may be asked about again.
+fn kept(asked: &Asked) -> Option<Credential> {
+    match asked {
+        Asked::Credential(credential) => Some(credential.clone()),
+        Asked::Response(exchange, _) => exchange.state::<Pending>().map(Pending::credential),
     }
 }
 

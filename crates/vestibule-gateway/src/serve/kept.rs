@@ -7,6 +7,7 @@ use vestibule_authority::{
     attempts::AttemptPolicy,
     identities::{Identities, IdentityPolicy},
     limits::PASSWORD_QUEUE,
+    proofs::Proofs,
     revocation::{Announcements, Revocations},
     sessions::SessionPolicy,
     store::{Embedded, Store, StoreError},
@@ -29,6 +30,8 @@ pub struct Kept {
     pub store: Arc<dyn Store>,
     /// What is revoked.
     pub revocations: Arc<Revocations>,
+    /// Who proves a key, and which proofs were used.
+    pub proofs: Proofs,
     /// The gateway's own; `None` has none.
     pub identities: Option<Arc<Identities>>,
 }
@@ -49,9 +52,10 @@ impl Kept {
         let store = opened.map_err(|error| refuse(error.into()))?;
         let store = Timed::over(store, Arc::clone(metrics), clock);
         let fault = |error: StoreError| refuse(error.into());
+        let proofs = Proofs::open(Arc::clone(&store), now).await.map_err(fault)?;
         let Some(auth) = &config.auth else {
             let revocations = Revocations::open(Arc::clone(&store), now).await.map_err(fault)?;
-            return Ok(Self { store, revocations, identities: None });
+            return Ok(Self { store, revocations, proofs, identities: None });
         };
         let cost = kept_cost(&*store, now).await.map_err(fault)?;
         let workers = PasswordHasher::default_workers();
@@ -60,7 +64,7 @@ impl Kept {
         let opened = Identities::open(Arc::clone(&store), hasher, policy(auth), now).await;
         let identities = opened.map_err(fault)?;
         let revocations = Arc::clone(&identities.revocations);
-        Ok(Self { store, revocations, identities: Some(identities) })
+        Ok(Self { store, revocations, proofs, identities: Some(identities) })
     }
 }
 

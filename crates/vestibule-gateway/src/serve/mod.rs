@@ -1,5 +1,6 @@
 //! The running gateway: what all threads share, the threads, and the graceful end.
 
+mod bound;
 mod check;
 pub mod connections;
 mod issuers;
@@ -23,7 +24,7 @@ use tokio::{
 use tracing::{error, info, warn};
 
 pub use self::{
-    check::{Answered, Asking, Purpose},
+    check::{Answered, Asking, Bringing, Purpose},
     kept::Kept,
     logout::{LoggedOut, log_out},
     observe::Seen,

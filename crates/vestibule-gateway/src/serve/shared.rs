@@ -135,6 +135,11 @@ impl Shared {
         if self.kept.revocations.covers(principal) { Revoked::Yes } else { Revoked::No }
     }
 
+    /// What proofs of possession must have now.
+    pub fn dpop_nonce(&self) -> String {
+        self.kept.proofs.nonce(self.clock.now().wall)
+    }
+
     /// Whether what this peer says about others is believed.
     pub fn trusts(&self, peer: IpAddr) -> Trust {
         let peer = peer.to_canonical();

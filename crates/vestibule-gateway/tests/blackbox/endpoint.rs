@@ -97,7 +97,8 @@ impl Said {
             self.body.as_object().map(|o| o.keys().cloned().collect()).unwrap_or_default();
         ensure!(members == ["error", "error_description"], "{} {}", self.head, self.body);
         let status = self.head.status();
-        ensure!(status != 401 || self.head.one("www-authenticate").is_some(), "{}", self.head);
+        let challenges = self.head.all("www-authenticate");
+        ensure!(status != 401 || !challenges.is_empty(), "{}", self.head);
         Ok((status, self.body["error"].as_str().unwrap_or_default().to_owned()))
     }
 }

@@ -40,6 +40,8 @@ mod cookies;
 #[cfg(test)]
 mod credentials;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod exchanges;
@@ -73,6 +75,8 @@ mod passkeys;
 mod per_message;
 #[cfg(test)]
 mod per_message_flow;
+#[cfg(test)]
+mod possession;
 #[cfg(test)]
 mod public_key;
 #[cfg(test)]

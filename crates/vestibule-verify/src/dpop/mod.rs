@@ -8,8 +8,7 @@
 //!
 //! A WebSocket handshake has the method `GET`; its address counts with `http` for `ws` and `https` for
 //! `wss`. A proof in band is for the same, and its nonce is the challenge of the connection. Every
-//! fault is `credentials_invalid`, which an HTTP answer calls `invalid_dpop_proof` (RFC 9449 section
-//! 7.1).
+//! fault is `invalid_dpop_proof` (RFC 9449 section 7.1).
 //!
 //! ```
 //! use vestibule_core::time::UnixTime;

@@ -147,5 +147,5 @@ impl fmt::Debug for Proof {
 }
 
 pub(super) fn invalid(reason: &str) -> Refused {
-    Refused::new(Rejection::CredentialsInvalid, format!("DPoP proof: {reason}"))
+    Refused::new(Rejection::DpopProofInvalid, format!("DPoP proof: {reason}"))
 }

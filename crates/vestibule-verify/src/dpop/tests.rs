@@ -78,7 +78,7 @@ fn held(proof: &str) -> Possession {
 
 fn refuses(proof: &str, reason: &str) {
     let refused = check(proof).map(drop).expect_err(reason);
-    assert_eq!(refused.rejection, Rejection::CredentialsInvalid, "{refused}");
+    assert_eq!(refused.rejection, Rejection::DpopProofInvalid, "{refused}");
     assert!(refused.reason.contains(reason), "{refused} is not: {reason}");
 }
 
@@ -215,12 +215,18 @@ fn every_algorithm_of_the_list_proves() {
 }
 
 #[test]
+fn the_algorithms_are_those_that_a_refusal_names() {
+    let names: Vec<_> = proof::ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect();
+    assert_eq!(names.join(" "), vestibule_core::wire::upgrade::DPOP_ALGORITHMS);
+}
+
+#[test]
 fn a_proof_counts_once() {
     let client = Client::new();
     let proof = client.proof(&json!({}), &json!({"jti": "one"}));
     let awaiting = |proof: &str| check(proof).unwrap().nonce(NonceIs::NotWanted).unwrap();
     let refused = awaiting(&proof).replay(Replay::UsedBefore).unwrap_err();
-    assert_eq!(refused.rejection, Rejection::CredentialsInvalid);
+    assert_eq!(refused.rejection, Rejection::DpopProofInvalid);
     let key = awaiting(&proof).replay_key();
     assert_eq!(key, awaiting(&client.proof(&json!({}), &json!({"jti": "one"}))).replay_key());
     assert_ne!(key, awaiting(&client.proof(&json!({}), &json!({"jti": "two"}))).replay_key());

@@ -64,7 +64,7 @@ impl Scram {
         scene: &Scene<'_>,
         now: UnixTime,
     ) -> Result<Challenge, Refused> {
-        let Credential { mechanism, secret } = credential;
+        let Credential { mechanism, secret, proof: _ } = credential;
         let first = ClientFirst::parse(secret.expose(), binding(*mechanism, scene.exporter)?)?;
         let spent = users.attempts.spend(first.user(), scene.peer, now).await;
         match spent.map_err(|error| unavailable(&error))? {

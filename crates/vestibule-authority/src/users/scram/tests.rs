@@ -5,7 +5,7 @@ use vestibule_verify::{
     scram::{Client, ClientBinding},
 };
 
-use vestibule_core::authn::Secret;
+use vestibule_core::{authn::Secret, policy::origin::Transport};
 
 use super::*;
 use crate::{
@@ -60,9 +60,11 @@ impl Rig {
         message: &str,
         exporter: Option<TlsExporter>,
     ) -> Result<Challenge, Rejection> {
-        let credential = Credential { mechanism, secret: Secret::new(message.as_bytes()) };
+        let secret = Secret::new(message.as_bytes());
+        let credential = Credential { mechanism, secret, proof: None };
         let peer = "192.0.2.7".parse().unwrap();
-        let scene = Scene { host: "h", path: "/", origin: None, peer, exporter };
+        let transport = Transport::Tls;
+        let scene = Scene { transport, host: "h", path: "/", origin: None, peer, exporter };
         let challenge = self.scram.challenge(&self.users, &credential, &scene, NOW).await;
         challenge.map_err(|refused| refused.rejection)
     }

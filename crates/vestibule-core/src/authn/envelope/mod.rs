@@ -38,7 +38,7 @@ impl<'a> Envelope<'a> {
         let (token, data) = members(text).ok_or(Rejection::MalformedMessage)?;
         let secret = secret(token)?;
         let mechanism = Mechanism::of_token(secret.expose());
-        Ok(Self { credential: Credential { mechanism, secret }, data })
+        Ok(Self { credential: Credential { mechanism, secret, proof: None }, data })
     }
 }
 

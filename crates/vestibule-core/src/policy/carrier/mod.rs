@@ -6,8 +6,10 @@
 //! - An explicit credential by a carrier that the route does not take is refused, and not ignored:
 //!   its sender believes to be authenticated by it.
 //! - An explicit credential goes before the cookie, which is then not looked at.
-//! - `Authorization` with another scheme than `Bearer` is such a credential where the route takes
-//!   [`Carrier::Header`]; where it does not, it is between the client and the upstream, and goes on.
+//! - `Authorization` with the scheme `DPoP`, together with the one `DPoP` field, is such a credential
+//!   where the route takes [`Mechanism::Dpop`].
+//! - `Authorization` with another scheme is one where the route takes [`Carrier::Header`]; where it
+//!   does not, it is between the client and the upstream, and goes on.
 //! - `access_token` in the query is a credential on every route, and `ticket` is one on those that
 //!   take tickets; elsewhere it is the application's.
 //! - A token is for the mechanism that its beginning says ([`Mechanism::of_token`]).
@@ -21,12 +23,19 @@ use core::fmt;
 
 use self::offer::Offer;
 pub use self::offer::echo;
-use super::{Carrier, Certificate, Channel, ForwardCredential, RoutePolicy, TokenInQuery};
+use super::{
+    Carrier, Certificate, Channel, DpopNonce, ForwardCredential, RoutePolicy, TokenInQuery,
+};
 use crate::{
     authn::{Credential, Mechanism},
     limits,
     rejection::Rejection,
-    wire::{Query, cookie_pairs, head::RequestHead, is_token68, upgrade::Upgrade},
+    wire::{
+        Query, cookie_pairs,
+        head::RequestHead,
+        is_token68,
+        upgrade::{self, Challenges, Upgrade},
+    },
 };
 
 /// The parameter of RFC 6750 section 2.3.
@@ -132,8 +141,8 @@ pub fn collect(
 }
 
 /// The credential of a request that is no handshake: for one of the gateway's own endpoints. By
-/// `Authorization: Bearer`, or by one of these cookies; the header goes before a cookie, and two
-/// cookies cannot be told apart.
+/// `Authorization: Bearer` or `DPoP`, or by one of these cookies; the header goes before a cookie, and
+/// two cookies cannot be told apart.
 ///
 /// Whoever takes a cookie must have judged the request's origin.
 pub fn of_request(
@@ -144,6 +153,7 @@ pub fn of_request(
     match (values.next(), values.next()) {
         (Some(value), None) => match scheme(value) {
             Scheme::Bearer(token) => return bearer(token).map(|it| Some((Carrier::Header, it))),
+            Scheme::Dpop(token) => return dpop(head, token).map(|it| Some((Carrier::Header, it))),
             Scheme::Other => return Err(Rejection::MechanismNotAllowed),
         },
         (Some(_), Some(_)) => return Err(Rejection::AmbiguousCredential),
@@ -167,8 +177,47 @@ pub(crate) fn forwards_authorization(value: &[u8], policy: &RoutePolicy) -> bool
     match policy.forward_credential {
         ForwardCredential::Yes => true,
         ForwardCredential::No => {
-            !policy.accept.contains(&Carrier::Header) && matches!(scheme(value), Scheme::Other)
+            !policy.accept.contains(&Carrier::Header)
+                && match scheme(value) {
+                    Scheme::Bearer(_) => false,
+                    Scheme::Dpop(_) => !policy.mechanisms.contains(&Mechanism::Dpop),
+                    Scheme::Other => true,
+                }
         }
+    }
+}
+
+/// Whether a client's `DPoP` field may go on to the upstream: where its token may, whatever it came
+/// with.
+pub(crate) fn forwards_proof(policy: &RoutePolicy) -> bool {
+    forwards_authorization(b"DPoP", policy)
+}
+
+/// What a refusal of this request says about how to authenticate by HTTP; `nonce` is what proofs must
+/// have.
+pub fn challenges<'a>(head: &RequestHead, policy: &RoutePolicy, nonce: &'a str) -> Challenges<'a> {
+    let takes = |mechanism: &Mechanism| policy.mechanisms.contains(mechanism);
+    if !takes(&Mechanism::Dpop) || !policy.accept.contains(&Carrier::Header) {
+        return Challenges::BEARER;
+    }
+    let tokens = [Mechanism::Bearer, Mechanism::Session, Mechanism::ApiKey, Mechanism::Ticket];
+    let taken: &[upgrade::Scheme] = if tokens.iter().any(takes) {
+        &[upgrade::Scheme::Bearer, upgrade::Scheme::Dpop]
+    } else {
+        &[upgrade::Scheme::Dpop]
+    };
+    let nonce = match policy.dpop_nonce {
+        DpopNonce::Required => Some(nonce),
+        DpopNonce::Off => None,
+    };
+    Challenges { taken, tried: tried(head), nonce }
+}
+
+/// The scheme of a request's token.
+pub fn tried(head: &RequestHead) -> upgrade::Scheme {
+    match head.all("authorization").next().map(scheme) {
+        Some(Scheme::Dpop(_)) => upgrade::Scheme::Dpop,
+        Some(Scheme::Bearer(_) | Scheme::Other) | None => upgrade::Scheme::Bearer,
     }
 }
 
@@ -197,6 +246,7 @@ impl Found {
 
 enum Scheme<'a> {
     Bearer(&'a [u8]),
+    Dpop(&'a [u8]),
     Other,
 }
 
@@ -206,6 +256,8 @@ fn scheme(value: &[u8]) -> Scheme<'_> {
     let (scheme, rest) = value.split_at(end);
     if scheme.eq_ignore_ascii_case(b"bearer") {
         Scheme::Bearer(rest.trim_ascii_start())
+    } else if scheme.eq_ignore_ascii_case(b"dpop") {
+        Scheme::Dpop(rest.trim_ascii_start())
     } else {
         Scheme::Other
     }
@@ -219,10 +271,11 @@ fn from_header(head: &RequestHead, policy: &RoutePolicy) -> Result<Option<Found>
     }
     let token = match scheme(value) {
         Scheme::Bearer(token) => bearer(token),
-        Scheme::Other if policy.accept.contains(&Carrier::Header) => {
+        Scheme::Dpop(token) if policy.mechanisms.contains(&Mechanism::Dpop) => dpop(head, token),
+        Scheme::Dpop(_) | Scheme::Other if policy.accept.contains(&Carrier::Header) => {
             Err(Rejection::MechanismNotAllowed)
         }
-        Scheme::Other => return Ok(None),
+        Scheme::Dpop(_) | Scheme::Other => return Ok(None),
     };
     Ok(Some(Found { carrier: Carrier::Header, parameter: None, token }))
 }
@@ -277,6 +330,19 @@ fn one_cookie(
 /// A token that has the form of one (RFC 6750 section 2.1).
 fn bearer(token: &[u8]) -> Result<Credential, Rejection> {
     well_formed(token).map(|()| Credential::of_token(token))
+}
+
+/// A token and its proof (RFC 9449 sections 4.3 and 7.1): one field, whose form is the judge's
+/// business.
+fn dpop(head: &RequestHead, token: &[u8]) -> Result<Credential, Rejection> {
+    well_formed(token)?;
+    let mut proofs = head.all("dpop");
+    match (proofs.next(), proofs.next()) {
+        (Some(proof), None) if proof.len() <= limits::CREDENTIAL_BYTES => {
+            Ok(Credential::proven(token, proof))
+        }
+        (_, _) => Err(Rejection::DpopProofInvalid),
+    }
 }
 
 fn well_formed(token: &[u8]) -> Result<(), Rejection> {

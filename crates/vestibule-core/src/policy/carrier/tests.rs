@@ -31,6 +31,9 @@ fn presents(policy: &RoutePolicy, target: &str, fields: &[&str]) -> String {
             if let Some((carrier, credential)) = credential {
                 let secret = String::from_utf8_lossy(credential.secret.expose()).into_owned();
                 words.push(format!("{}={secret}", carrier.name()));
+                let proof =
+                    credential.proof.as_ref().map(|it| String::from_utf8_lossy(it.expose()));
+                words.extend(proof.map(|proof| format!("proof {proof}")));
             }
             if !subprotocols.is_empty() {
                 words.push(format!("offers {}", subprotocols.join(",")));
@@ -76,6 +79,67 @@ fn another_scheme_is_the_upstreams_only_where_no_header_is_taken() {
     }
     let twice = ["Authorization: Basic YTpi", "Authorization: Basic YTpi"];
     assert_eq!(presents(&policy(&[Carrier::Message]), "/", &twice), "ambiguous_credential");
+}
+
+#[test]
+fn a_bound_token_comes_with_one_proof() {
+    let mut policy = policy(&ALL);
+    policy.mechanisms = Box::new([Mechanism::Dpop, Mechanism::Bearer]);
+    let check = |fields: &[&str], expected: &str| {
+        assert_eq!(presents(&policy, "/", fields), expected, "{fields:?}");
+    };
+    check(&["Authorization: DPoP t", "DPoP: a.b.c"], "header=t proof a.b.c");
+    check(&["authorization: dpop  t", "dpop: p"], "header=t proof p");
+    // Not of its form, whatever comes with it.
+    check(&["Authorization: DPoP t u", "DPoP: p"], "token_malformed");
+    check(&["Authorization: DPoP", "DPoP: p"], "token_malformed");
+    check(&["Authorization: DPoP t"], "invalid_dpop_proof");
+    check(&["Authorization: DPoP t", "DPoP: p", "DPoP: p"], "invalid_dpop_proof");
+    check(&["Authorization: DPoP t", "DPoP: p", "dpop: q"], "invalid_dpop_proof");
+    let long = format!("DPoP: {}", "p".repeat(limits::CREDENTIAL_BYTES + 1));
+    check(&["Authorization: DPoP t", &long], "invalid_dpop_proof");
+    // Alone it is no credential, and beside another token it proves nothing.
+    check(&["DPoP: p"], "");
+    check(&["Authorization: Bearer t", "DPoP: p"], "header=t");
+    check(&["Authorization: DPoP t", "Authorization: DPoP t", "DPoP: p"], "ambiguous_credential");
+    let query = ["Authorization: DPoP t", "DPoP: p"];
+    assert_eq!(presents(&policy, "/?access_token=t", &query), "ambiguous_credential");
+    // A token of our own is not one that could be bound.
+    check(&["Authorization: DPoP vsk_x", "DPoP: p"], "header=vsk_x proof p");
+}
+
+#[test]
+fn a_bound_token_where_the_route_takes_none_is_refused_or_the_upstreams() {
+    let fields = ["Authorization: DPoP t", "DPoP: p"];
+    assert_eq!(presents(&policy(&ALL), "/", &fields), "mechanism_not_allowed");
+    let message = policy(&[Carrier::Message]);
+    assert_eq!(presents(&message, "/", &fields), "");
+    assert!(forwards_authorization(b"DPoP t", &message) && forwards_proof(&message));
+    let mut in_band = message.clone();
+    in_band.mechanisms = Box::new([Mechanism::Dpop]);
+    assert_eq!(presents(&in_band, "/", &fields), "mechanism_not_allowed");
+    for policy in [policy(&ALL), in_band] {
+        assert!(!forwards_authorization(b"DPoP t", &policy) && !forwards_proof(&policy));
+    }
+}
+
+#[test]
+fn a_refusal_names_the_schemes_that_the_route_takes() {
+    let head = |field: &str| request(&["GET / HTTP/1.1", "Host: a", field]);
+    let says = |mechanisms: &[Mechanism], accept: &[Carrier], nonce, field: &str| {
+        let mut policy = policy(accept);
+        (policy.mechanisms, policy.dpop_nonce) = (mechanisms.into(), nonce);
+        let Challenges { taken, tried, nonce } = challenges(&head(field), &policy, "n");
+        format!("{taken:?} {tried:?} {nonce:?}")
+    };
+    let (both, bound) = ([Mechanism::Bearer, Mechanism::Dpop], [Mechanism::Dpop]);
+    let required = DpopNonce::Required;
+    let dpop = "Authorization: DPoP t";
+    assert_eq!(says(&both, &ALL, required, "X: y"), "[Bearer, Dpop] Bearer Some(\"n\")");
+    assert_eq!(says(&bound, &ALL, required, dpop), "[Dpop] Dpop Some(\"n\")");
+    assert_eq!(says(&both, &ALL, DpopNonce::Off, dpop), "[Bearer, Dpop] Dpop None");
+    assert_eq!(says(&[Mechanism::Bearer], &ALL, required, dpop), "[Bearer] Bearer None");
+    assert_eq!(says(&bound, &[Carrier::Message], required, dpop), "[Bearer] Bearer None");
 }
 
 #[test]

@@ -109,6 +109,9 @@ impl UpstreamRequest<'_> {
                 }
                 continue;
             }
+            if strip::is_same_name(name, "dpop") && !carrier::forwards_proof(self.policy) {
+                continue;
+            }
             if strip::is_same_name(name, "cookie")
                 && let Some(left) = self.cookie_left(value)
             {

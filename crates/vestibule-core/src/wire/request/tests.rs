@@ -160,6 +160,8 @@ fn no_credential_reaches_the_upstream() {
         "Sec-WebSocket-Protocol: chat, vestibule.bearer.s3cret",
         "Proxy-Authorization: Basic s3cret",
         "Proxy_Authorization: Basic s3cret",
+        "DPoP: s3cret",
+        "dpop: s3cret",
     ] {
         let text = rendered(&policy, "/chat", &[field]).join("\n");
         assert!(!text.contains("s3cret"), "{text}");
@@ -185,7 +187,7 @@ fn cookies_that_are_not_the_routes_go_on() {
 fn a_route_may_forward_what_it_has_checked() {
     let mut policy = policy();
     policy.forward_credential = ForwardCredential::Yes;
-    let fields = ["Authorization: Bearer t", "Cookie: session=x"];
+    let fields = ["Authorization: Bearer t", "Cookie: session=x", "DPoP: p"];
     assert_eq!(added(&policy, &fields), fields);
     let text = rendered(&policy, "/chat?access_token=s3cret", &[]).join("\n");
     assert!(!text.contains("s3cret"), "{text}");
@@ -195,7 +197,7 @@ fn a_route_may_forward_what_it_has_checked() {
 fn an_authorization_between_client_and_upstream_goes_on() {
     let mut policy = policy();
     policy.accept = [Carrier::Message].into();
-    let basic = ["Authorization: Basic YTpi"];
+    let basic = ["Authorization: Basic YTpi", "DPoP: p"];
     assert_eq!(added(&policy, &basic), basic);
 }
 

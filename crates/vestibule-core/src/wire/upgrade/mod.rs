@@ -1,6 +1,7 @@
 //! The opening handshake as a server has it (RFC 6455 section 4.2): what a client asks for, and the
 //! two answers.
 
+mod challenge;
 mod refusal;
 
 use core::fmt;
@@ -9,7 +10,10 @@ use data_encoding::BASE64;
 use sha1_smol::Sha1;
 use zeroize::Zeroizing;
 
-pub use self::refusal::{challenge, description, phrase, refusal};
+pub use self::{
+    challenge::{Challenges, DPOP_ALGORITHMS, Scheme},
+    refusal::{description, phrase, refusal},
+};
 use super::{
     head::{RequestHead, Version},
     token,

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use serde::Serialize;
 
-use super::push_field;
+use super::{Challenges, push_field};
 use crate::rejection::{Answer, Rejection};
 
 #[derive(Serialize)]
@@ -16,14 +16,18 @@ struct Body {
 /// The whole answer: a status, a JSON body, and the fields that the status demands. The connection
 /// is closed behind it, and nothing more is read: what follows a handshake that failed was meant
 /// for somebody else.
-pub fn refusal(rejection: Rejection, retry_after: Option<Duration>) -> Vec<u8> {
+pub fn refusal(
+    rejection: Rejection,
+    retry_after: Option<Duration>,
+    challenges: &Challenges<'_>,
+) -> Vec<u8> {
     let Answer { status, code: _, error, retry: _ } = rejection.answer();
     let body = Body { error, error_description: description(rejection) };
     // Two static strings cannot fail to serialise.
     let body = serde_json::to_string(&body).unwrap_or_default();
     let mut out = format!("HTTP/1.1 {status} {}\r\n", phrase(status)).into_bytes();
-    if let Some(challenge) = challenge(rejection) {
-        push_field(&mut out, "WWW-Authenticate", challenge.as_bytes());
+    for (name, value) in challenges.fields(rejection) {
+        push_field(&mut out, name, value.as_bytes());
     }
     if let Some(span) = retry_after {
         push_field(&mut out, "Retry-After", span.as_secs().max(1).to_string().as_bytes());
@@ -42,23 +46,6 @@ pub fn refusal(rejection: Rejection, retry_after: Option<Duration>) -> Vec<u8> {
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body.as_bytes());
     out
-}
-
-/// The challenge of RFC 6750 section 3. Its errors are the three of section 3.1; somebody who
-/// brought nothing is told none.
-pub fn challenge(rejection: Rejection) -> Option<String> {
-    let Answer { status, error, code: _, retry: _ } = rejection.answer();
-    let error = match (status, error) {
-        (401, "credential_required") => return Some("Bearer realm=\"vestibule\"".to_owned()),
-        (401, "insufficient_user_authentication") => error,
-        (401, _) => "invalid_token",
-        (403, "insufficient_scope") => "insufficient_scope",
-        (_, _) => return None,
-    };
-    let description = description(rejection);
-    Some(format!(
-        "Bearer realm=\"vestibule\", error=\"{error}\", error_description=\"{description}\""
-    ))
 }
 
 /// The reason phrase of a status that is answered here (RFC 9110 section 15).
@@ -131,6 +118,8 @@ pub const fn description(rejection: Rejection) -> &'static str {
         | Rejection::SessionUnknown
         | Rejection::ApiKeyUnknown => "the token is not valid here",
         Rejection::CredentialsInvalid => "no such user, or not the right password",
+        Rejection::DpopProofInvalid => "not a fresh proof of possession for this very request",
+        Rejection::DpopNonceWanted => "put the nonce of this answer into the proof of possession",
         Rejection::TokenExpired => "the token has expired",
         Rejection::TokenRevoked => "the token was revoked",
         Rejection::InsufficientScope => "the token lacks a scope that is required here",

@@ -170,7 +170,8 @@ fn no_value_ends_its_field() {
 }
 
 fn refused(rejection: Rejection, retry_after: Option<u64>) -> (String, serde_json::Value) {
-    let bytes = refusal(rejection, retry_after.map(core::time::Duration::from_secs));
+    let span = retry_after.map(core::time::Duration::from_secs);
+    let bytes = refusal(rejection, span, &Challenges::BEARER);
     let text = String::from_utf8(bytes).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let length = format!("\r\nContent-Length: {}", body.len());
@@ -216,10 +217,11 @@ fn a_challenge_is_that_of_rfc_6750() {
 
 #[test]
 fn rejections_that_keep_a_secret_say_the_same() {
-    let said = refusal(Rejection::TokenSignature, None);
+    let refusal = |rejection| refusal(rejection, None, &Challenges::BEARER);
+    let said = refusal(Rejection::TokenSignature);
     for &rejection in Rejection::ALL {
         if rejection.answer() == Rejection::TokenSignature.answer() {
-            assert_eq!(refusal(rejection, None), said, "{rejection}");
+            assert_eq!(refusal(rejection), said, "{rejection}");
         }
     }
 }

@@ -191,3 +191,35 @@ fn a_second_proof_by_variables() {
     assert_eq!(step_up.mechanisms(), [Mechanism::PublicKey, Mechanism::ScramSha256]);
     assert_eq!(step_up.within().as_secs(), 90);
 }
+
+#[test]
+fn tokens_that_are_bound_or_come_in_a_message() {
+    let route = |lines: &str, expected: &[&str]| {
+        let issuer = "[[issuers]]\nname = 'idp'\njwks_url = 'http://127.0.0.1:1/'\naudiences = ['a']\n\
+                      issuer = 'https://idp'\n";
+        let route = "[[routes]]\npath = '/'\nupstream = 'ws://127.0.0.1:9000'\n";
+        check(&format!("{issuer}{route}{lines}\n"), expected);
+    };
+    for accept in ["header", "message"] {
+        route(&format!("accept = ['{accept}']\nmechanisms = ['dpop']"), &[]);
+    }
+    route("accept = ['message']\nmechanisms = ['oauthbearer']", &[]);
+    route("mechanisms = ['dpop']\ndpop_nonce = 'off'", &[]);
+    for (lines, expected) in [
+        (
+            "accept = ['subprotocol']\nmechanisms = ['dpop']",
+            "10:14 \"dpop\" comes by header or message, and `accept` does not have either",
+        ),
+        (
+            "accept = ['header']\nmechanisms = ['bearer', 'oauthbearer']",
+            "10:14 \"oauthbearer\" is a message, and `accept` does not have `message`",
+        ),
+        ("dpop_nonce = 'never'", "9:14 `dpop_nonce` cannot be \"never\""),
+        (
+            "dpop_nonce = 'off'",
+            "9:14 warning: `dpop_nonce` has no use: it is about `dpop` by `header`",
+        ),
+    ] {
+        route(lines, &[expected]);
+    }
+}

@@ -7,7 +7,10 @@ use tracing::warn;
 use vestibule_authority::{revocation::RevocationError, store::StoreError};
 use vestibule_core::{
     rejection::Rejection,
-    wire::{head::RequestHead, upgrade},
+    wire::{
+        head::RequestHead,
+        upgrade::{self, Challenges},
+    },
 };
 use vestibule_verify::Refused;
 use zeroize::Zeroizing;
@@ -105,7 +108,8 @@ pub(super) struct Problem {
     status: u16,
     error: &'static str,
     description: String,
-    challenge: Option<String>,
+    /// What the challenges of the answer are about.
+    rejection: Option<Rejection>,
     retry_after: Option<Duration>,
     /// For metrics and logs.
     pub(super) label: &'static str,
@@ -115,7 +119,7 @@ impl Problem {
     /// One of the endpoint's own.
     pub(super) fn new(status: u16, error: &'static str, description: impl Into<String>) -> Self {
         let description = description.into();
-        Self { status, error, description, challenge: None, retry_after: None, label: error }
+        Self { status, error, description, rejection: None, retry_after: None, label: error }
     }
 
     /// The request is not of its form.
@@ -134,7 +138,7 @@ impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
         let answer = rejection.answer();
         Self {
-            challenge: upgrade::challenge(rejection),
+            rejection: Some(rejection),
             label: rejection.label(),
             ..Self::new(answer.status, answer.error, upgrade::description(rejection))
         }
@@ -162,13 +166,14 @@ impl From<Refused> for Problem {
     }
 }
 
-impl From<Problem> for Answer {
-    fn from(problem: Problem) -> Self {
-        let Problem { status, error, description, challenge, retry_after, label: _ } = problem;
+impl Problem {
+    /// What the client is answered, and how it may authenticate.
+    pub(super) fn answer(self, challenges: &Challenges<'_>) -> Answer {
+        let Self { status, error, description, rejection, retry_after, label: _ } = self;
         let body = json!({ "error": error, "error_description": description });
-        let mut answer = Self::json(status, &body);
-        if let Some(challenge) = challenge {
-            answer = answer.with("WWW-Authenticate", challenge);
+        let mut answer = Answer::json(status, &body);
+        for (name, value) in rejection.map(|it| challenges.fields(it)).into_iter().flatten() {
+            answer = answer.with(name, value);
         }
         if let Some(span) = retry_after {
             let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);

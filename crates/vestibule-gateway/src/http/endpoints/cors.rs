@@ -56,7 +56,7 @@ pub(super) fn open(
     let answer = answer
         .with("Access-Control-Allow-Origin", origin)
         .with("Access-Control-Allow-Credentials", "true")
-        .with("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate");
+        .with("Access-Control-Expose-Headers", "DPoP-Nonce, Retry-After, WWW-Authenticate");
     if head.method() != "OPTIONS" {
         return answer;
     }

@@ -35,7 +35,7 @@ impl Visit<'_> {
     pub(super) async fn known_anywhere(&self, cookies: &[&str]) -> Result<Verified, Rejection> {
         let brought = self.brought(self.routes(), cookies)?;
         let (_, credential) = brought.ok_or(Rejection::CredentialRequired)?;
-        self.worker.verify_anywhere(&credential, self.client).await
+        self.worker.verify_anywhere(&credential, &self.bringing()?).await
     }
 
     /// All cookies that may hold a credential.

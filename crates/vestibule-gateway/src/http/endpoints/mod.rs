@@ -21,12 +21,17 @@ mod verify;
 use std::{net::IpAddr, str};
 
 use tracing::{debug, info};
-use vestibule_authority::identities::Identities;
+use vestibule_authority::{identities::Identities, proofs::Site};
 use vestibule_core::{
-    policy::forwarded::Forwarded,
+    authn::Mechanism,
+    policy::{carrier, forwarded::Forwarded},
     rejection::Rejection,
     time::{Mono, Now},
-    wire::{body::Body, head::RequestHead},
+    wire::{
+        body::Body,
+        head::RequestHead,
+        upgrade::{Challenges, Scheme},
+    },
 };
 use vestibule_verify::Refused;
 use zeroize::Zeroizing;
@@ -36,7 +41,7 @@ use self::answer::Problem;
 use super::Link;
 use crate::{
     config::{Config, Route},
-    serve::Worker,
+    serve::{Bringing, Worker},
 };
 
 /// Where the keys are (RFC 8615).
@@ -74,6 +79,7 @@ struct Visit<'a> {
     head: &'a RequestHead,
     body: Zeroizing<Vec<u8>>,
     forwarded: &'a Forwarded,
+    host: &'a str,
     client: IpAddr,
     worker: &'a Worker,
 }
@@ -82,6 +88,18 @@ impl Visit<'_> {
     /// The page behind it, as it calls itself.
     fn origin(&self) -> Option<&str> {
         str::from_utf8(self.head.all("origin").next()?).ok()
+    }
+
+    /// What was asked for, by which address.
+    fn site(&self) -> Result<Site<'_>, Rejection> {
+        let (method, path) = (self.head.method(), self.head.path()?);
+        Ok(Site { method, transport: self.forwarded.transport, host: self.host, path })
+    }
+
+    /// The credential of this request, as it is to be asked about.
+    fn bringing(&self) -> Result<Bringing<'_>, Rejection> {
+        let (origin, peer, site) = (self.origin(), self.client, self.site()?);
+        Ok(Bringing { origin, peer, site })
     }
 
     fn now(&self) -> Now {
@@ -185,14 +203,16 @@ pub(super) async fn serve(
     let client = forwarded.client;
     let answer = match read(&mut link, &head, deadline, worker).await {
         Ok(body) => {
-            let visit = Visit { head: &head, body, forwarded, client, worker };
+            let host = forwarded.host.to_string();
+            let visit = Visit { head: &head, body, forwarded, host: &host, client, worker };
             answer(endpoint, &visit).await
         }
         // Where its body ends is not known: nothing behind it can be a request.
         Err(Some(problem)) => {
             worker.endpoint_refused(endpoint.name(), client, problem.label);
             let config = &worker.shared.config;
-            let answer = cors::open(Answer::from(problem), &head, forwarded, endpoint, config);
+            let answer = problem.answer(&Challenges::BEARER);
+            let answer = cors::open(answer, &head, forwarded, endpoint, config);
             link.finish(&answer.render(&head, answer::After::Close)).await;
             return None;
         }
@@ -235,7 +255,7 @@ async fn answer(endpoint: Endpoint, visit: &Visit<'_>) -> Answer {
     if !endpoint.methods().contains(&method) {
         let problem =
             Problem::new(405, "invalid_request", "the method is not one of this endpoint");
-        return Answer::from(problem).with("Allow", allow(endpoint));
+        return problem.answer(&Challenges::BEARER).with("Allow", allow(endpoint));
     }
     let answered = match endpoint {
         Endpoint::Jwks => Ok(jwks::answer(visit)),
@@ -250,10 +270,26 @@ async fn answer(endpoint: Endpoint, visit: &Visit<'_>) -> Answer {
         Endpoint::Passkey => passkeys::remove(visit).await,
         Endpoint::Nothing => Err(Problem::new(404, "not_found", "there is no such endpoint")),
     };
-    answered.unwrap_or_else(|problem| {
-        visit.worker.endpoint_refused(endpoint.name(), visit.client, problem.label);
-        Answer::from(problem)
-    })
+    let nonce = visit.worker.shared.dpop_nonce();
+    let tried = carrier::tried(visit.head);
+    match answered {
+        // So that the next proof needs no detour (RFC 9449 section 8.2).
+        Ok(answer) if tried == Scheme::Dpop => answer.with("DPoP-Nonce", nonce),
+        Ok(answer) => answer,
+        Err(problem) => {
+            visit.worker.endpoint_refused(endpoint.name(), visit.client, problem.label);
+            problem.answer(&challenges(visit, tried, &nonce))
+        }
+    }
+}
+
+/// A proof is named where it was tried, or where a route takes one.
+fn challenges<'a>(visit: &Visit<'_>, tried: Scheme, nonce: &'a str) -> Challenges<'a> {
+    let takes = |route: &Route| route.policy.mechanisms.contains(&Mechanism::Dpop);
+    if tried == Scheme::Dpop || visit.routes().any(takes) {
+        return Challenges { taken: &[Scheme::Bearer, Scheme::Dpop], tried, nonce: Some(nonce) };
+    }
+    Challenges::BEARER
 }
 
 fn allow(endpoint: Endpoint) -> String {

@@ -60,7 +60,7 @@ async fn by_cookie(visit: &Visit<'_>) -> Result<Answer, Problem> {
     if credential.mechanism != Mechanism::Session {
         return Err(Rejection::MechanismNotAllowed.into());
     }
-    let verified = visit.worker.verify_anywhere(&credential, visit.client).await?;
+    let verified = visit.worker.verify_anywhere(&credential, &visit.bringing()?).await?;
     let continued = visit.identities()?.continued(verified.principal(), visit.now().wall).await;
     let access = continued.map_err(|refused| visit.doubted(refused))?;
     Ok(login::tokens(&access, None))
@@ -102,7 +102,7 @@ async fn presented(visit: &Visit<'_>, route: &Route) -> Result<Renewal, Problem>
         return Err(Rejection::MechanismNotAllowed.into());
     }
     let worker = visit.worker;
-    let verified = worker.verify(&credential, route, visit.origin(), visit.client).await?;
+    let verified = worker.verify(&credential, route, &visit.bringing()?).await?;
     let standing = worker.standing(&credential, route, &verified);
     Ok(Renewal { verified, standing })
 }

@@ -29,7 +29,7 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     if credential.mechanism == Mechanism::Ticket {
         return Err(Rejection::MechanismNotAllowed.into());
     }
-    let verified = visit.worker.verify(&credential, &route, visit.origin(), visit.client).await?;
+    let verified = visit.worker.verify(&credential, &route, &visit.bringing()?).await?;
     handshake::check_demands(verified.principal(), &route.policy)?;
     let now = visit.now().wall;
     let sold =

@@ -3,7 +3,7 @@
 //!
 //! The proxy passes the client's `Authorization` or `Cookie` on, and says what was asked for: in
 //! `X-Forwarded-Uri` or `X-Original-Uri`, or in the query, as `?path=/chat`; and in
-//! `X-Forwarded-Host`. What is said twice must agree. The route of that path decides. The answer is
+//! `X-Forwarded-Host` and `-Method`. What is said twice must agree. The route of that path decides. The answer is
 //! 204 with the fields that tell the upstream who is there, 401, or 403.
 
 use std::{str, sync::Arc};
@@ -16,11 +16,11 @@ use vestibule_core::{
     wire::head::RequestHead,
 };
 
-use super::{Answer, Visit, answer::Problem};
+use super::{Answer, Bringing, Site, Visit, answer::Problem};
 use crate::{config::Route, http::identity};
 
 pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
-    let Visit { head, forwarded, worker, client, .. } = visit;
+    let Visit { head, forwarded, worker, .. } = visit;
     // Whoever asks is told who the client is, in fields that an upstream believes.
     let asks = forwarded.chain.last().map_or(Trust::Stranger, |peer| worker.shared.trusts(*peer));
     if asks == Trust::Stranger {
@@ -36,7 +36,10 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     {
         return Err(Rejection::MechanismNotAllowed.into());
     }
-    let verified = worker.verify(&credential, &route, visit.origin(), *client).await?;
+    // The proof of a key is for what the proxy was asked, and not for what it asks.
+    let site = Site { method: method(head)?, path, ..visit.site()? };
+    let bringing = Bringing { site, ..visit.bringing()? };
+    let verified = worker.verify(&credential, &route, &bringing).await?;
     let principal = verified.principal();
     handshake::check_demands(principal, &route.policy)?;
     let shared = &worker.shared;
@@ -50,13 +53,24 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     Ok(fields.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value)))
 }
 
+/// The method that the client of the proxy used: what a handshake has, where the proxy does not say.
+fn method(head: &RequestHead) -> Result<&str, Problem> {
+    match (said(head, "x-forwarded-method")?, said(head, "x-original-method")?) {
+        (Some(one), Some(two)) if one != two => {
+            Err(Problem::request("X-Forwarded-Method and X-Original-Method differ"))
+        }
+        (one, two) => Ok(one.or(two).unwrap_or("GET")),
+    }
+}
+
+fn said<'h>(head: &'h RequestHead, name: &str) -> Result<Option<&'h str>, Problem> {
+    let value = head.one(name)?;
+    value.map(str::from_utf8).transpose().map_err(|_| Problem::request("a field is not UTF-8"))
+}
+
 /// The path that the client of the proxy asked for, and its query.
 fn asked_for(head: &RequestHead) -> Result<(&str, Option<&str>), Problem> {
-    let said = |name: &str| -> Result<Option<&str>, Problem> {
-        let value = head.one(name)?;
-        value.map(str::from_utf8).transpose().map_err(|_| Problem::request("a path is not UTF-8"))
-    };
-    let field = match (said("x-forwarded-uri")?, said("x-original-uri")?) {
+    let field = match (said(head, "x-forwarded-uri")?, said(head, "x-original-uri")?) {
         (Some(one), Some(two)) if one != two => {
             return Err(Problem::request("X-Forwarded-Uri and X-Original-Uri differ"));
         }
