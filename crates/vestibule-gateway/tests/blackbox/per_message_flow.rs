@@ -11,6 +11,7 @@ use crate::{
     admin::ask,
     client::{Client, URL},
     endpoint::Ask,
+    introspection::{Asking, active},
     per_message::{EACH, envelope, open, rejected, still_good},
     rig::{No, Outcome, Rig, close, closed},
 };
@@ -223,4 +224,30 @@ fn the_rust_client_speaks_it_and_replaces_a_bad_token() -> Outcome {
     client.converse(&mut upstream, "[]")?;
     assert_eq!(client.asked(), ["connect", "refresh"]);
     client.finish(&mut upstream)
+}
+
+#[test]
+fn tokens_that_their_issuer_is_asked_about_come_in_each_message_and_end_it_when_withdrawn()
+-> Outcome {
+    let rig = Asking::with("recheck = \"300ms\"", |setup, upstream| {
+        Ok(setup.route("/each", &upstream.url(), EACH))
+    })?;
+    rig.provider.issue("opaque-1", active("alice"));
+    rig.provider.issue("opaque-2", active("bob"));
+    let mut client = rig.gateway.connect()?;
+    client.send(Handshake::to("/each").bytes())?;
+    client.expect_switch()?;
+    let texts = [("opaque-1", "1"), ("opaque-2", "2"), ("nobody-knows-it", "3"), ("opaque-1", "4")];
+    let bytes = texts
+        .map(|(token, data)| Frame::whole(Opcode::Text, envelope(token, data)).bytes(Role::Client));
+    client.send(bytes.concat())?;
+    let (mut upstream, head) = rig.upstream.switch("")?;
+    assert_eq!(head.one("x-vestibule-subject"), Some("alice"));
+    upstream.expect_text("1")?;
+    upstream.expect_text("4")?;
+    client.expect_text(&rejected("identity_changed"))?;
+    client.expect_text(&rejected("invalid_token"))?;
+    rig.provider.withdraw("opaque-1");
+    assert_eq!(closed(&mut client)?, close(4410, "token_revoked"));
+    Ok(())
 }
