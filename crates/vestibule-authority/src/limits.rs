@@ -66,6 +66,11 @@ pub const YES_REMEMBERED: usize = 65_536;
 /// Most tokens whose no is remembered. Apart from the others, so that invented tokens cannot push
 /// out those that are good.
 pub const NO_REMEMBERED: usize = 8192;
+/// How long a token that was good is kept, so that whoever comes by it, or by a ticket that was bought
+/// with it, can be asked about later: as long as a ticket may be told to live.
+pub const RECENT: Duration = Duration::from_mins(5);
+/// Most tokens of an issuer that are kept so.
+pub const RECENT_TOKENS: usize = 65_536;
 /// How often an issuer is asked about a token by which somebody is connected.
 pub const RECHECK: Duration = Duration::from_mins(1);
 /// How long a token counts that has no end.

@@ -23,7 +23,7 @@ use vestibule_verify::{
 
 use super::{Authority, Look, Member, Trusted, weight};
 use crate::{
-    introspection::{Introspector, Observer},
+    introspection::{Good, Introspector, Observer},
     limits,
     memory::Fingerprint,
     readiness::Readiness,
@@ -80,37 +80,33 @@ impl Authority {
     }
 
     /// Whether tokens of one of these issuers have to be asked about.
-    pub fn asks(&self, issuers: &[usize]) -> bool {
+    fn asks(&self, issuers: &[usize]) -> bool {
         self.asked(issuers).next().is_some()
     }
 
-    /// What is to be kept of a token that was just good, so that it can be asked about again; `None`
-    /// for a token that was not asked about. Right after the check, or nobody knows what it is bound
-    /// to.
-    pub fn standing(
-        &self,
-        token: &Secret,
-        issuers: &[usize],
-        verified: &Verified,
-    ) -> Option<Standing> {
+    /// What is to be kept of the token by which somebody was let in a moment ago, or of the one that was
+    /// exchanged for what let them in, so that it can be asked about again; `None` where nobody is
+    /// asked about it.
+    pub fn standing(&self, verified: &Verified) -> Option<Standing> {
         let principal = verified.principal();
-        let mut asked = self.asked_about(issuers, token.expose())?;
-        asked.retain(|asked| {
+        let name = principal.token_id.as_deref()?;
+        let vouches = |asked: &&Arc<Introspector>| {
             let Trusting { issuer, name } = trusting(asked);
             principal.issuer == *issuer.unwrap_or(name)
-        });
+        };
+        let mut asked = self.members.iter().filter_map(Trusted::asked).filter(vouches);
         // Two may vouch for the same issuer: the one that has done so.
-        let last = |asked: &Arc<Introspector>| asked.last_asked(&asked.fingerprint(token));
-        let issuer = asked.iter().max_by_key(|asked| last(asked))?;
+        let (issuer, good) = asked.find_map(|asked| Some((asked, asked.good(name)?)))?;
+        let Good { token, binding, expires, asked, .. } = good;
         Some(Standing {
-            name: TokenName(issuer.fingerprint(token)),
+            name: TokenName(issuer.fingerprint(&token)),
             principal: Arc::clone(principal),
-            asked: last(issuer).unwrap_or_else(Instant::now),
-            expires: principal.expires,
+            asked,
+            expires,
             recheck: issuer.policy.recheck,
             max_stale: issuer.policy.max_stale,
-            binding: issuer.binding(token).unwrap_or(Binding::Unbound),
-            token: token.clone(),
+            binding,
+            token,
             issuer: Arc::clone(issuer),
         })
     }

@@ -17,6 +17,7 @@ mod client;
 mod flight;
 mod login;
 mod policy;
+mod recent;
 mod text;
 
 use std::{
@@ -39,7 +40,7 @@ use vestibule_core::{
 use vestibule_verify::{
     Refused,
     introspection::Answer,
-    jwt::{Binding, Checked, Expectations},
+    jwt::{Checked, Expectations},
 };
 
 pub use self::{
@@ -49,8 +50,9 @@ pub use self::{
 use self::{
     breaker::{Breaker, Bucket},
     flight::{Arrival, Flight},
+    recent::Recent,
 };
-pub(crate) use self::{client::Asker, login::Credentials};
+pub(crate) use self::{client::Asker, login::Credentials, recent::Good};
 use crate::{
     limits,
     memory::{Fingerprint, Memory},
@@ -103,6 +105,7 @@ pub(crate) struct Introspector {
     asker: Asker,
     yes: Memory<Known>,
     no: Memory<Known>,
+    recent: Mutex<Recent>,
     state: Mutex<State>,
     /// For tokens that nobody knows, and for those that were good.
     lanes: [Semaphore; 2],
@@ -166,6 +169,7 @@ impl Introspector {
             asker,
             yes: Memory::new(limits::YES_REMEMBERED)?,
             no: Memory::new(limits::NO_REMEMBERED)?,
+            recent: Mutex::default(),
             state: Mutex::new(state),
             lanes: [lane(), lane()],
             runtime: OnceLock::new(),
@@ -208,6 +212,7 @@ impl Introspector {
         if let Some(known) = self.yes.recall(&name).filter(counts)
             && let Ok(checked) = known.said
         {
+            self.recent().put(token, &checked, known.asked, now);
             return Some(unexpired(checked, wall));
         }
         let known = self.no.recall(&name).filter(counts)?;
@@ -219,10 +224,9 @@ impl Introspector {
         Some(self.yes.recall(name)?.asked)
     }
 
-    /// What a token is bound to that was good a moment ago.
-    pub(crate) fn binding(&self, token: &Secret) -> Option<Binding> {
-        let known = self.yes.recall(&self.fingerprint(token))?;
-        Some(known.said.ok()?.binding())
+    /// The token of that name (`jti`), where it was good a moment ago.
+    pub(crate) fn good(&self, name: &str) -> Option<Good> {
+        self.recent().get(name, Instant::now())
     }
 
     /// Asks, or waits for the answer to the same question. May be dropped at any point; `wall` is
@@ -278,7 +282,8 @@ impl Introspector {
             Err(_) => self.policy.cache.min(limits::NO_CACHE),
         };
         let known = Known { until: after(asked, most), asked, since: wall, said };
-        if known.said.is_ok() {
+        if let Ok(checked) = &known.said {
+            self.recent().put(token, checked, asked, Instant::now());
             self.no.drop_one(&name);
             self.yes.remember(name, known, epoch);
         } else {
@@ -366,6 +371,10 @@ impl Introspector {
             Lane::Stranger => strangers,
             Lane::Known => known,
         }
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

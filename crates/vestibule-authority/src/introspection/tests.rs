@@ -294,7 +294,7 @@ async fn what_is_kept_of_a_token_finds_out_what_became_of_it() {
     };
     provider.at(PATH, with(&said));
     let verified = rig.authority.check(&credential, &[0], || NOW).await.unwrap();
-    let standing = rig.authority.standing(&credential.secret, &[0], &verified).unwrap();
+    let standing = rig.authority.standing(&verified).unwrap();
     assert!(!format!("{standing:?}").contains("opaque-1"));
     let again = || standing.ask_again(|| NOW);
     assert!(matches!(again().await, Again::Good { .. }));

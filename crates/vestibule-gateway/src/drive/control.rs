@@ -229,12 +229,8 @@ impl Control {
             let doubted = |refused| self.worker.doubted(&self.route, self.peer, refused);
             let result = result.map_err(doubted);
             self.worker.checked(mechanism, result.as_ref().err().copied(), now);
-            let standing = match (question.asked(), &result) {
-                (Asked::Credential(credential), Ok(verified)) => {
-                    self.worker.standing(credential, &self.route, verified).map(Box::new)
-                }
-                (Asked::Credential(_) | Asked::Response(_, _), _) => None,
-            };
+            let standing = result.as_ref().ok().and_then(|verified| self.worker.standing(verified));
+            let standing = standing.map(Box::new);
             let verdict = question.answer(result);
             self.verdict(verdict, standing, now);
             return;

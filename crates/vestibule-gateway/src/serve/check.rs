@@ -19,7 +19,6 @@ use vestibule_core::{
 use vestibule_verify::{
     Refused,
     certificate::{self, ClientCertificate},
-    oauthbearer::Initial,
 };
 
 use super::{Seen, Worker};
@@ -118,8 +117,6 @@ impl Worker {
             Asked::Response(_, Response::Assertion(_)) => (None, Mechanism::Webauthn),
             Asked::Response(_, Response::Proof(_)) => (None, Mechanism::Dpop),
         };
-        // Finding out spends what was asked.
-        let kept = self.shared.authority.asks(&route.issuers).then(|| kept(&asked)).flatten();
         let found: Found = if let Some(known) = known {
             known.map(|verified| (Finding::from(verified), None))
         } else {
@@ -140,43 +137,19 @@ impl Worker {
             // Half of the way.
             Ok(Finding::Challenged(_)) => {}
         }
-        let standing = match (&kept, &result) {
-            (Some(credential), Ok(Finding::Genuine(verified, _))) => {
-                self.standing(credential, route, verified).map(Box::new)
-            }
-            (_, Ok(Finding::Genuine(_, _) | Finding::Challenged(_)) | Err(_)) => None,
+        let standing = match &result {
+            Ok(Finding::Genuine(verified, _)) => self.standing(verified).map(Box::new),
+            Ok(Finding::Challenged(_)) | Err(_) => None,
         };
         let verdict = asker.answer(result);
         let verdict = verdict.unless_revoked(|principal| self.shared.is_revoked(principal));
         Answered { verdict, rotated, standing }
     }
 
-    /// What is to be kept of a credential that was good, so that its issuer can be asked about it
-    /// again; `None` where it does not have to be.
-    pub fn standing(
-        &self,
-        credential: &Credential,
-        route: &Route,
-        verified: &Verified,
-    ) -> Option<Standing> {
-        let Credential { mechanism, secret, proof: _ } = credential;
-        let message;
-        let token = match mechanism {
-            Mechanism::Bearer | Mechanism::Dpop => secret,
-            Mechanism::OauthBearer => {
-                message = Initial::parse(secret.expose()).ok()?;
-                message.token()
-            }
-            Mechanism::Ticket
-            | Mechanism::Session
-            | Mechanism::ApiKey
-            | Mechanism::PublicKey
-            | Mechanism::ScramSha256
-            | Mechanism::ScramSha256Plus
-            | Mechanism::Webauthn
-            | Mechanism::External => return None,
-        };
-        self.shared.authority.standing(token, &route.issuers, verified)
+    /// What is to be kept of the token by which somebody was let in, so that its issuer can be asked
+    /// about it again; `None` where it does not have to be.
+    pub fn standing(&self, verified: &Verified) -> Option<Standing> {
+        self.shared.authority.standing(verified)
     }
 
     /// Counts a credential that was checked.
@@ -330,14 +303,6 @@ impl Worker {
         let clock = self.shared.clock;
         let wall = || clock.now().wall;
         self.shared.authority.check(credential, &route.issuers, wall).await
-    }
-}
-
-/// The credential that an issuer may be asked about again.
-fn kept(asked: &Asked) -> Option<Credential> {
-    match asked {
-        Asked::Credential(credential) => Some(credential.clone()),
-        Asked::Response(exchange, _) => exchange.state::<Pending>().map(Pending::credential),
     }
 }
 

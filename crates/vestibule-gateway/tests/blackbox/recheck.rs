@@ -8,8 +8,9 @@ use serde_json::json;
 use vestibule_testkit::{Handshake, Served, base64, eventually, now_secs, with};
 
 use crate::{
+    endpoint::Ask,
     introspection::{Asking, PATH, active, later},
-    rig::{Outcome, close, closed, converse, http},
+    rig::{Outcome, close, closed, converse, http, no},
 };
 
 #[test]
@@ -228,6 +229,37 @@ fn what_was_made_of_a_token_ends_with_it() -> Outcome {
         Ok(third.expect_auth("rejected")?["error"] == "token_revoked")
     })?;
     converse(&mut stays, &mut behind, "by another token")
+}
+
+#[test]
+fn who_came_by_a_ticket_is_asked_about_by_the_token_that_bought_it() -> Outcome {
+    let rig = Asking::with("recheck = \"300ms\"", |setup, upstream| {
+        let lines = "accept = [\"query\"]\nmechanisms = [\"ticket\"]";
+        Ok(setup.table("[auth]").route("/tickets", &upstream.url(), lines))
+    })?;
+    rig.provider.issue("alices", active("alice"));
+    let buy = || {
+        let ask = Ask::post("/auth/ticket").bearer("alices").json(&json!({ "path": "/tickets" }));
+        ask.of(&rig.gateway)?.text("ticket")
+    };
+    let come = |ticket: &str| {
+        let mut client = rig.gateway.connect()?;
+        client.send(Handshake::to(&format!("/tickets?ticket={ticket}")).bytes())?;
+        anyhow::Ok(client)
+    };
+    let mut client = come(&buy()?)?;
+    let (mut upstream, _) = rig.upstream.switch("")?;
+    client.expect_switch()?;
+    let unused = buy()?;
+    rig.provider.wait_asked_about("alices", 3)?;
+    converse(&mut client, &mut upstream, "still here")?;
+    rig.provider.withdraw("alices");
+    assert_eq!(closed(&mut client)?, close(4410, "token_revoked"));
+    eventually("what was bought is revoked", || {
+        Ok(rig.gateway.metric("vestibule_revocations")? == 1)
+    })?;
+    assert_eq!(no(&mut come(&unused)?)?, http(401, "token_revoked"));
+    Ok(())
 }
 
 #[test]

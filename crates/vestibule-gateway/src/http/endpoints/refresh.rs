@@ -103,6 +103,6 @@ async fn presented(visit: &Visit<'_>, route: &Route) -> Result<Renewal, Problem>
     }
     let worker = visit.worker;
     let verified = worker.verify(&credential, route, &visit.bringing()?).await?;
-    let standing = worker.standing(&credential, route, &verified);
+    let standing = worker.standing(&verified);
     Ok(Renewal { verified, standing })
 }

@@ -154,14 +154,15 @@ async fn end(shared: &Shared, ends: Vec<Ends>) {
             principals.push(principal);
         }
     }
+    // First, or who is closed would be back by a session before that is revoked. Together, so that the
+    // store writes them down together.
+    join_all(principals.iter().map(|principal| revoke(shared, principal))).await;
     if !gone.is_empty() {
         shared.connections.end(gone, Rejection::TokenRevoked).await;
     }
     if !unknown.is_empty() {
         shared.connections.end(unknown, Rejection::Unavailable).await;
     }
-    // Together, so that the store writes them down together.
-    join_all(principals.iter().map(|principal| revoke(shared, principal))).await;
 }
 
 /// Revokes what was made of a token: sessions and tickets, which would else open the door again. Only
