@@ -59,6 +59,8 @@ const INPUTS = [
   control({ type: "rejected", error: "insufficient_scope", retry: false }),
   control({ type: "challenge", nonce: "abc", expires_in: 5 }),
   control({ type: "challenge", message: "abc", expires_in: 5 }),
+  control({ type: "challenge", options: {}, expires_in: 60 }),
+  control({ type: "challenge", options: {}, expires_in: 2 ** 53 - 1 }),
   { type: "response" },
   { type: "response", proof: "v=abc" },
   { type: "no_response" },
@@ -70,7 +72,7 @@ const INPUTS = [
 function holds(seed) {
   const random = chance(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
-  const settings = { ...vectors.defaults, carrier: pick(["message", "subprotocol", "query", "cookie", "per-message"]), reconnect: pick(["on", "off"]), respond: pick(["on", "off"]) };
+  const settings = { ...vectors.defaults, carrier: pick(["message", "subprotocol", "query", "cookie", "per-message"]), reconnect: pick(["on", "off"]), respond: pick(["on", "off"]), renew: pick([undefined, "on", "off"]) };
   const { handle, state, deadline } = made(settings);
   let [now, socket, shown] = [0, "none", "stopped"];
   for (let step = 0; step < 300; step += 1) {
@@ -118,6 +120,7 @@ function holds(seed) {
     }
     assert.ok(deadline() < Infinity || state() === "stopped" || state() === "open", `${state()} ends by itself`);
     assert.ok(deadline() >= now || state() === "settling", "no deadline is in the past");
+    assert.ok(deadline() - now <= 600_000 || deadline() === Infinity, "nothing is waited for without a bound");
   }
 }
 
