@@ -48,6 +48,7 @@ EXPECTED = [
     ("A device with a key", "python", ["accepted", "hello"]),
     ("A machine with a certificate", "python", ["hello"]),
     ("A person at a terminal", "sh", ["hello", "hello"]),
+    ("A program with a SASL library", "python", ["hello"]),
     ("An MQTT client", "python", ["connected"]),
     ("A client that can only set a header", "sh", ["HTTP/1.1 101 Switching Protocols"]),
     ("A client that takes only a URL", "python", ["hello"]),
