@@ -200,6 +200,12 @@ path = "/passkey"
 accept = ["message"]
 mechanisms = ["webauthn", "session"]
 sessions = "issue"
+${common}
+[[routes]]
+path = "/stepped"
+accept = ["message"]
+mechanisms = ["bearer"]
+step_up = { mechanisms = ["webauthn"], within = "3s" }
 ${common}`}
 [[routes]]
 path = "/proven"

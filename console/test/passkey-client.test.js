@@ -108,6 +108,23 @@ test("who has no passkey, or does not let it be used, stops, and is not asked ag
   await told("challenge_failed");
 });
 
+test("a connection by a token is stepped up by a passkey, and talks meanwhile", limit, async () => {
+  await register();
+  await use(`connect("/stepped", stepUp(bearer(() => token), passkey())); socket.send("hello");`);
+  await told("hello");
+  await told("refreshed");
+  assert.deepEqual(await page.evaluate(() => events.filter((event) => event !== "hello")), ["waiting", "authenticated", "refreshing", "refreshed"]);
+  const [{ mechanism, stepped_up }] = (await gateway.ask("GET", "/connections")).connections;
+  assert.deepEqual([mechanism, stepped_up > 0], ["bearer", true]);
+});
+
+test("who does not step up stays until the gateway's time is over", limit, async () => {
+  await use(`connect("/stepped", stepUp(bearer(() => token), passkey())); socket.send("hello");`);
+  await told("hello");
+  await told("close 4403 step_up_required");
+  assert.ok(!(await page.evaluate(() => events)).includes("refreshed"));
+});
+
 test("a passkey of somebody else is refused, and who is not signed in registers none", limit, async () => {
   await register();
   await gateway.ask("POST", "/users", { name: "bob", password: PASSWORD });
