@@ -43,6 +43,7 @@ EXPECTED = [
     ("A browser as a device", "js", ["hello"]),
     ("A page whose people have passkeys", "js", ["hello"]),
     ("A page where people type passwords", "js", ["hello"]),
+    ("A page with something to protect", "js", ["waiting", "authenticated", "refreshing", "refreshed"]),
     ("A mobile or desktop app", "python", ["accepted", "accepted", "hello"]),
     ("A server", "python", ["hello"]),
     ("A device with a key", "python", ["accepted", "hello"]),
