@@ -31,9 +31,10 @@ class Issuer:
         form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         return self.key.private_bytes(serialization.Encoding.PEM, *form).decode()
 
-    def token(self, seconds=3600, forged=False, subject="alice"):
+    def token(self, seconds=3600, forged=False, subject="alice", **more):
         now = int(time.time())
         claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "iat": now, "exp": now + seconds}
+        claims |= more
         key = self.forger if forged else self.key
         return jwt.encode(claims, key, algorithm="RS256", headers={"kid": "k"})
 
