@@ -38,6 +38,7 @@ GUARD = 60
 EXPECTED = [
     ("A page of your own site", "js", ["hello"]),
     ("An app with an identity provider", "js", ["hello"]),
+    ("An app whose tokens must not be copied", "js", ["hello"]),
     ("An app whose tokens can be withdrawn", "python", ["hello"]),
     ("A page of another site", "js", ["hello"]),
     ("A browser as a device", "js", ["hello"]),
