@@ -17,10 +17,10 @@ const SECRET = "a secret of the tests, which is long enough";
 const BINARY = process.env.VESTIBULE_BIN ?? fileURLToPath(new URL("../../target/debug/vestibule", import.meta.url));
 
 /** A token (RFC 7519, HS256). */
-export function mint({ seconds = 600, scope = "chat", subject = "alice", secret = SECRET, jti = String(Math.random()) } = {}) {
+export function mint({ seconds = 600, scope = "chat", subject = "alice", secret = SECRET, jti = String(Math.random()), ...more } = {}) {
   const now = Math.floor(Date.now() / 1000);
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const claims = { iss: ISSUER, aud: "tests", sub: subject, scope, iat: now, exp: now + seconds, jti };
+  const claims = { iss: ISSUER, aud: "tests", sub: subject, scope, iat: now, exp: now + seconds, jti, ...more };
   const body = `${encode({ alg: "HS256", typ: "at+jwt" })}.${encode(claims)}`;
   return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
 }
@@ -207,6 +207,11 @@ accept = ["message"]
 mechanisms = ["bearer"]
 step_up = { mechanisms = ["webauthn"], within = "3s" }
 ${common}`}
+[[routes]]
+path = "/bound"
+accept = ["message", "query"]
+mechanisms = ["dpop", "ticket"]
+${common}
 [[routes]]
 path = "/proven"
 accept = ["message"]
