@@ -23,6 +23,7 @@ use crate::{
     public_key::{Pair, begin, refused, respond},
     rig::{Outcome, Rig, binary, close, closed, converse},
     scram::exchange,
+    webauthn,
 };
 
 const PASSWORD: &str = "a long password";
@@ -269,6 +270,27 @@ fn a_connection_of_a_route_without_messages_cannot_be_asked() -> Outcome {
     let path = format!("POST /api/v1/connections/{id}/step-up");
     assert_eq!(ask(&rig, &path, &json!({ "mechanisms": ["public-key"] }))?.0, 409);
     Ok(())
+}
+
+#[test]
+fn a_person_steps_up_by_a_passkey_and_has_the_time_for_it() -> Outcome {
+    let rig = webauthn::rig(
+        "accept = [\"message\"]\nmechanisms = [\"bearer\"]\nauth_deadline = \"1s\"\n\
+         step_up = { mechanisms = [\"webauthn\"] }\n",
+    )?;
+    let (mut device, _) = webauthn::registered(&rig, "alice", b"one")?;
+    let (mut client, mut upstream) = rig.open_by_message(&webauthn::access(&rig, "alice")?)?;
+    assert_eq!(client.expect_auth("required")?["mechanisms"], json!(["webauthn"]));
+    // A person is waited for: more than the five seconds of a program.
+    let options = webauthn::begin(&mut client, None)?;
+    converse(&mut client, &mut upstream, "while a finger is looked for")?;
+    webauthn::respond(&mut client, &device.get(&options)?)?;
+    client.expect_auth("accepted")?;
+    let methods = shown(&rig)?["methods"].clone();
+    for method in ["pwd", "mfa"] {
+        assert!(methods.as_array().is_some_and(|all| all.contains(&json!(method))), "{methods}");
+    }
+    converse(&mut client, &mut upstream, "behind it")
 }
 
 #[test]
