@@ -35,7 +35,7 @@ impl Challenged {
     ) -> State {
         let Challenge { demand, exchange } = challenge;
         let patience = demand.answerer().patience();
-        let expires_in = patience.min(cx.now.mono.until(lease.ends()));
+        let expires_in = patience.min(cx.now.mono.until(cx.ends(lease)));
         cx.core.tell(&ServerMessage::Challenge { demand: &demand, expires_in });
         let out = Box::new(Out { exchange, expires: cx.now.mono.after(patience) });
         State::Challenged(Self { lease, purpose, out })

@@ -90,7 +90,7 @@ impl Client {
         said.join(" ")
     }
 
-    fn judge(&mut self, question: Question) -> Verdict {
+    pub(super) fn judge(&mut self, question: Question) -> Verdict {
         let (asker, asked) = question.split();
         asker.answer(match asked {
             Asked::Credential(credential) if credential.mechanism == Mechanism::PublicKey => {

@@ -318,6 +318,12 @@ impl Context<'_> {
         self.core.effects.push_back(Effect::Ask(question));
     }
 
+    /// When the connection ends by itself, unless something is shown before.
+    fn ends(&self, lease: Lease) -> Mono {
+        let others = [self.core.closes, self.core.owed_until()];
+        others.into_iter().flatten().fold(lease.ends(), Mono::min)
+    }
+
     /// What is due: the end of the lease, of the lifetime, or of the time for a second proof; or the
     /// warning.
     fn due(&mut self, lease: Lease) -> Result<Lease, Rejection> {

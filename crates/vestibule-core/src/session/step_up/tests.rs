@@ -95,6 +95,17 @@ fn a_challenge_does_not_move_the_deadline() {
 }
 
 #[test]
+fn a_challenge_is_not_promised_for_longer_than_there_is_for_the_proof() {
+    let mut client = owing();
+    client.session.handle(Input::Message(BEGIN.as_bytes()), &client.policy, at(WITHIN - 2));
+    let Some(super::super::Effect::Ask(question)) = client.session.poll_effect() else { panic!() };
+    let verdict = client.judge(question);
+    client.session.handle(Input::Verdict(verdict), &client.policy, at(WITHIN - 2));
+    let Some(super::super::Effect::Tell(text)) = client.session.poll_effect() else { panic!() };
+    assert!(text.contains(r#""expires_in":2"#), "{text}");
+}
+
+#[test]
 fn a_refresh_neither_satisfies_nor_cancels_what_is_owed() {
     let mut client = owing();
     client.token = Some(600);
