@@ -70,6 +70,8 @@ mod operate;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod passkey_live;
+#[cfg(test)]
 mod passkeys;
 #[cfg(test)]
 mod per_message;

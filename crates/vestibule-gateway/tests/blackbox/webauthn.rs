@@ -73,7 +73,7 @@ pub(crate) fn respond(client: &mut Peer, assertion: &Value) -> Outcome {
     Ok(client.send_text(&message.to_string())?)
 }
 
-fn refused(client: &mut Peer) -> Outcome {
+pub(crate) fn refused(client: &mut Peer) -> Outcome {
     let rejected = client.expect_auth("rejected")?;
     ensure!(rejected["error"] == "invalid_credentials", "{rejected}");
     ensure!(rejected["retry"] == true, "{rejected}");
