@@ -7,7 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 use vestibule_core::authn::Mechanism;
-use vestibule_verify::scram::{Client, ClientBinding, ClientFault, Nonce};
+use vestibule_verify::scram::{Client, ClientBinding, ClientFault, Nonce, TlsExporter};
 use zeroize::Zeroizing;
 
 use super::{Malformed, Unavailable};
@@ -53,6 +53,9 @@ pub enum Unanswered {
     /// The server asks for something else than the mechanism has.
     #[error("the server asks for something else than the mechanism has")]
     Mismatch,
+    /// The exchange is to be bound to the connection, and it has nothing to be bound by.
+    #[error("nothing binds an exchange to this connection: it is not TLS 1.3")]
+    Unbound,
     /// The private key signed nothing.
     #[error("the private key signed nothing")]
     Unsigned,
@@ -68,6 +71,24 @@ pub(super) enum Answerer {
     Nobody,
     Key(Arc<dyn Fn(Vec<u8>) -> Signing + Send + Sync>),
     Password(Arc<Mutex<Option<Client>>>),
+    /// What is proven is bound to the connection, which is there when the challenge is.
+    BoundPassword(Arc<Mutex<Option<Unbound>>>),
+}
+
+/// What an exchange was begun with, before it was bound.
+pub(super) struct Unbound {
+    user: Zeroizing<String>,
+    password: Zeroizing<String>,
+    nonce: Nonce,
+}
+
+impl Unbound {
+    /// The first message says that there is a binding, and the last one which: the same beginning
+    /// again, for this connection.
+    fn bound(&self, exporter: TlsExporter) -> Result<(Client, String), ClientFault> {
+        let Self { user, password, nonce } = self;
+        Client::begin(user, password, ClientBinding::TlsExporter(exporter), nonce)
+    }
 }
 
 impl Answerer {
@@ -89,7 +110,25 @@ impl Answerer {
         Ok((Self::Password(Arc::new(Mutex::new(Some(client)))), message))
     }
 
-    pub(super) fn respond(&self, demand: Demand, handshake: &Handshake) -> Answering {
+    /// Begins an exchange by password that is bound to its connection; what is sent first.
+    pub(super) fn bound_password(user: &str, password: &str) -> Result<(Self, String), Malformed> {
+        let mut random = [0; 18];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| Malformed)?;
+        let unbound = Unbound {
+            user: Zeroizing::new(user.to_owned()),
+            password: Zeroizing::new(password.to_owned()),
+            nonce: Nonce::new(random),
+        };
+        let (_, message) = unbound.bound([0; 32]).map_err(|_| Malformed)?;
+        Ok((Self::BoundPassword(Arc::new(Mutex::new(Some(unbound)))), message))
+    }
+
+    pub(super) fn respond(
+        &self,
+        demand: Demand,
+        handshake: &Handshake,
+        exporter: Option<TlsExporter>,
+    ) -> Answering {
         match (self, demand) {
             (Self::Nobody, _) => Box::pin(async { Err(Unanswered::OutOfTurn) }),
             (Self::Key(sign), Demand::Nonce(nonce)) => {
@@ -100,9 +139,18 @@ impl Answerer {
                 })
             }
             (Self::Password(client), Demand::Message(message)) => {
-                Box::pin(proven(Arc::clone(client), message))
+                let client = lock(client).take();
+                Box::pin(async { proven(client.ok_or(Unanswered::OutOfTurn)?, message).await })
             }
-            (Self::Key(_), Demand::Message(_)) | (Self::Password(_), Demand::Nonce(_)) => {
+            (Self::BoundPassword(unbound), Demand::Message(message)) => {
+                let bound = lock(unbound).take().ok_or(Unanswered::OutOfTurn).and_then(|unbound| {
+                    let exporter = exporter.ok_or(Unanswered::Unbound)?;
+                    unbound.bound(exporter).map_err(Unanswered::Server)
+                });
+                Box::pin(async { proven(bound?.0, message).await })
+            }
+            (Self::Key(_), Demand::Message(_))
+            | (Self::Password(_) | Self::BoundPassword(_), Demand::Nonce(_)) => {
                 Box::pin(async { Err(Unanswered::Mismatch) })
             }
         }
@@ -110,8 +158,8 @@ impl Answerer {
 }
 
 /// Nothing panics while it is held.
-fn lock(client: &Mutex<Option<Client>>) -> MutexGuard<'_, Option<Client>> {
-    client.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(state: &Mutex<Option<T>>) -> MutexGuard<'_, Option<T>> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn signed(signature: &Signature) -> Answer {
@@ -125,8 +173,7 @@ fn signed(signature: &Signature) -> Answer {
     Answer { message, expected: None }
 }
 
-async fn proven(client: Arc<Mutex<Option<Client>>>, message: String) -> Result<Answer, Unanswered> {
-    let client = lock(&client).take().ok_or(Unanswered::OutOfTurn)?;
+async fn proven(client: Client, message: String) -> Result<Answer, Unanswered> {
     // As many iterations as the server wants: not for a thread that drives connections.
     let responded = spawn_blocking(move || client.respond(message.as_bytes())).await;
     let (awaiting, message) =
@@ -138,19 +185,19 @@ async fn proven(client: Arc<Mutex<Option<Client>>>, message: String) -> Result<A
     })
 }
 
-/// The member of `authenticate` that names who, or holds the token.
-pub(super) const fn member(mechanism: Mechanism) -> &'static str {
-    match mechanism {
+/// The member of `authenticate` that names who, or holds the token; a certificate has none.
+pub(super) const fn member(mechanism: Mechanism) -> Option<&'static str> {
+    Some(match mechanism {
         Mechanism::Bearer
         | Mechanism::Ticket
         | Mechanism::Session
         | Mechanism::ApiKey
-        | Mechanism::Dpop
-        | Mechanism::External => "token",
+        | Mechanism::Dpop => "token",
         Mechanism::PublicKey => "key",
         Mechanism::Webauthn => "user",
         Mechanism::ScramSha256 | Mechanism::ScramSha256Plus | Mechanism::OauthBearer => "message",
-    }
+        Mechanism::External => return None,
+    })
 }
 
 impl fmt::Debug for Answer {
@@ -166,6 +213,7 @@ impl fmt::Debug for Answerer {
             Self::Nobody => "Nobody",
             Self::Key(_) => "Key",
             Self::Password(_) => "Password",
+            Self::BoundPassword(_) => "BoundPassword",
         })
     }
 }

@@ -32,6 +32,9 @@ pub enum Carrier {
         /// The parameter.
         name: String,
     },
+    /// The client certificate of the connection ([`Tls::showing`](crate::handshake::Tls::showing)): a
+    /// server that asks for one sees it, and nothing else is sent.
+    Tls,
     /// Each message, which must be JSON, around it: for servers that keep no state.
     PerMessage,
     /// A cookie. It counts only with an `Origin` that the route allows.
@@ -99,10 +102,31 @@ impl Credential {
         Ok(Self { mechanism: Mechanism::ScramSha256, token: Zeroizing::new(first), answerer })
     }
 
-    /// The control message that answers a challenge on a connection of this handshake. Must be
-    /// awaited in a runtime of tokio's.
-    pub fn respond(&self, demand: Demand, handshake: &Handshake) -> Answering {
-        self.answerer.respond(demand, handshake)
+    /// The same, bound to the connection: SCRAM-SHA-256-PLUS, which nobody between client and server
+    /// can pass on. Needs TLS 1.3 that ends at the gateway itself.
+    pub fn scram_plus(user: &str, password: &str) -> Result<Self, Malformed> {
+        let (answerer, first) = Answerer::bound_password(user, password)?;
+        if first.len() > limits::CREDENTIAL_BYTES {
+            return Err(Malformed);
+        }
+        Ok(Self { mechanism: Mechanism::ScramSha256Plus, token: Zeroizing::new(first), answerer })
+    }
+
+    /// The client certificate of the connection, which holds all there is of it.
+    pub fn certificate() -> Self {
+        let (mechanism, token) = (Mechanism::External, Zeroizing::new(String::new()));
+        Self { mechanism, token, answerer: Answerer::Nobody }
+    }
+
+    /// The control message that answers a challenge on a connection of this handshake with that
+    /// [`exporter`](crate::handshake::Socket::exporter). Must be awaited in a runtime of tokio's.
+    pub fn respond(
+        &self,
+        demand: Demand,
+        handshake: &Handshake,
+        exporter: Option<[u8; 32]>,
+    ) -> Answering {
+        self.answerer.respond(demand, handshake, exporter)
     }
 
     /// Whether it can travel in a message alone, because it answers.
@@ -144,7 +168,7 @@ impl Credential {
         self.token.len()
     }
 
-    /// Never: a credential has at least one byte.
+    /// Only a certificate is, which is shown elsewhere.
     pub fn is_empty(&self) -> bool {
         self.token.is_empty()
     }
@@ -170,12 +194,17 @@ impl Credential {
         let name = self.mechanism.name();
         // By hand and at once, so that no copies are left behind in buffers that grew.
         let mut text = Zeroizing::new(String::with_capacity(self.token.len().saturating_add(80)));
-        let begin = ["{\"auth\":{\"type\":\"", kind, "\",\"mechanism\":\"", name, "\",\""];
-        for part in begin.into_iter().chain([member(self.mechanism), "\":\""]) {
+        for part in ["{\"auth\":{\"type\":\"", kind, "\",\"mechanism\":\"", name, "\""] {
             text.push_str(part);
         }
-        self.quote(&mut text);
-        text.push_str("\"}}");
+        if let Some(member) = member(self.mechanism) {
+            for part in [",\"", member, "\":\""] {
+                text.push_str(part);
+            }
+            self.quote(&mut text);
+            text.push('"');
+        }
+        text.push_str("}}");
         text
     }
 
@@ -280,6 +309,12 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         let auth = json!({"type": "authenticate", "mechanism": "api-key", "token": r#"a"b\c"#});
         assert_eq!(read, json!({ "auth": auth }));
+    }
+
+    #[test]
+    fn a_certificate_is_named_and_nothing_of_it_is_in_the_message() {
+        let text = Credential::certificate().message(Presentation::Authenticate);
+        assert_eq!(&**text, r#"{"auth":{"type":"authenticate","mechanism":"external"}}"#);
     }
 
     #[test]

@@ -8,8 +8,9 @@ pub use self::{
     answer::{Answer, Answering, Signature, Unanswered},
     credential::{Carrier, Credential, Malformed},
     provider::{
-        Cookies, Keys, Passwords, Provider, Request, SteppingUp, Tokens, Unavailable, api_key,
-        bearer, cookie, public_key, scram, session, step_up, ticket,
+        Certificate, Cookies, Keys, Passwords, Provider, Request, SteppingUp, Tokens, Unavailable,
+        api_key, bearer, certificate, cookie, public_key, scram, scram_plus, session, step_up,
+        ticket,
     },
 };
 pub use vestibule_core::authn::{Mechanism, Proof};

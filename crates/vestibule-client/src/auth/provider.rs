@@ -271,19 +271,62 @@ where
 pub struct Passwords {
     user: String,
     password: Zeroizing<String>,
+    binding: Binding,
+}
+
+/// Whether an exchange is bound to its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binding {
+    None,
+    Tls,
 }
 
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { user: _, password: _ } = self;
-        f.debug_struct("Passwords").finish_non_exhaustive()
+        let Self { user: _, password: _, binding } = self;
+        f.debug_struct("Passwords").field("binding", binding).finish_non_exhaustive()
     }
 }
 
 /// A password, which does not travel (SCRAM-SHA-256). The connection counts only once the server
 /// has shown that it knows the password too.
 pub fn scram(user: impl Into<String>, password: impl Into<String>) -> Passwords {
-    Passwords { user: user.into(), password: Zeroizing::new(password.into()) }
+    let password = Zeroizing::new(password.into());
+    Passwords { user: user.into(), password, binding: Binding::None }
+}
+
+/// The same, bound to the TLS 1.3 connection (SCRAM-SHA-256-PLUS, RFC 9266): nobody between this
+/// client and the gateway can pass the exchange on. The gateway itself must end TLS, and its route take
+/// `scram-sha-256-plus`.
+pub fn scram_plus(user: impl Into<String>, password: impl Into<String>) -> Passwords {
+    Passwords { binding: Binding::Tls, ..scram(user, password) }
+}
+
+/// A client certificate: give it to the builder by [`Tls::showing`](crate::handshake::Tls::showing).
+/// It counts in the handshake, where the route accepts `tls`; with [`Carrier::Message`] it is named in a
+/// message.
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate;
+
+/// See [`Certificate`].
+pub fn certificate() -> Certificate {
+    Certificate
+}
+
+impl Provider for Certificate {
+    fn carrier(&self) -> Carrier {
+        Carrier::Tls
+    }
+
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        match request.reason {
+            AskReason::Connect | AskReason::Reconnect | AskReason::Refused => {
+                Ok(Credential::certificate())
+            }
+            // That of an open connection was seen, and there is no other.
+            AskReason::Refresh | AskReason::StepUp => Err(Unavailable::ForGood),
+        }
+    }
 }
 
 impl Provider for Passwords {
@@ -294,7 +337,11 @@ impl Provider for Passwords {
     async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
         beginning(request)?;
         // What cannot be a name or a password is none the next time either.
-        Credential::scram(&self.user, &self.password).map_err(|_| Unavailable::ForGood)
+        let begun = match self.binding {
+            Binding::None => Credential::scram(&self.user, &self.password),
+            Binding::Tls => Credential::scram_plus(&self.user, &self.password),
+        };
+        begun.map_err(|_| Unavailable::ForGood)
     }
 }
 

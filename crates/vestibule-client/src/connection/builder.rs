@@ -251,7 +251,7 @@ impl Builder {
         }
         settings.carrier = match carrier {
             Carrier::Message => machine::Carrier::Message,
-            Carrier::Header | Carrier::Subprotocol | Carrier::Query { .. } => {
+            Carrier::Header | Carrier::Subprotocol | Carrier::Query { .. } | Carrier::Tls => {
                 machine::Carrier::Handshake
             }
             Carrier::Cookie { .. } => machine::Carrier::Cookie,
@@ -263,6 +263,7 @@ impl Builder {
             Carrier::Header
             | Carrier::Subprotocol
             | Carrier::Query { .. }
+            | Carrier::Tls
             | Carrier::Cookie { .. } => Takes::Anything,
         };
         let resume = match settings.proof {

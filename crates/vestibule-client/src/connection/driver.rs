@@ -164,6 +164,7 @@ impl Driver {
                 | Carrier::Header
                 | Carrier::Subprotocol
                 | Carrier::Query { .. }
+                | Carrier::Tls
                 | Carrier::Cookie { .. } => Traffic::Flows,
             },
             StateName::Stopped

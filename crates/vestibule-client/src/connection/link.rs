@@ -93,6 +93,14 @@ impl Link {
         }))
     }
 
+    /// What binds an exchange to it.
+    pub(super) fn exporter(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Up(up) => up.socket.exporter(),
+            Self::None | Self::Dialling(_) => None,
+        }
+    }
+
     /// Sends a control message, ahead of what the application has waiting.
     pub(super) fn say(&mut self, text: Zeroizing<String>) {
         if let Self::Up(up) = self {

@@ -109,7 +109,8 @@ impl Driver {
     /// What presented itself answers.
     fn challenged(&mut self, demand: Demand) {
         if let Some(credential) = &self.purse.presented {
-            self.answering = Some(credential.respond(demand, &self.parts.handshake));
+            let exporter = self.link.exporter();
+            self.answering = Some(credential.respond(demand, &self.parts.handshake, exporter));
         }
     }
 
@@ -121,6 +122,7 @@ impl Driver {
             Carrier::Header
             | Carrier::Subprotocol
             | Carrier::Query { .. }
+            | Carrier::Tls
             | Carrier::Cookie { .. }
             | Carrier::PerMessage => self.purse.given.take(),
         };

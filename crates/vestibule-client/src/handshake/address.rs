@@ -87,6 +87,21 @@ impl Address {
         self.port
     }
 
+    /// The origin of a page of this server (RFC 6454 section 6.1).
+    pub(super) fn origin(&self) -> String {
+        let (scheme, default) = match self.security {
+            Security::Plain => ("http", 80),
+            Security::Tls => ("https", 443),
+        };
+        let host = self.host.to_ascii_lowercase();
+        let host = host.strip_suffix('.').unwrap_or(&host);
+        if self.port == default {
+            format!("{scheme}://{host}")
+        } else {
+            format!("{scheme}://{host}:{}", self.port)
+        }
+    }
+
     pub(super) fn uri(&self) -> &Uri {
         &self.uri
     }

@@ -33,6 +33,8 @@ pub use self::{
     socket::{Frame, Socket, SocketError, Text},
     tls::{BadCertificates, Tls},
 };
+use vestibule_verify::scram::TlsExporter;
+
 use crate::{
     auth::{Carrier, Credential},
     limits,
@@ -155,7 +157,8 @@ impl Handshake {
         credential: Option<(&Carrier, &Credential)>,
     ) -> Result<Socket, OpenError> {
         let request = request::request(self, credential)?;
-        let (stream, slot) = lent::lend(self.connect().await?);
+        let (stream, exporter) = self.connect().await?;
+        let (stream, slot) = lent::lend(stream);
         let config = WebSocketConfig::default()
             .read_buffer_size(limits::SOCKET_BUFFER)
             .write_buffer_size(limits::SOCKET_BUFFER)
@@ -164,7 +167,7 @@ impl Handshake {
         match client_async_with_config(request, stream, Some(config)).await {
             Ok((inner, answer)) => {
                 let subprotocol = request::chosen(self, &answer)?;
-                Ok(Socket::new(inner, subprotocol))
+                Ok(Socket::new(inner, subprotocol, exporter))
             }
             Err(tungstenite::Error::Http(answer)) => {
                 let refusal = Refusal::read(*answer, slot.take()).await;
@@ -181,13 +184,14 @@ impl Handshake {
         request::signed(self, nonce)
     }
 
-    async fn connect(&self) -> Result<Box<dyn Duplex>, OpenError> {
+    /// The bytes beneath, and what binds an exchange to them.
+    async fn connect(&self) -> Result<(Box<dyn Duplex>, Option<TlsExporter>), OpenError> {
         let stream = self.connector.connect(&self.address).await.map_err(|source| {
             let (host, port) = (self.address.host().to_owned(), self.address.port());
             OpenError::Unreachable { host, port, source }
         })?;
         match self.address.security() {
-            Security::Plain => Ok(stream),
+            Security::Plain => Ok((stream, None)),
             Security::Tls => {
                 let name = ServerName::try_from(self.address.host().to_owned())
                     .map_err(|_| OpenError::Unaskable("the URL's host has no valid name"))?;
@@ -197,7 +201,8 @@ impl Handshake {
                 };
                 let connector = TlsConnector::from(tls.config());
                 let stream = connector.connect(name, stream).await.map_err(OpenError::Tls)?;
-                Ok(Box::new(stream))
+                let exporter = tls::exporter(stream.get_ref().1);
+                Ok((Box::new(stream), exporter))
             }
         }
     }

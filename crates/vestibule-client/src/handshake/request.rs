@@ -4,7 +4,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use zeroize::Zeroizing;
 
-use super::{Handshake, OpenError};
+use super::{
+    Handshake, OpenError,
+    tls::{Shows, Tls},
+};
 use crate::{
     auth::{Carrier, Credential},
     limits,
@@ -28,6 +31,7 @@ pub(super) fn request(
             | Carrier::Header
             | Carrier::Subprotocol
             | Carrier::Cookie { .. }
+            | Carrier::Tls
             | Carrier::PerMessage,
             _,
         ))
@@ -37,8 +41,16 @@ pub(super) fn request(
         .into_client_request()
         .map_err(|_| OpenError::Unaskable("the URL cannot be asked for"))?;
     let fields = request.headers_mut();
-    if let Some(origin) = &handshake.origin {
-        fields.insert(header::ORIGIN, origin.clone());
+    let shows = handshake.tls.as_ref().map_or(Shows::Nothing, Tls::shows);
+    match (&handshake.origin, shows) {
+        (Some(origin), _) => {
+            fields.insert(header::ORIGIN, origin.clone());
+        }
+        // A certificate counts only with an origin.
+        (None, Shows::Certificate) => {
+            fields.insert(header::ORIGIN, sensitive("", &handshake.address.origin())?);
+        }
+        (None, Shows::Nothing) => {}
     }
     let offer = match credential {
         Some((carrier, credential)) => carry(carrier, credential, handshake, fields)?,
@@ -87,7 +99,7 @@ fn carry(
     }
     let token = credential.expose();
     match carrier {
-        Carrier::Message | Carrier::Query { .. } | Carrier::PerMessage => Ok(None),
+        Carrier::Message | Carrier::Query { .. } | Carrier::Tls | Carrier::PerMessage => Ok(None),
         Carrier::Header => {
             fields.insert(header::AUTHORIZATION, sensitive("Bearer ", token)?);
             Ok(None)

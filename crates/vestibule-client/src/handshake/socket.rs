@@ -19,6 +19,8 @@ use tokio_tungstenite::{
     },
 };
 
+use vestibule_verify::scram::TlsExporter;
+
 use super::lent::Lent;
 
 /// The text of a message. A clone shares it.
@@ -98,11 +100,22 @@ pub enum SocketError {
 pub struct Socket {
     inner: WebSocketStream<Lent>,
     subprotocol: Option<String>,
+    exporter: Option<TlsExporter>,
 }
 
 impl Socket {
-    pub(super) fn new(inner: WebSocketStream<Lent>, subprotocol: Option<String>) -> Self {
-        Self { inner, subprotocol }
+    pub(super) fn new(
+        inner: WebSocketStream<Lent>,
+        subprotocol: Option<String>,
+        exporter: Option<TlsExporter>,
+    ) -> Self {
+        Self { inner, subprotocol, exporter }
+    }
+
+    /// What binds an exchange to this connection: the exporter of its TLS 1.3 (RFC 9266). `None`
+    /// without TLS, and by an older one.
+    pub fn exporter(&self) -> Option<[u8; 32]> {
+        self.exporter
     }
 
     /// The subprotocol that the server chose.
@@ -114,7 +127,7 @@ impl Socket {
 impl fmt::Debug for Socket {
     /// Its buffers may hold a credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { inner: _, subprotocol } = self;
+        let Self { inner: _, subprotocol, exporter: _ } = self;
         f.debug_struct("Socket").field("subprotocol", subprotocol).finish_non_exhaustive()
     }
 }

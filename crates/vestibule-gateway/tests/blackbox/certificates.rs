@@ -5,12 +5,14 @@ use std::fs;
 use anyhow::{Context as _, ensure};
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::json;
+use vestibule_client::{Builder, Carrier, handshake::Tls};
 use vestibule_testkit::{Handshake, Peer, eventually};
 
 use crate::{
     admin::{ask, inside},
     authority::{Authority, Identity, Wanted, connect, connect_by, dns, uri},
-    rig::{No, Outcome, PAGE, Rig, close, closed, converse, http, no},
+    keyring::enters,
+    rig::{No, OWN_HOST, Outcome, PAGE, Rig, close, closed, converse, http, no},
     tls::certificate,
 };
 
@@ -418,6 +420,25 @@ fn a_certificate_is_asked_for_by_every_version_of_tls_and_never_remembered() -> 
         let (_upstream, head) = house.rig.upstream.switch("")?;
         client.expect_switch()?;
         assert_eq!(head.one("x-vestibule-mechanism"), Some("external"));
+    }
+    Ok(())
+}
+
+#[test]
+fn the_rust_client_shows_its_certificate_and_names_its_own_origin() -> Outcome {
+    for carrier in [Carrier::Tls, Carrier::Message] {
+        let name = if carrier == Carrier::Tls { "tls" } else { "message" };
+        let route = format!("{OWN_HOST}accept = [{name:?}]\nmechanisms = [\"external\"]\n");
+        let house = House::new(&route)?;
+        let device = house.authority.device("7")?;
+        let port = house.rig.gateway.address().port();
+        let tls = Tls::only(house.trusted.as_bytes())?;
+        let tls = tls.showing(device.cert.as_bytes(), device.key.as_bytes())?;
+        let url = format!("wss://localhost:{port}/ws");
+        let builder = Builder::new(&url, vestibule_client::auth::certificate())?;
+        let head = enters(&house.rig, builder.tls(tls).carrier(carrier))?;
+        assert_eq!(head.one("x-vestibule-subject"), Some("spiffe://example.org/device/7"));
+        assert_eq!(head.one("origin"), Some(&*format!("https://localhost:{port}")));
     }
     Ok(())
 }

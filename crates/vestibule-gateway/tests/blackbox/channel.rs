@@ -1,14 +1,18 @@
 //! A password that does not travel, bound to the TLS connection that it is proven on (RFC 9266).
 
+use std::process::Command;
+
 use anyhow::{Context as _, ensure};
 use serde_json::json;
-use vestibule_testkit::{Handshake, Peer};
+use vestibule_client::{Builder, auth::scram_plus, handshake::Tls};
+use vestibule_testkit::{Handshake, Output, Peer, run};
 use vestibule_verify::scram::{AwaitingServerFinal, Client, ClientBinding, Nonce, TlsExporter};
 
 use crate::{
     admin::ask,
     authority::connect_by,
-    rig::{Outcome, Rig, close, closed, converse},
+    keyring::enters,
+    rig::{OWN_HOST, Outcome, Rig, binary, close, closed, converse},
     scram::PASSWORD,
     tls::certificate,
 };
@@ -199,4 +203,35 @@ fn a_live_connection_is_renewed_by_an_exchange_that_is_bound_to_it() -> Outcome 
     exchange(&mut client, PLUS, ClientBinding::TlsExporter(exporter))?;
     client.expect_auth("accepted")?;
     converse(&mut client, &mut upstream, "still here")
+}
+
+#[test]
+fn the_rust_client_and_the_command_bind_what_they_prove_where_they_are_told_to() -> Outcome {
+    let house = House::new(&format!("{OWN_HOST}{ALONE}"))?;
+    let port = house.rig.gateway.address().port();
+    let url = format!("wss://localhost:{port}/ws");
+    let tls = Tls::only(house.trusted.as_bytes())?;
+    let builder = Builder::new(&url, scram_plus("alice", PASSWORD))?.tls(tls);
+    let head = enters(&house.rig, builder)?;
+    assert_eq!(head.one("x-vestibule-mechanism"), Some(PLUS));
+
+    let connect = |more: &[&str]| -> anyhow::Result<Output> {
+        let mut command = Command::new(binary());
+        command.args(["connect", &url, "--user", "alice", "--password-stdin", "--once", "hello"]);
+        command.arg("--ca").arg(house.rig.setup.folder().join("cert.pem")).args(more);
+        run(command, &format!("{PASSWORD}\n"))
+    };
+    let plain = connect(&[])?;
+    assert_eq!(plain.code, 2, "{plain:?}");
+    let bound = std::thread::scope(|scope| -> anyhow::Result<Output> {
+        let running = scope.spawn(|| connect(&["--channel-binding"]));
+        let (mut upstream, _) = house.rig.upstream.switch("")?;
+        upstream.expect_text("hello")?;
+        upstream.send_text("hello")?;
+        upstream.expect_close(1000)?;
+        running.join().map_err(|_| anyhow::anyhow!("the client panicked"))?
+    })?;
+    assert_eq!((bound.code, bound.stdout.trim()), (0, "hello"), "{bound:?}");
+    assert!(bound.stderr.contains("accepted as alice by scram-sha-256-plus"), "{bound:?}");
+    Ok(())
 }

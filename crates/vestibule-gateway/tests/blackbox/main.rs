@@ -28,6 +28,8 @@ mod bodies;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod certificates_page;
+#[cfg(test)]
 mod channel;
 #[cfg(test)]
 mod cli;

@@ -2,6 +2,7 @@
 
 use core::str;
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 use vestibule_verify::scram::{Binding, ClientFirst, Decoy, Iterations, Nonce, StoredKeys};
 
@@ -10,7 +11,7 @@ use crate::{
     Builder, Credential, Ended, Error, Provider, Signature, Unavailable,
     auth::{Carrier, Unanswered},
     handshake::{Address, Handshake, OpenError},
-    machine::{Cause, Demand, StopReason},
+    machine::{Cause, Demand, Presentation, StopReason},
     public_key, scram,
 };
 
@@ -151,12 +152,12 @@ async fn what_is_asked_for_must_be_of_the_mechanism_and_is_answered_once() {
         (&key, &nonce, Unanswered::Unsigned),
         (&password, &nonce, Unanswered::Mismatch),
     ] {
-        let answer = credential.respond(demand.clone(), &handshake).await;
+        let answer = credential.respond(demand.clone(), &handshake, None).await;
         assert_eq!(answer.err(), Some(expected), "{credential:?} {demand:?}");
     }
-    let broken = password.respond(message.clone(), &handshake).await;
+    let broken = password.respond(message.clone(), &handshake, None).await;
     assert!(matches!(broken, Err(Unanswered::Server(_))));
-    let again = password.respond(message, &handshake).await;
+    let again = password.respond(message, &handshake, None).await;
     assert_eq!(again.err(), Some(Unanswered::OutOfTurn));
     for credential in [&key, &password] {
         let opened = handshake.open(Some((&Carrier::Header, credential))).await;
@@ -164,4 +165,25 @@ async fn what_is_asked_for_must_be_of_the_mechanism_and_is_answered_once() {
         let shown = format!("{credential:?} {:?}", scram("alice", PASSWORD));
         assert!(!shown.contains(PASSWORD), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn a_bound_password_is_proven_to_nobody_without_a_connection_that_binds_it() {
+    let handshake = Handshake::to(Address::parse("wss://localhost/").unwrap());
+    let answer = async |exporter: Option<[u8; 32]>| {
+        let credential = Credential::scram_plus("alice", "pencil").unwrap();
+        let first = credential.message(Presentation::Authenticate);
+        let first: Value = serde_json::from_str(&first).unwrap();
+        let message = first["auth"]["message"].as_str().unwrap().to_owned();
+        assert!(message.starts_with("p=tls-exporter,,n=alice,r="), "{message}");
+        let nonce = message.split_once("r=").unwrap().1.to_owned();
+        let challenge = format!("r={nonce}more,s=BwcHBwcHBwcHBwcHBwcHBw==,i=4096");
+        let answer = credential.respond(Demand::Message(challenge), &handshake, exporter).await;
+        answer.map(|answer| answer.into_parts().0.to_string())
+    };
+    assert!(matches!(answer(None).await, Err(Unanswered::Unbound)));
+    let mut expected = b"p=tls-exporter,,".to_vec();
+    expected.extend([3; 32]);
+    let said = answer(Some([3; 32])).await.unwrap();
+    assert!(said.contains(&format!("c={},", BASE64.encode(&expected))), "{said}");
 }

@@ -65,12 +65,35 @@ pub struct Arguments {
     /// A PEM file with the certificates to trust, instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    #[command(flatten)]
+    shown: Shown,
     /// Send this message, print one answer, and end
     #[arg(long, value_name = "MESSAGE")]
     once: Option<String>,
     /// With --once: let this many messages pass before the answer, where a server greets first
     #[arg(long, value_name = "N", default_value_t = 0, requires = "once")]
     skip: u32,
+}
+
+/// What TLS has to do with the credential.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Shown {
+    /// Show this certificate: a PEM file with its chain. Without a token it is the credential
+    #[arg(long, value_name = "FILE", requires = "cert_key")]
+    cert: Option<PathBuf>,
+    /// The private key of --cert, a PEM file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    cert_key: Option<PathBuf>,
+    /// With --user: bind the proof to the TLS 1.3 connection (scram-sha-256-plus), so that nobody in
+    /// between can pass it on
+    #[arg(long, requires = "user")]
+    channel_binding: bool,
+}
+
+impl Shown {
+    fn binding(&self) -> ToConnection {
+        if self.channel_binding { ToConnection::Bound } else { ToConnection::Unbound }
+    }
 }
 
 /// What answers a challenge, instead of a token.
@@ -89,13 +112,13 @@ struct Prover {
 }
 
 impl Prover {
-    fn source(self) -> Option<TokenSource> {
+    fn source(self, binding: ToConnection) -> Option<TokenSource> {
         let Self { key, user, password_stdin } = self;
         let from =
             if password_stdin { PasswordSource::FirstLine } else { PasswordSource::Terminal };
         match (key, user) {
             (Some(file), _) => Some(TokenSource::Key(file)),
-            (None, Some(user)) => Some(TokenSource::Password { user, from }),
+            (None, Some(user)) => Some(TokenSource::Password { user, from, binding }),
             (None, None) => None,
         }
     }
@@ -112,6 +135,8 @@ pub enum CarrierChoice {
     Subprotocol,
     /// A cookie; the gateway wants --origin with it
     Cookie,
+    /// The certificate of --cert
+    Tls,
 }
 
 /// A text of the command line that may hold a credential.
@@ -143,6 +168,7 @@ pub(super) struct Plan {
     pub(super) subprotocols: Vec<String>,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) ca: Option<PathBuf>,
+    pub(super) shown: Shown,
     pub(super) once: Option<Once>,
 }
 
@@ -162,7 +188,15 @@ pub(super) enum TokenSource {
     File(PathBuf),
     FirstLine,
     Key(PathBuf),
-    Password { user: String, from: PasswordSource },
+    Password { user: String, from: PasswordSource, binding: ToConnection },
+    Certificate,
+}
+
+/// Whether a proof is bound to its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToConnection {
+    Unbound,
+    Bound,
 }
 
 /// Where the password comes from.
@@ -187,11 +221,27 @@ impl Arguments {
             subprotocol,
             headers,
             ca,
+            shown,
             once,
             skip,
         } = self;
-        let proof = prover.source();
+        let proof = prover.source(shown.binding());
+        let has_token = token.is_some() || token_file.is_some() || token_stdin;
+        let by_certificate = !has_token && proof.is_none() && shown.cert.is_some();
         let carrier = match (&proof, carrier) {
+            (None, Some(CarrierChoice::Tls)) if !by_certificate => {
+                let words = "--carrier tls is for --cert, without a token";
+                return Err(ConnectError::Usage(words.to_owned()));
+            }
+            (
+                None,
+                Some(CarrierChoice::Header | CarrierChoice::Subprotocol | CarrierChoice::Cookie),
+            ) if by_certificate => {
+                let words =
+                    "a certificate counts by --carrier tls, which is its default, or message";
+                return Err(ConnectError::Usage(words.to_owned()));
+            }
+            (None, None) if by_certificate => CarrierChoice::Tls,
             (None, carrier) => carrier.unwrap_or(CarrierChoice::Header),
             (Some(_), None | Some(CarrierChoice::Message)) => CarrierChoice::Message,
             (Some(_), Some(_)) => {
@@ -203,6 +253,7 @@ impl Arguments {
             (Some(token), _, _) => TokenSource::Given(token_of(token.0.as_bytes())?),
             (None, Some(file), _) => TokenSource::File(file),
             (None, None, true) => TokenSource::FirstLine,
+            (None, None, false) if by_certificate => TokenSource::Certificate,
             (None, None, false) => proof.unwrap_or(TokenSource::None),
         };
         let origin = origin
@@ -219,6 +270,7 @@ impl Arguments {
             subprotocols: subprotocol,
             headers: headers.iter().map(|field| header(&field.0)).collect::<Result<_, _>>()?,
             ca,
+            shown,
             once: once.map(|message| Once { message, skip }),
         })
     }
@@ -237,13 +289,16 @@ impl Plan {
         for (name, value) in &self.headers {
             handshake = handshake.field(name.clone(), value.clone());
         }
-        if let Some(path) = &self.ca {
-            let unusable = |source| ConnectError::Ca { path: path.clone(), source };
-            let pem = fs::read(path).map_err(unusable)?;
-            let tls = Tls::only(&pem).map_err(|error| unusable(io::Error::other(error)))?;
-            handshake = handshake.tls(tls);
-        }
-        Ok(handshake)
+        let trusted = self.ca.as_deref().map(trusting).transpose()?;
+        let tls = match (&self.shown.cert, &self.shown.cert_key) {
+            (Some(cert), Some(key)) => {
+                let tls =
+                    trusted.map_or_else(Tls::system, Ok).map_err(ConnectError::Certificates)?;
+                Some(showing(tls, cert, key)?)
+            }
+            (Some(_), None) | (None, Some(_) | None) => trusted,
+        };
+        Ok(tls.into_iter().fold(handshake, Handshake::tls))
     }
 
     /// Where the token travels.
@@ -252,11 +307,27 @@ impl Plan {
             CarrierChoice::Header => Carrier::Header,
             CarrierChoice::Message => Carrier::Message,
             CarrierChoice::Subprotocol => Carrier::Subprotocol,
+            CarrierChoice::Tls => Carrier::Tls,
             CarrierChoice::Cookie => {
                 Carrier::Cookie { name: self.cookie_name.clone().unwrap_or_default() }
             }
         }
     }
+}
+
+/// Trusts the certificates in that file alone.
+fn trusting(path: &Path) -> Result<Tls, ConnectError> {
+    let unusable = |source| ConnectError::Ca { path: path.to_owned(), source };
+    let pem = fs::read(path).map_err(unusable)?;
+    Tls::only(&pem).map_err(|error| unusable(io::Error::other(error)))
+}
+
+/// Shows the certificate in one file by the key in the other.
+fn showing(tls: Tls, cert: &Path, key: &Path) -> Result<Tls, ConnectError> {
+    let unusable = |path: &Path, source| ConnectError::Shown { path: path.to_owned(), source };
+    let chain = fs::read(cert).map_err(|source| unusable(cert, source))?;
+    let secret = fs::read(key).map(Zeroizing::new).map_err(|source| unusable(key, source))?;
+    tls.showing(&chain, &secret).map_err(|error| unusable(cert, io::Error::other(error)))
 }
 
 /// A field of the handshake. Its value may be secret and stands in no error.

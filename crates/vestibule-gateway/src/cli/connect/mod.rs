@@ -31,7 +31,7 @@ pub use self::{
     screen::Style,
 };
 use self::{
-    args::{PasswordSource, Plan, TokenSource},
+    args::{PasswordSource, Plan, ToConnection, TokenSource},
     screen::Screen,
     talk::Talk,
 };
@@ -90,6 +90,8 @@ pub(crate) enum ConnectError {
     Password,
     #[error("cannot use the certificates in {}", path.display())]
     Ca { path: PathBuf, source: io::Error },
+    #[error("cannot show the certificate in {}", path.display())]
+    Shown { path: PathBuf, source: io::Error },
     #[error("cannot reach {host} at port {port}")]
     Unreachable { host: String, port: u16, source: io::Error },
     #[error("TLS failed; --ca FILE trusts another authority")]
@@ -116,6 +118,7 @@ impl ConnectError {
             | Self::Terminal(_)
             | Self::Password
             | Self::Ca { .. }
+            | Self::Shown { .. }
             | Self::Unreachable { .. }
             | Self::Tls(_)
             | Self::TimedOut
@@ -207,9 +210,10 @@ async fn attempt<Out: Write, Notes: Write>(
         | Carrier::Subprotocol
         | Carrier::Query { .. }
         | Carrier::Cookie { .. }
+        | Carrier::Tls
         | Carrier::PerMessage => None,
     };
-    let mut talk = Talk::new(&mut screen, *commands, plan.once, &handshake);
+    let mut talk = Talk::new(&mut screen, *commands, plan.once, (&handshake, socket.exporter()));
     talk.begin(first)?;
     Ok(talk.run(socket, lines, interrupt).await?)
 }
@@ -243,14 +247,19 @@ async fn token(
             args::token_of(line.as_bytes()).map(Some)
         }
         TokenSource::Key(file) => ssh::key(file).map(Some),
-        TokenSource::Password { user, from } => {
+        TokenSource::Certificate => Ok(Some(Credential::certificate())),
+        TokenSource::Password { user, from, binding } => {
             let password = match from {
                 PasswordSource::FirstLine => {
                     zeroize::Zeroizing::new(lines.recv().await.unwrap_or_default())
                 }
                 PasswordSource::Terminal => password::ask().map_err(ConnectError::Terminal)?,
             };
-            Credential::scram(user, &password).map(Some).map_err(|_| ConnectError::Password)
+            let begun = match binding {
+                ToConnection::Unbound => Credential::scram(user, &password),
+                ToConnection::Bound => Credential::scram_plus(user, &password),
+            };
+            begun.map(Some).map_err(|_| ConnectError::Password)
         }
     }
 }

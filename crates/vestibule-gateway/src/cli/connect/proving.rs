@@ -28,9 +28,12 @@ impl Proving {
         &mut self,
         demand: &Demand,
         handshake: &Handshake,
+        exporter: Option<[u8; 32]>,
     ) -> Option<Answering> {
         match mem::replace(self, Self::Asked) {
-            Self::Begun(credential) => Some(credential.respond(demand.clone(), handshake)),
+            Self::Begun(credential) => {
+                Some(credential.respond(demand.clone(), handshake, exporter))
+            }
             Self::Nothing | Self::Asked | Self::Answered(_) => None,
         }
     }
@@ -63,13 +66,13 @@ mod tests {
     async fn who_skips_the_challenge_or_says_something_else_is_not_believed() {
         let handshake = Handshake::to(Address::parse("ws://localhost/").unwrap());
         let demand = Demand::Message("r=x".to_owned());
-        assert!(Proving::Nothing.challenged(&demand, &handshake).is_none());
+        assert!(Proving::Nothing.challenged(&demand, &handshake, None).is_none());
         let mut proving = Proving::Begun(Credential::scram("alice", "pencil").unwrap());
         assert!(!proving.is_done(None) && !proving.is_done(Some("v=x")));
-        let answering = proving.challenged(&demand, &handshake).unwrap();
+        let answering = proving.challenged(&demand, &handshake, None).unwrap();
         assert!(matches!(answering.await, Err(Unanswered::Server(_))));
         assert!(!proving.is_done(None));
-        assert!(proving.challenged(&demand, &handshake).is_none(), "each is answered once");
+        assert!(proving.challenged(&demand, &handshake, None).is_none(), "each is answered once");
         let proving = Proving::Answered(Some(Expected::new("v=x")));
         assert!(proving.is_done(Some("v=x")));
         for other in [None, Some(""), Some("v=y"), Some("v=x,")] {

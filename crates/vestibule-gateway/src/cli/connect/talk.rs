@@ -74,6 +74,7 @@ pub(super) struct Talk<'a, Out, Notes> {
     /// The answer to a challenge, until it is there.
     answering: Option<Answering>,
     handshake: &'a Handshake,
+    exporter: Option<[u8; 32]>,
     outbox: VecDeque<Frame>,
     pinged: Option<Instant>,
     verdict: Verdict,
@@ -99,7 +100,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         screen: &'a mut Screen<'a, Out, Notes>,
         commands: Commands,
         once: Option<Once>,
-        handshake: &'a Handshake,
+        (handshake, exporter): (&'a Handshake, Option<[u8; 32]>),
     ) -> Self {
         Self {
             screen,
@@ -109,6 +110,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
             proving: Proving::Nothing,
             answering: None,
             handshake,
+            exporter,
             outbox: VecDeque::new(),
             pinged: None,
             verdict: Verdict::ByCode,
@@ -246,7 +248,7 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
     }
 
     fn challenged(&mut self, demand: &Demand) -> io::Result<()> {
-        match self.proving.challenged(demand, self.handshake) {
+        match self.proving.challenged(demand, self.handshake, self.exporter) {
             Some(answering) => self.answering = Some(answering),
             None => self.distrust("nobody has an answer to that")?,
         }
@@ -347,12 +349,15 @@ impl<'a, Out: Write, Notes: Write> Talk<'a, Out, Notes> {
         match (how, token.mechanism().proof()) {
             (Presentation::Refresh, Proof::Token | Proof::Response | Proof::Connection) => {}
             (Presentation::Authenticate, Proof::Token | Proof::Connection) => {
-                self.proving = Proving::Nothing
+                self.proving = Proving::Nothing;
             }
             (Presentation::Authenticate, Proof::Response) => {
                 self.proving = Proving::Begun(token.clone());
                 return self.screen.told(&format!("{kind}: by {}", token.mechanism().name()));
             }
+        }
+        if token.mechanism().proof() == Proof::Connection {
+            return self.screen.told(&format!("{kind}: by {}", token.mechanism().name()));
         }
         self.screen.told(&format!("{kind}: a token of {} bytes, not shown", token.len()))
     }
