@@ -55,10 +55,13 @@ async function close() {
 
 test("every mechanism gets Alice, or a machine, inside", limit, async () => {
   for (const [mechanism, carrier, who] of [
-    [/^Access token/, /^First message/, "alice"],
-    [/^Access token/, /^Subprotocol/, "alice"],
-    [/^Access token/, /^Cookie/, "alice"],
-    [/^Access token/, /^Query/, "alice"],
+    [/^Access token a JWT/, /^First message/, "alice"],
+    [/^Access token by SASL/, /^First message/, "alice"],
+    [/^Token with its key/, /^First message/, "alice"],
+    [/^Token with its key/, /^Query/, "alice"],
+    [/^Access token a JWT/, /^Subprotocol/, "alice"],
+    [/^Access token a JWT/, /^Cookie/, "alice"],
+    [/^Access token a JWT/, /^Query/, "alice"],
     [/^Session/, /^First message/, "alice"],
     [/^Ticket/, /^Query/, "alice"],
     [/^Ticket/, /^First message/, "alice"],
@@ -174,7 +177,7 @@ test("whoever brings nothing is told what the gateway takes, and can prove it th
   await choose(/^No credential/);
   await press("Connect");
   await state("Connected, not authenticated");
-  await page.getByText(/"type":"required","mechanisms":\["bearer","scram-sha-256","public-key","webauthn"\]/).waitFor();
+  await page.getByText(/"type":"required","mechanisms":\["bearer","oauthbearer","scram-sha-256","public-key","webauthn","dpop"\]/).waitFor();
   await press("Authenticate");
   await state("Authenticated as alice");
   await close();
@@ -219,7 +222,7 @@ test("a passkey is made on the page, and gets its user in", limit, async () => {
 });
 
 test("a token in each message counts for that message alone", limit, async () => {
-  await choose(/^Access token/);
+  await choose(/^Access token a JWT/);
   await choose(/^Each message/);
   const speak = async (text) => {
     await page.locator("#text").fill(text);
@@ -247,7 +250,7 @@ test("a token in each message counts for that message alone", limit, async () =>
 });
 
 test("a lease that is cut short warns, and ends", limit, async () => {
-  await choose(/^Access token/);
+  await choose(/^Access token a JWT/);
   await choose(/^First message/);
   await press("Connect");
   await state("Authenticated as alice");

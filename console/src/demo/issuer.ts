@@ -3,9 +3,10 @@
 const TTL: Readonly<Record<string, number>> = { brief: 4, short: 30, long: 600 };
 
 /** What is asked for: `life` is short or long, or else the name of a flaw. */
-function order(user: string, life: string): string {
+function order(user: string, life: string, more: Readonly<Record<string, string>> = {}): string {
   const ttl = TTL[life];
-  return new URLSearchParams(ttl === undefined ? { user, ttl: "600", flaw: life } : { user, ttl: String(ttl) }).toString();
+  const asked = ttl === undefined ? { user, ttl: "600", flaw: life } : { user, ttl: String(ttl) };
+  return new URLSearchParams({ ...asked, ...more }).toString();
 }
 
 async function ask(method: string, target: string, body: string | null = null): Promise<string> {
@@ -19,6 +20,10 @@ async function ask(method: string, target: string, body: string | null = null): 
 
 /** A token that a script can hold. */
 export const token = (user: string, life: string): Promise<string> => ask("GET", `/token?${order(user, life)}`);
+
+/** One that is bound to the key with this thumbprint. */
+export const boundToken = (user: string, life: string, jkt: string): Promise<string> =>
+  ask("GET", `/token?${order(user, life, { jkt })}`);
 
 /** Puts a token into the cookie, which no script can read. */
 export const signIn = (user: string, life: string): Promise<string> => ask("POST", `/session?${order(user, life)}`);

@@ -1,11 +1,11 @@
 // The page: what is pressed, and what is shown.
 
 import { h, put } from "../dom.js";
-import { passkey, scram } from "./client.js";
+import { dpop, passkey, scram } from "./client.js";
 import { Connection, type Line, type State } from "./connection.js";
 import * as gateway from "./gateway.js";
 import * as issuer from "./issuer.js";
-import { Keys, type Opening, proven, shown } from "./proofs.js";
+import { bindingKey, Keys, type Opening, proven, saslShown, shown } from "./proofs.js";
 import { closing, fault, masked, span } from "./words.js";
 
 const LINES = 500;
@@ -33,7 +33,7 @@ const other = (): string => (chosen().user === "alice" ? "bob" : "alice");
 const named = (user: string): string => user.slice(0, 1).toUpperCase() + user.slice(1);
 
 /** Mechanisms in which the gateway asks back. */
-const ASKED: Readonly<Record<string, true>> = { "scram-sha-256": true, "public-key": true, webauthn: true };
+const ASKED: Readonly<Record<string, true>> = { "scram-sha-256": true, "public-key": true, webauthn: true, dpop: true };
 /** Mechanisms for which a password is typed. */
 const TYPED: Readonly<Record<string, true>> = { login: true, "scram-sha-256": true, webauthn: true };
 /** How each mechanism can travel. */
@@ -45,6 +45,8 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
   webauthn: ["message", "none"],
+  dpop: ["message", "query", "none"],
+  oauthbearer: ["message", "none"],
   login: ["cookie"],
 };
 /** Routes to the same chat: one that takes any token in the query, one for who has signed in, and two for a carrier alone. */
@@ -62,6 +64,8 @@ const keys = new Keys(async (user, key) => {
   const fingerprint = await issuer.register(user, key);
   note(`made a key that no script can read, and had its public half registered with ${user}: ${fingerprint}`);
 });
+/** A key that tokens are bound to. */
+const binding = bindingKey();
 /** The carrier of the connection that is open. */
 let used = "none";
 /** The ticket that was shown last, for those who want to show it again. */
@@ -96,8 +100,11 @@ async function connect(): Promise<void> {
   if (carrier === "subprotocol") {
     return connection.open(url, ["chat", `vestibule.bearer.${token}`]);
   }
-  connection.open(`${url}?${mechanism === "ticket" ? "ticket" : "access_token"}=${token}`, []);
+  connection.open(`${url}?${parameter(mechanism)}=${token}`, []);
 }
+
+/** Where a token stands in the query; one that is bound to a key is good for a ticket only. */
+const parameter = (mechanism: string): string => (mechanism === "bearer" ? "access_token" : "ticket");
 
 /** What goes into the first message. */
 async function opening(choice: Choice): Promise<Opening> {
@@ -108,6 +115,12 @@ async function opening(choice: Choice): Promise<Opening> {
       return proven(scram(user, field("password").value), address(choice));
     case "public-key":
       return proven(await keys.of(user), address(choice));
+    case "oauthbearer":
+      return saslShown(await credential(choice));
+    case "dpop": {
+      const { key } = await binding;
+      return proven(dpop({ token: () => credential(choice), key }), address(choice));
+    }
     case "webauthn":
       return proven(passkey({ user }), address(choice));
     default:
@@ -116,12 +129,22 @@ async function opening(choice: Choice): Promise<Opening> {
 }
 
 /** What is going to be shown. */
-async function credential({ user, life, mechanism }: Choice): Promise<string> {
+async function credential({ user, life, mechanism, carrier }: Choice): Promise<string> {
   switch (mechanism) {
     case "ticket":
       ticket = await gateway.buy(settings.endpoints, await issuer.token(user, life));
       note("bought a ticket with the access token");
       return ticket;
+    case "dpop": {
+      const { key, thumbprint } = await binding;
+      const token = await issuer.boundToken(user, life, thumbprint);
+      if (carrier !== "query") {
+        return token;
+      }
+      ticket = await gateway.buyByProof(settings.endpoints, token, key);
+      note("bought a ticket with the token and a proof by its key");
+      return ticket;
+    }
     case "session":
       if (connection.session === null) {
         throw new Error("no session yet: connect once with an access token in the first message");
@@ -381,7 +404,7 @@ function showChoice(): void {
     carriers.value = ways[0] ?? "message";
     return showChoice();
   }
-  const bought = mechanism === "bearer" || mechanism === "ticket";
+  const bought = ["bearer", "ticket", "oauthbearer", "dpop"].includes(mechanism);
   element("token-choice").hidden = !bought;
   element("password-choice").hidden = !(mechanism in TYPED);
   element("passkey-choice").hidden = mechanism !== "webauthn";
@@ -394,7 +417,7 @@ function showChoice(): void {
   put(element("whose"), named(user));
   put(element("passkey-of"), named(user));
   put(element("other"), named(other()));
-  const query = carrier === "query" ? `?${mechanism === "ticket" ? "ticket" : "access_token"}=\u2026` : "";
+  const query = carrier === "query" ? `?${parameter(mechanism)}=\u2026` : "";
   put(element("target"), address(chosen()) + query);
   document.title = `Vestibule demo: ${named(user)}`;
 }

@@ -1,6 +1,6 @@
 // What is proven instead of shown. The proofs are those of the client package; this page only wants to see what is said.
 
-import { type Auth, type Challenge, publicKey, source } from "./client.js";
+import { type Auth, base64url, type Challenge, type DpopKey, dpopKey, publicKey, source } from "./client.js";
 
 /** How a connection begins to authenticate. */
 export interface Opening {
@@ -21,6 +21,13 @@ export interface Answer {
 /** Shows a token, as it is. */
 export function shown(mechanism: string, token: string): Opening {
   const said = (type: string): string => JSON.stringify({ auth: { type, mechanism, token } });
+  return { first: said("authenticate"), again: said("refresh") };
+}
+
+/** Shows an access token as SASL does (RFC 7628, section 3.1). */
+export function saslShown(token: string): Opening {
+  const message = `n,,\u0001auth=Bearer ${token}\u0001\u0001`;
+  const said = (type: string): string => JSON.stringify({ auth: { type, mechanism: "oauthbearer", message } });
   return { first: said("authenticate"), again: said("refresh") };
 }
 
@@ -76,6 +83,14 @@ export class Keys {
     await this.#register(user, await crypto.subtle.exportKey("jwk", keys.publicKey));
     return keys;
   }
+}
+
+/** A key to bind tokens to, and its thumbprint (RFC 7638). */
+export async function bindingKey(): Promise<{ readonly key: DpopKey; readonly thumbprint: string }> {
+  const keys = await generated();
+  const { crv, kty, x, y } = await crypto.subtle.exportKey("jwk", keys.publicKey);
+  const members = new TextEncoder().encode(JSON.stringify({ crv, kty, x, y }));
+  return { key: dpopKey(keys), thumbprint: base64url(await crypto.subtle.digest("SHA-256", members)) };
 }
 
 /** Ed25519, or P-256 in browsers that do not have it. */

@@ -68,7 +68,8 @@ origins = ["http://{page}"]      # the pages that may open it
 accept = ["header", "subprotocol", "cookie", "query", "message"]    # query: for tickets alone
 mechanisms = [
     "bearer", "ticket", "session", "api-key",    # secrets: whoever has one is in
-    "scram-sha-256", "public-key", "webauthn",   # proofs: each is good for one connection
+    "oauthbearer",                               # a bearer token by SASL
+    "scram-sha-256", "public-key", "webauthn", "dpop",    # proofs: each is good for one connection
 ]
 sessions = "issue"               # `accepted` hands out what authenticates a reconnect
 cookie = "{COOKIE}"
@@ -95,7 +96,7 @@ path = "/announced"
 upstream = "ws://{upstream}"
 origins = ["http://{page}"]
 accept = ["message"]
-mechanisms = ["bearer", "scram-sha-256", "public-key", "webauthn"]
+mechanisms = ["bearer", "oauthbearer", "scram-sha-256", "public-key", "webauthn", "dpop"]
 announce = true
 scopes = ["{SCOPE}"]
 auth_deadline = "{AUTH_DEADLINE}s"

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use vestibule_verify::{jwt::Algorithm, mint::Signer};
 
@@ -64,12 +65,14 @@ impl Flaw {
 }
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Order {
     pub(super) user: User,
     /// How long the token lives, in seconds.
     pub(super) ttl: u64,
     pub(super) flaw: Flaw,
+    /// The thumbprint (RFC 7638) of the key that it is bound to.
+    pub(super) key: Option<Box<str>>,
 }
 
 /// Why an order cannot be met.
@@ -80,8 +83,8 @@ impl fmt::Display for BadOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "ask for user=alice or user=bob, ttl=1 to {LONGEST} seconds (600 without), and \
-             flaw=none, expired, signature, audience or scope"
+            "ask for user=alice or user=bob, ttl=1 to {LONGEST} seconds (600 without), \
+             flaw=none, expired, signature, audience or scope, and jkt=the thumbprint of a key"
         )
     }
 }
@@ -89,13 +92,14 @@ impl fmt::Display for BadOrder {
 impl Order {
     /// Reads `user=alice&ttl=30&flaw=none`, in any order, each at most once.
     pub(super) fn parse(query: &str) -> Result<Self, BadOrder> {
-        let (mut user, mut ttl, mut flaw) = (None, None, None);
+        let (mut user, mut ttl, mut flaw, mut key) = (None, None, None, None);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').ok_or(BadOrder)?;
             let fresh = match name {
                 "user" => user.replace(User::from_name(value).ok_or(BadOrder)?).is_none(),
                 "ttl" => ttl.replace(value.parse().map_err(|_| BadOrder)?).is_none(),
                 "flaw" => flaw.replace(Flaw::from_name(value).ok_or(BadOrder)?).is_none(),
+                "jkt" => key.replace(thumbprint(value).ok_or(BadOrder)?).is_none(),
                 _ => false,
             };
             if !fresh {
@@ -106,8 +110,15 @@ impl Order {
         if ttl == 0 || ttl > LONGEST {
             return Err(BadOrder);
         }
-        Ok(Self { user: user.ok_or(BadOrder)?, ttl, flaw: flaw.unwrap_or(Flaw::None) })
+        Ok(Self { user: user.ok_or(BadOrder)?, ttl, flaw: flaw.unwrap_or(Flaw::None), key })
     }
+}
+
+/// The thumbprint of a key: 32 bytes in base64url. Whether the one who asks has the key, the
+/// demonstration does not look at.
+fn thumbprint(text: &str) -> Option<Box<str>> {
+    let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
+    (bytes.len() == 32).then(|| text.into())
 }
 
 /// A key, and the name it signs with.
@@ -129,22 +140,22 @@ impl Issuer {
     }
 
     /// A token.
-    pub(super) fn token(&self, order: Order) -> Result<String, DemoError> {
+    pub(super) fn token(&self, order: &Order) -> Result<String, DemoError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs());
         let token = self.signer.sign(Some("at+jwt"), &self.claims(order, now))?;
         if order.flaw != Flaw::Signature {
             return Ok(token);
         }
         // A real signature of this very key, under other claims.
-        let other = Order { ttl: order.ttl.saturating_add(1), ..order };
-        let other = self.signer.sign(Some("at+jwt"), &self.claims(other, now))?;
+        let other = Order { ttl: order.ttl.saturating_add(1), ..order.clone() };
+        let other = self.signer.sign(Some("at+jwt"), &self.claims(&other, now))?;
         let claims = token.rsplit_once('.').map_or("", |(claims, _)| claims);
         let signature = other.rsplit_once('.').map_or("", |(_, signature)| signature);
         Ok(format!("{claims}.{signature}"))
     }
 
-    fn claims(&self, order: Order, now: u64) -> Value {
-        let Order { user, ttl, flaw } = order;
+    fn claims(&self, order: &Order, now: u64) -> Value {
+        let Order { user, ttl, flaw, ref key } = *order;
         let (issued, ends) = match flaw {
             Flaw::Expired => {
                 let ends = now.saturating_sub(PAST);
@@ -154,7 +165,7 @@ impl Issuer {
                 (now, now.saturating_add(ttl))
             }
         };
-        json!({
+        let mut claims = json!({
             "iss": self.name,
             "sub": user.name(),
             "aud": if flaw == Flaw::Audience { "somebody-else" } else { AUDIENCE },
@@ -164,7 +175,11 @@ impl Issuer {
             "jti": format!("{}-{now}-{ttl}", user.name()),
             "iat": issued,
             "exp": ends,
-        })
+        });
+        if let (Some(key), Some(claims)) = (key, claims.as_object_mut()) {
+            claims.insert("cnf".to_owned(), json!({ "jkt": key }));
+        }
+        claims
     }
 }
 
@@ -181,7 +196,10 @@ mod tests {
     #[test]
     fn only_an_order_that_is_understood_is_met() {
         let parsed = Order::parse("ttl=30&user=bob").unwrap();
-        assert_eq!(parsed, Order { user: User::Bob, ttl: 30, flaw: Flaw::None });
+        assert_eq!(parsed, Order { user: User::Bob, ttl: 30, flaw: Flaw::None, key: None });
+        let key = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        let parsed = Order::parse(&format!("user=alice&jkt={key}")).unwrap();
+        assert_eq!(parsed.key.as_deref(), Some(key));
         for bad in [
             "",
             "user=mallory",
@@ -192,6 +210,7 @@ mod tests {
             "user=alice&user=bob",
             "user=alice&flaw=all",
             "user=alice&admin=1",
+            "user=alice&jkt=short",
         ] {
             assert_eq!(Order::parse(bad), Err(BadOrder), "{bad}");
         }
@@ -200,7 +219,7 @@ mod tests {
     /// What a verifier says of a token with that flaw.
     fn judged(flaw: Flaw) -> Result<String, Rejection> {
         let issuer = Issuer::new("http://127.0.0.1:1".to_owned()).unwrap();
-        let token = issuer.token(Order { user: User::Alice, ttl: 30, flaw }).unwrap();
+        let token = issuer.token(&Order { user: User::Alice, ttl: 30, flaw, key: None }).unwrap();
         let jwks = issuer.jwks().to_string();
         let keys = KeySet::from_jwks(jwks.as_bytes(), Symmetric::Refused).unwrap();
         let expected = Expectations::new("http://127.0.0.1:1", [AUDIENCE]);

@@ -172,6 +172,59 @@ function base64url(bytes) {
   return base64(bytes).replace(/[+/=]/g, (sign) => sign === "+" ? "-" : sign === "/" ? "_" : "");
 }
 
+// ../clients/js/src/signing.ts
+function algorithmOf(privateKey, publicKey2) {
+  const { name, namedCurve } = publicKey2.algorithm;
+  if (name !== "Ed25519" && namedCurve !== "P-256" || privateKey.algorithm.name !== name || !privateKey.usages.includes("sign")) {
+    throw new TypeError("a key that signs with Ed25519 or P-256 is needed");
+  }
+  return [{ name, hash: "SHA-256" }, name === "Ed25519" ? "EdDSA" : "ES256"];
+}
+function nonceOf(challenge) {
+  const { nonce } = challenge;
+  if (!/^[\w-]{43}$/.test(nonce)) {
+    throw new TypeError("nonce");
+  }
+  return nonce;
+}
+
+// ../clients/js/src/dpop.ts
+function dpopKey({ privateKey, publicKey: publicKey2 }) {
+  const [algorithm, alg] = algorithmOf(privateKey, publicKey2);
+  const { subtle } = globalThis.crypto;
+  const encoded = (value) => base64url(utf8(JSON.stringify(value)));
+  return {
+    proof: async (method, url, { token: token2, nonce } = {}) => {
+      const htu = new URL(url);
+      htu.search = htu.hash = "";
+      const { kty, crv, x, y } = await subtle.exportKey("jwk", publicKey2);
+      const claims = {
+        jti: crypto.randomUUID(),
+        htm: method,
+        htu: htu.href,
+        iat: Math.floor(Date.now() / 1e3),
+        ath: token2 && base64url(await subtle.digest("SHA-256", utf8(token2))),
+        nonce
+      };
+      const signed = `${encoded({ typ: "dpop+jwt", alg, jwk: { kty, crv, x, y } })}.${encoded(claims)}`;
+      return `${signed}.${base64url(await subtle.sign(algorithm, privateKey, utf8(signed)))}`;
+    }
+  };
+}
+function dpop({ token: token2, key }) {
+  return exchanging(async (request) => {
+    const given = credential("dpop", await token2(request)).id;
+    return {
+      id: given,
+      presented: { mechanism: "dpop", token: given },
+      respond: async (challenge, address2) => {
+        const proof = await key.proof("GET", address2.replace(/^ws/, "http"), { token: given, nonce: nonceOf(challenge) });
+        return { members: { proof } };
+      }
+    };
+  }, "on");
+}
+
 // ../clients/js/src/options.ts
 var LOOPBACK = /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/;
 function endpointOf(url, options) {
@@ -266,22 +319,6 @@ function written(made) {
     response[name] = said[name] ? base64url(said[name]) : void 0;
   }
   return { id, rawId: id, type, authenticatorAttachment, clientExtensionResults: made.getClientExtensionResults(), response };
-}
-
-// ../clients/js/src/signing.ts
-function algorithmOf(privateKey, publicKey2) {
-  const { name, namedCurve } = publicKey2.algorithm;
-  if (name !== "Ed25519" && namedCurve !== "P-256" || privateKey.algorithm.name !== name || !privateKey.usages.includes("sign")) {
-    throw new TypeError("a key that signs with Ed25519 or P-256 is needed");
-  }
-  return [{ name, hash: "SHA-256" }, name === "Ed25519" ? "EdDSA" : "ES256"];
-}
-function nonceOf(challenge) {
-  const { nonce } = challenge;
-  if (!/^[\w-]{43}$/.test(nonce)) {
-    throw new TypeError("nonce");
-  }
-  return nonce;
 }
 
 // ../clients/js/src/public-key.ts
@@ -653,6 +690,29 @@ async function makePasskey(endpoints, username, password) {
   const name = "made on the page of the demonstration";
   await registerPasskey(`${endpoints}/webauthn`, { bearer: () => access_token, name });
 }
+async function buyByProof(endpoints, token2, key) {
+  const target = `${endpoints}/ticket`;
+  let nonce;
+  for (; ; ) {
+    const answer = await fetch(target, {
+      method: "POST",
+      headers: {
+        authorization: `DPoP ${token2}`,
+        "content-type": "application/json",
+        dpop: await key.proof("POST", target, { token: token2, nonce })
+      },
+      body: JSON.stringify({ path: "/chat" })
+    });
+    const { ticket: ticket2, error } = await answer.json();
+    if (answer.ok) {
+      return ticket2;
+    }
+    if (error !== "use_dpop_nonce" || nonce !== void 0) {
+      throw new Error(`the gateway answered ${answer.status} ${error}`);
+    }
+    nonce = answer.headers.get("dpop-nonce") ?? "";
+  }
+}
 async function buy(endpoints, token2) {
   const bearer = { authorization: `Bearer ${token2}` };
   const { ticket: ticket2 } = await post(`${endpoints}/ticket`, { path: "/chat" }, bearer);
@@ -661,9 +721,10 @@ async function buy(endpoints, token2) {
 
 // src/demo/issuer.ts
 var TTL = { brief: 4, short: 30, long: 600 };
-function order(user, life) {
+function order(user, life, more = {}) {
   const ttl = TTL[life];
-  return new URLSearchParams(ttl === void 0 ? { user, ttl: "600", flaw: life } : { user, ttl: String(ttl) }).toString();
+  const asked = ttl === void 0 ? { user, ttl: "600", flaw: life } : { user, ttl: String(ttl) };
+  return new URLSearchParams({ ...asked, ...more }).toString();
 }
 async function ask(method, target, body = null) {
   const answer = await fetch(target, { method, body });
@@ -674,6 +735,7 @@ async function ask(method, target, body = null) {
   return said;
 }
 var token = (user, life) => ask("GET", `/token?${order(user, life)}`);
+var boundToken = (user, life, jkt) => ask("GET", `/token?${order(user, life, { jkt })}`);
 var signIn = (user, life) => ask("POST", `/session?${order(user, life)}`);
 var signOut = () => ask("DELETE", "/session");
 var revoke = (connection2) => ask("POST", `/revoke?connection=${encodeURIComponent(connection2)}`);
@@ -686,6 +748,11 @@ async function settings() {
 // src/demo/proofs.ts
 function shown(mechanism, token2) {
   const said = (type) => JSON.stringify({ auth: { type, mechanism, token: token2 } });
+  return { first: said("authenticate"), again: said("refresh") };
+}
+function saslShown(token2) {
+  const message = `n,,auth=Bearer ${token2}`;
+  const said = (type) => JSON.stringify({ auth: { type, mechanism: "oauthbearer", message } });
   return { first: said("authenticate"), again: said("refresh") };
 }
 async function proven(auth, address2) {
@@ -735,6 +802,12 @@ var Keys = class {
     return keys2;
   }
 };
+async function bindingKey() {
+  const keys2 = await generated();
+  const { crv, kty, x, y } = await crypto.subtle.exportKey("jwk", keys2.publicKey);
+  const members = new TextEncoder().encode(JSON.stringify({ crv, kty, x, y }));
+  return { key: dpopKey(keys2), thumbprint: base64url(await crypto.subtle.digest("SHA-256", members)) };
+}
 async function generated() {
   try {
     return await crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign", "verify"]);
@@ -815,7 +888,7 @@ var log = element("log");
 var chosen = () => Object.fromEntries(new FormData(controls));
 var other = () => chosen().user === "alice" ? "bob" : "alice";
 var named2 = (user) => user.slice(0, 1).toUpperCase() + user.slice(1);
-var ASKED = { "scram-sha-256": true, "public-key": true, webauthn: true };
+var ASKED = { "scram-sha-256": true, "public-key": true, webauthn: true, dpop: true };
 var TYPED = { login: true, "scram-sha-256": true, webauthn: true };
 var WAYS = {
   bearer: ["message", "subprotocol", "cookie", "query", "per-message", "none"],
@@ -825,6 +898,8 @@ var WAYS = {
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
   webauthn: ["message", "none"],
+  dpop: ["message", "query", "none"],
+  oauthbearer: ["message", "none"],
   login: ["cookie"]
 };
 var PATHS = {
@@ -840,6 +915,7 @@ var keys = new Keys(async (user, key) => {
   const fingerprint2 = await register(user, key);
   note(`made a key that no script can read, and had its public half registered with ${user}: ${fingerprint2}`);
 });
+var binding = bindingKey();
 var used = "none";
 var ticket = null;
 async function connect() {
@@ -870,8 +946,9 @@ async function connect() {
   if (carrier === "subprotocol") {
     return connection.open(url, ["chat", `vestibule.bearer.${token2}`]);
   }
-  connection.open(`${url}?${mechanism === "ticket" ? "ticket" : "access_token"}=${token2}`, []);
+  connection.open(`${url}?${parameter(mechanism)}=${token2}`, []);
 }
+var parameter = (mechanism) => mechanism === "bearer" ? "access_token" : "ticket";
 async function opening(choice) {
   const { user, mechanism } = choice;
   switch (mechanism) {
@@ -880,18 +957,34 @@ async function opening(choice) {
       return proven(scram(user, field("password").value), address(choice));
     case "public-key":
       return proven(await keys.of(user), address(choice));
+    case "oauthbearer":
+      return saslShown(await credential2(choice));
+    case "dpop": {
+      const { key } = await binding;
+      return proven(dpop({ token: () => credential2(choice), key }), address(choice));
+    }
     case "webauthn":
       return proven(passkey({ user }), address(choice));
     default:
       return shown(mechanism, await credential2(choice));
   }
 }
-async function credential2({ user, life, mechanism }) {
+async function credential2({ user, life, mechanism, carrier }) {
   switch (mechanism) {
     case "ticket":
       ticket = await buy(settings2.endpoints, await token(user, life));
       note("bought a ticket with the access token");
       return ticket;
+    case "dpop": {
+      const { key, thumbprint } = await binding;
+      const token2 = await boundToken(user, life, thumbprint);
+      if (carrier !== "query") {
+        return token2;
+      }
+      ticket = await buyByProof(settings2.endpoints, token2, key);
+      note("bought a ticket with the token and a proof by its key");
+      return ticket;
+    }
     case "session":
       if (connection.session === null) {
         throw new Error("no session yet: connect once with an access token in the first message");
@@ -1116,7 +1209,7 @@ function showChoice() {
     carriers.value = ways[0] ?? "message";
     return showChoice();
   }
-  const bought = mechanism === "bearer" || mechanism === "ticket";
+  const bought = ["bearer", "ticket", "oauthbearer", "dpop"].includes(mechanism);
   element("token-choice").hidden = !bought;
   element("password-choice").hidden = !(mechanism in TYPED);
   element("passkey-choice").hidden = mechanism !== "webauthn";
@@ -1129,7 +1222,7 @@ function showChoice() {
   put(element("whose"), named2(user));
   put(element("passkey-of"), named2(user));
   put(element("other"), named2(other()));
-  const query = carrier === "query" ? `?${mechanism === "ticket" ? "ticket" : "access_token"}=…` : "";
+  const query = carrier === "query" ? `?${parameter(mechanism)}=…` : "";
   put(element("target"), address(chosen()) + query);
   document.title = `Vestibule demo: ${named2(user)}`;
 }

@@ -279,7 +279,7 @@ impl Site {
         said: impl FnOnce(String) -> Answer,
     ) -> Result<Answer, DemoError> {
         match Order::parse(request.uri().query().unwrap_or_default()) {
-            Ok(order) => self.issuer.token(order).map(said),
+            Ok(order) => self.issuer.token(&order).map(said),
             Err(bad) => Ok(plain(StatusCode::BAD_REQUEST, format!("{bad}\n"))),
         }
     }
