@@ -281,10 +281,12 @@ test("an operator revokes, a ticket is refused when it is shown again, and a for
 const COMMANDS = [
   [/^Alice for 30 seconds/, 0, /"mechanism":"bearer"/],
   [/^Alice by her key/, 0, /"mechanism":"public-key"/],
-  [/^Alice by her password/, 0, /"mechanism":"scram-sha-256"/],
+  [/^Alice by her password, which/, 0, /"mechanism":"scram-sha-256"/],
   [/^A page that is not on the list/, 2, /403/],
   [/^A token that is none/, 2, /401/],
-  [/^A machine by its certificate/, 28, /101 Switching Protocols[^]*"subject":"spiffe:\/\/vestibule.example\/machine\/7"/],
+  [/^A machine by its certificate/, 0, /"subject":"spiffe:\/\/vestibule.example\/machine\/7"/],
+  [/^Alice by her password, bound/, 0, /"mechanism":"scram-sha-256-plus"/],
+  [/^The same machine by curl/, 28, /101 Switching Protocols[^]*"subject":"spiffe:\/\/vestibule.example\/machine\/7"/],
   [/^What any other client sends/, 28, /101 Switching Protocols[^]*"subject":"bob"/],
 ];
 

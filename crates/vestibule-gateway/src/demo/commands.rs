@@ -70,6 +70,19 @@ pub(super) fn all(places: &Places, people: Option<&People>, folder: &Path) -> Ve
         commands.extend(passwords);
     }
     let files = Files::new(folder.to_owned());
+    let trusting = format!("--ca {}", files.authority().display());
+    let bound = people.into_iter().flat_map(People::passwords).take(1).map(|(name, password)| {
+        Command::new(
+            Told::Page,
+            "Alice by her password, bound to the TLS connection: nobody in between can use it",
+            [
+                format!("vestibule connect wss://{secure}/bound {trusting}"),
+                format!("--user {name} --password-stdin --channel-binding"),
+                format!("--once hello <<< {password}"),
+            ],
+        )
+    });
+    commands.extend(bound);
     commands.extend([
         Command::new(
             Told::Everywhere,
@@ -84,6 +97,16 @@ pub(super) fn all(places: &Places, people: Option<&People>, folder: &Path) -> Ve
         Command::new(
             Told::Page,
             "A machine by its certificate, which TLS looks at",
+            [
+                format!("vestibule connect wss://{secure}/machines --origin https://{secure}"),
+                trusting,
+                format!("--cert {}", files.client().display()),
+                format!("--cert-key {}", files.client_key().display()),
+            ],
+        ),
+        Command::new(
+            Told::Page,
+            "The same machine by curl",
             [
                 format!("curl -isN -m 5 https://{secure}/machines -H 'Origin: https://{secure}'"),
                 format!("--cacert {}", files.authority().display()),

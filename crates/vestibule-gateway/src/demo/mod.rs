@@ -109,6 +109,7 @@ pub async fn run<L: Launch>(
         foreign: place(&foreign)?,
         upstream: place(&upstream)?,
         admin: free(ADMIN_PORT)?,
+        secure_admin: free(0)?,
     };
     let issuer = Arc::new(Issuer::new(format!("http://{}", places.page))?);
     // Dropped at the end, and everything with it.
@@ -128,12 +129,17 @@ pub async fn run<L: Launch>(
 
     let text = configuration(&places, log, &folder.token());
     let gateway = launch.start(&text).await.map_err(DemoError::Gateway)?;
-    Files::new(folder.path().to_owned()).make()?;
+    let files = Files::new(folder.path().to_owned());
+    files.make()?;
     let text = secure::text(&places, log, folder.path());
     let secure = launch.start(&text).await.map_err(DemoError::Gateway)?;
     let mut notes = moved(options, &places);
-    if let Err(reason) = operator.begin(places.admin.address(), &folder).await {
-        notes.push(format!("(no users and no API key: {reason})"));
+    let begun = match operator.begin(places.admin.address(), &folder).await {
+        Ok(()) => operator.also(places.secure_admin.address(), &files.token()).await,
+        Err(reason) => Err(reason),
+    };
+    if let Err(reason) = begun {
+        notes.push(format!("(not all users and keys are there: {reason})"));
     }
     let people = operator.people();
     let commands = commands::all(&places, people, folder.path());

@@ -150,6 +150,17 @@ impl Operator {
         Ok(())
     }
 
+    /// Makes the same users with another gateway.
+    pub(super) async fn also(&self, admin: SocketAddr, token: &Path) -> Result<(), String> {
+        let token = read_token(token).map_err(|error| error.to_string())?;
+        for (name, password) in self.people().into_iter().flat_map(People::passwords) {
+            let user = json!({ "name": name, "password": password, "scopes": [SCOPE] });
+            let what = (&Method::POST, "/api/v1/users", Some(&user));
+            exchange(admin, (&token, Some("demo")), what).await.map_err(said)?;
+        }
+        Ok(())
+    }
+
     /// Makes a key pair, registers it, and writes it as `ssh-keygen` wants it.
     async fn key_pair(&self, user: User, path: &Path) -> Result<(), String> {
         let pair = Signer::generate(Algorithm::Es256).map_err(|error| error.to_string())?;
@@ -210,11 +221,14 @@ impl Operator {
         let Some((admin, token)) = self.known.get() else {
             return Err("the gateway does not run yet".to_owned());
         };
-        let asked = exchange(*admin, (token, Some("demo")), (method, path, body)).await;
-        asked.map_err(|failure| match failure {
-            Failure::NotRunning => "no gateway runs".to_owned(),
-            Failure::Transport(text) | Failure::Refused(_, text) => text,
-        })
+        exchange(*admin, (token, Some("demo")), (method, path, body)).await.map_err(said)
+    }
+}
+
+fn said(failure: Failure) -> String {
+    match failure {
+        Failure::NotRunning => "no gateway runs".to_owned(),
+        Failure::Transport(text) | Failure::Refused(_, text) => text,
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Places {
     pub upstream: Place,
     /// Metrics and health.
     pub admin: Place,
+    /// The same of the gateway that ends TLS.
+    pub secure_admin: Place,
 }
 
 impl Places {
@@ -62,6 +64,7 @@ impl Places {
             foreign: local(8001),
             upstream: local(9000),
             admin: local(ADMIN_PORT),
+            secure_admin: local(ADMIN_PORT + 1),
         }
     }
 }

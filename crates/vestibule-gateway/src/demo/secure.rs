@@ -42,6 +42,11 @@ impl Files {
         self.0.join("machine.key")
     }
 
+    /// The token of the second gateway's admin API.
+    pub(super) fn token(&self) -> PathBuf {
+        self.0.join("secure-admin.token")
+    }
+
     fn server(&self) -> PathBuf {
         self.0.join("server.pem")
     }
@@ -97,11 +102,12 @@ fn signed(
 
 /// The text of its configuration file.
 pub(super) fn text(places: &Places, log: &str, folder: &Path) -> String {
-    let Places { page, upstream, secure, .. } = places;
-    let [upstream, listen] = [upstream.address(), secure.address()];
+    let Places { page, upstream, secure, secure_admin, .. } = places;
+    let [upstream, listen, admin] = [upstream, secure, secure_admin].map(|place| place.address());
     let files = Files::new(folder.to_owned());
-    let [ca, cert, key] = [files.authority(), files.server(), files.server_key()]
-        .map(|path| format!("{:?}", path.display().to_string()));
+    let [ca, cert, key, token] =
+        [files.authority(), files.server(), files.server_key(), files.token()]
+            .map(|path| format!("{:?}", path.display().to_string()));
     format!(
         r#"# The configuration of the second gateway of `vestibule demo`, which ends TLS.
 
@@ -113,8 +119,15 @@ drain = "0s"
 [log]
 level = "{log}"
 
+[admin]
+listen = "{admin}"
+token_file = {token}
+
 [store]
 backend = "memory"
+
+# Users, for proofs that are bound to the TLS connection.
+[auth]
 
 # Whom the certificates of clients name.
 [[certificates]]
@@ -130,6 +143,14 @@ upstream = "ws://{upstream}"
 origins = ["https://{secure}", "http://{page}"]
 accept = ["tls"]
 mechanisms = ["external"]
+scopes = ["{SCOPE}"]
+
+# The same chat for who proves a password on this very connection, and on no other.
+[[routes]]
+path = "/bound"
+upstream = "ws://{upstream}"
+accept = ["message"]
+mechanisms = ["scram-sha-256-plus"]
 scopes = ["{SCOPE}"]
 "#
     )
