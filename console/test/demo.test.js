@@ -263,6 +263,23 @@ test("a lease that is cut short warns, and ends", limit, async () => {
   await state("4401");
 });
 
+test("a token that is withdrawn at its issuer ends the connection", limit, async () => {
+  await choose(/^Opaque token/);
+  await choose(/^First message/);
+  await press("Connect");
+  await state("Authenticated as alice");
+  await press("Withdraw at the issuer");
+  await state("4410");
+  await press("Connect");
+  await state("Authenticated as alice");
+  await close();
+  await page.locator("#life").selectOption("expired");
+  await press("Connect");
+  await page.getByText("The token is not believed.").waitFor();
+  await page.locator("#life").selectOption("short");
+  await close();
+});
+
 test("an operator revokes, a ticket is refused when it is shown again, and a foreign page gets nothing", limit, async () => {
   await choose(/^Ticket/);
   await choose(/^First message/);

@@ -25,6 +25,13 @@ export const token = (user: string, life: string): Promise<string> => ask("GET",
 export const boundToken = (user: string, life: string, jkt: string): Promise<string> =>
   ask("GET", `/token?${order(user, life, { jkt })}`);
 
+/** One that says nothing itself. */
+export const opaqueToken = (user: string, life: string): Promise<string> =>
+  ask("GET", `/token?${order(user, life, { form: "opaque" })}`);
+
+/** Has the issuer withdraw such a token. */
+export const withdraw = (token: string): Promise<string> => ask("POST", "/withdraw", token);
+
 /** Puts a token into the cookie, which no script can read. */
 export const signIn = (user: string, life: string): Promise<string> => ask("POST", `/session?${order(user, life)}`);
 

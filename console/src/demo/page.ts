@@ -42,6 +42,7 @@ const WAYS: Readonly<Record<string, readonly string[]>> = {
   ticket: ["message", "query"],
   session: ["message", "subprotocol", "per-message"],
   "api-key": ["message", "subprotocol", "per-message"],
+  opaque: ["message", "subprotocol", "per-message", "none"],
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
   webauthn: ["message", "none"],
@@ -64,6 +65,8 @@ const keys = new Keys(async (user, key) => {
   const fingerprint = await issuer.register(user, key);
   note(`made a key that no script can read, and had its public half registered with ${user}: ${fingerprint}`);
 });
+/** The token that says nothing itself and was shown last. */
+let opaque = "";
 /** A key that tokens are bound to. */
 const binding = bindingKey();
 /** The carrier of the connection that is open. */
@@ -124,7 +127,7 @@ async function opening(choice: Choice): Promise<Opening> {
     case "webauthn":
       return proven(passkey({ user }), address(choice));
     default:
-      return shown(mechanism, await credential(choice));
+      return shown(mechanism === "opaque" ? "bearer" : mechanism, await credential(choice));
   }
 }
 
@@ -145,6 +148,9 @@ async function credential({ user, life, mechanism, carrier }: Choice): Promise<s
       note("bought a ticket with the token and a proof by its key");
       return ticket;
     }
+    case "opaque":
+      opaque = await issuer.opaqueToken(user, life);
+      return opaque;
     case "session":
       if (connection.session === null) {
         throw new Error("no session yet: connect once with an access token in the first message");
@@ -229,6 +235,11 @@ async function revoke(): Promise<void> {
   }
   await issuer.revoke(name);
   note("the other side has revoked it");
+}
+
+async function withdraw(): Promise<void> {
+  await issuer.withdraw(opaque);
+  note("withdrawn at the issuer; the gateway finds out when it asks again, in two seconds at the latest");
 }
 
 async function makePasskey(): Promise<void> {
@@ -345,6 +356,7 @@ function show(): void {
   enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
   enable("revoke", state === "inside" && identity.connection !== undefined);
   showReplay();
+  enable("withdraw", state === "inside" && identity.issuer === `${settings.page}/opaque`);
   enable("logout", isOpen && !connection.isSealed);
   enable("send", isOpen);
 }
@@ -404,7 +416,7 @@ function showChoice(): void {
     carriers.value = ways[0] ?? "message";
     return showChoice();
   }
-  const bought = ["bearer", "ticket", "oauthbearer", "dpop"].includes(mechanism);
+  const bought = ["bearer", "opaque", "ticket", "oauthbearer", "dpop"].includes(mechanism);
   element("token-choice").hidden = !bought;
   element("password-choice").hidden = !(mechanism in TYPED);
   element("passkey-choice").hidden = mechanism !== "webauthn";
@@ -485,6 +497,7 @@ press("refresh", () => refresh(chosen().user));
 press("refresh-other", () => refresh(other()));
 press("expire", () => refresh(connection.identity.subject ?? "", "brief"));
 press("revoke", revoke);
+press("withdraw", withdraw);
 press("replay", replay);
 press("logout", () => connection.logout());
 press("foreign", tryForeign);

@@ -65,7 +65,7 @@ export const fault = (error: string): string => REASONS[error] ?? `The gateway s
 /** A text without the tokens in it. */
 export function masked(text: string): string {
   const hidden = (token: string): string => `[token, ${token.length} characters]`;
-  return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|vs[a-z]_[\w-]{10,}/g, hidden);
+  return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|(?:vs[a-z]|demo)_[\w-]{10,}/g, hidden);
 }
 
 /** Seconds, for people: 42 s, 9 min 05 s, or 30 days. */

@@ -12,16 +12,18 @@ pub(super) const EXPIRY_WARNING: u64 = 10;
 pub(super) const AUDIENCE: &str = "vestibule-demo";
 /// What the tokens allow.
 pub(super) const SCOPE: &str = "chat";
+/// What stands behind the issuer's name where its tokens say nothing themselves.
+pub(super) const OPAQUE: &str = "/opaque";
 /// The cookie that holds a token.
 pub(super) const COOKIE: &str = "demo_token";
 
 /// The text of the configuration file. `log` is the level of `[log]`, `token` where the token of the
-/// admin API is made.
-pub fn text(places: &Places, log: &str, token: &Path) -> String {
+/// admin API is made, `secret` what the gateway shows to the issuer of opaque tokens.
+pub fn text(places: &Places, log: &str, [token, secret]: [&Path; 2]) -> String {
     let Places { gateway, page, admin, .. } = places;
     let [gateway, admin] = [gateway.address(), admin.address()];
     let routes = routes(places);
-    let token = token.display();
+    let [token, secret] = [token.display(), secret.display()];
     format!(
         r#"# The configuration of `vestibule demo`.
 
@@ -51,6 +53,18 @@ jwks_url = "http://{page}/.well-known/jwks.json"
 dangerous_allow_http = true      # it does not leave this machine
 audiences = ["{AUDIENCE}"]
 algorithms = ["EdDSA"]
+
+# The same for tokens that say nothing themselves: it is asked about each, and again while somebody
+# is connected by it.
+[[issuers]]
+name = "demo-opaque"
+issuer = "http://{page}{OPAQUE}"
+introspection_url = "http://{page}/introspect"
+token_file = "{secret}"
+dangerous_allow_http = true
+audiences = ["{AUDIENCE}"]
+cache = "1s"
+recheck = "2s"
 
 {routes}"#
     )
@@ -136,7 +150,7 @@ mod tests {
 
     #[test]
     fn the_text_is_toml_with_its_routes() {
-        let text = text(&Places::usual(), "warn", Path::new("admin.token"));
+        let text = text(&Places::usual(), "warn", ["admin.token", "secret"].map(Path::new));
         let read: toml::Table = toml::from_str(&text).unwrap();
         let routes = read["routes"].as_array().unwrap();
         let paths: Vec<_> = routes.iter().map(|route| route["path"].as_str().unwrap()).collect();

@@ -9,7 +9,8 @@ use vestibule_verify::{jwt::Algorithm, mint::Signer};
 
 use super::{
     DemoError,
-    configuration::{AUDIENCE, SCOPE},
+    configuration::{AUDIENCE, OPAQUE, SCOPE},
+    opaque::Opaque,
 };
 
 /// Longest life of a token, in seconds.
@@ -64,6 +65,24 @@ impl Flaw {
     }
 }
 
+/// What a token looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Jwt,
+    /// It says nothing itself.
+    Opaque,
+}
+
+impl Form {
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "jwt" => Some(Self::Jwt),
+            "opaque" => Some(Self::Opaque),
+            _ => None,
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Order {
@@ -71,6 +90,7 @@ pub(super) struct Order {
     /// How long the token lives, in seconds.
     pub(super) ttl: u64,
     pub(super) flaw: Flaw,
+    pub(super) form: Form,
     /// The thumbprint (RFC 7638) of the key that it is bound to.
     pub(super) key: Option<Box<str>>,
 }
@@ -84,7 +104,7 @@ impl fmt::Display for BadOrder {
         write!(
             f,
             "ask for user=alice or user=bob, ttl=1 to {LONGEST} seconds (600 without), \
-             flaw=none, expired, signature, audience or scope, and jkt=the thumbprint of a key"
+             flaw=none, expired, signature, audience or scope, form=jwt or opaque, and jkt=the thumbprint of a key"
         )
     }
 }
@@ -92,13 +112,15 @@ impl fmt::Display for BadOrder {
 impl Order {
     /// Reads `user=alice&ttl=30&flaw=none`, in any order, each at most once.
     pub(super) fn parse(query: &str) -> Result<Self, BadOrder> {
-        let (mut user, mut ttl, mut flaw, mut key) = (None, None, None, None);
+        let (mut user, mut ttl, mut flaw) = (None, None, None);
+        let (mut form, mut key) = (None, None);
         for pair in query.split('&') {
             let (name, value) = pair.split_once('=').ok_or(BadOrder)?;
             let fresh = match name {
                 "user" => user.replace(User::from_name(value).ok_or(BadOrder)?).is_none(),
                 "ttl" => ttl.replace(value.parse().map_err(|_| BadOrder)?).is_none(),
                 "flaw" => flaw.replace(Flaw::from_name(value).ok_or(BadOrder)?).is_none(),
+                "form" => form.replace(Form::from_name(value).ok_or(BadOrder)?).is_none(),
                 "jkt" => key.replace(thumbprint(value).ok_or(BadOrder)?).is_none(),
                 _ => false,
             };
@@ -110,8 +132,14 @@ impl Order {
         if ttl == 0 || ttl > LONGEST {
             return Err(BadOrder);
         }
-        Ok(Self { user: user.ok_or(BadOrder)?, ttl, flaw: flaw.unwrap_or(Flaw::None), key })
+        let (flaw, form) = (flaw.unwrap_or(Flaw::None), form.unwrap_or(Form::Jwt));
+        Ok(Self { user: user.ok_or(BadOrder)?, ttl, flaw, form, key })
     }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs())
 }
 
 /// The thumbprint of a key: 32 bytes in base64url. Whether the one who asks has the key, the
@@ -126,12 +154,13 @@ fn thumbprint(text: &str) -> Option<Box<str>> {
 pub(super) struct Issuer {
     name: String,
     signer: Signer,
+    opaque: Opaque,
 }
 
 impl Issuer {
     /// With a new key. `name` is its `iss`.
     pub(super) fn new(name: String) -> Result<Self, DemoError> {
-        Ok(Self { name, signer: Signer::generate(Algorithm::EdDsa)? })
+        Ok(Self { name, signer: Signer::generate(Algorithm::EdDsa)?, opaque: Opaque::new()? })
     }
 
     /// The key set.
@@ -139,9 +168,26 @@ impl Issuer {
         self.signer.public_jwks()
     }
 
+    /// The tokens that say nothing themselves.
+    pub(super) fn opaque(&self) -> &Opaque {
+        &self.opaque
+    }
+
     /// A token.
     pub(super) fn token(&self, order: &Order) -> Result<String, DemoError> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs());
+        let now = now();
+        if order.form == Form::Opaque {
+            let mut claims = self.claims(order, now);
+            if let Some(issuer) = claims.get_mut("iss") {
+                *issuer = json!(format!("{}{OPAQUE}", self.name));
+            }
+            let token = self.opaque.issue(claims)?;
+            if order.flaw == Flaw::Signature {
+                // There is none that could be wrong: nobody knows this token.
+                self.opaque.withdraw(&token);
+            }
+            return Ok(token);
+        }
         let token = self.signer.sign(Some("at+jwt"), &self.claims(order, now))?;
         if order.flaw != Flaw::Signature {
             return Ok(token);
@@ -155,7 +201,7 @@ impl Issuer {
     }
 
     fn claims(&self, order: &Order, now: u64) -> Value {
-        let Order { user, ttl, flaw, ref key } = *order;
+        let Order { user, ttl, flaw, form: _, ref key } = *order;
         let (issued, ends) = match flaw {
             Flaw::Expired => {
                 let ends = now.saturating_sub(PAST);
@@ -196,7 +242,10 @@ mod tests {
     #[test]
     fn only_an_order_that_is_understood_is_met() {
         let parsed = Order::parse("ttl=30&user=bob").unwrap();
-        assert_eq!(parsed, Order { user: User::Bob, ttl: 30, flaw: Flaw::None, key: None });
+        assert_eq!(
+            parsed,
+            Order { user: User::Bob, ttl: 30, flaw: Flaw::None, form: Form::Jwt, key: None }
+        );
         let key = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
         let parsed = Order::parse(&format!("user=alice&jkt={key}")).unwrap();
         assert_eq!(parsed.key.as_deref(), Some(key));
@@ -219,7 +268,9 @@ mod tests {
     /// What a verifier says of a token with that flaw.
     fn judged(flaw: Flaw) -> Result<String, Rejection> {
         let issuer = Issuer::new("http://127.0.0.1:1".to_owned()).unwrap();
-        let token = issuer.token(&Order { user: User::Alice, ttl: 30, flaw, key: None }).unwrap();
+        let token = issuer
+            .token(&Order { user: User::Alice, ttl: 30, flaw, form: Form::Jwt, key: None })
+            .unwrap();
         let jwks = issuer.jwks().to_string();
         let keys = KeySet::from_jwks(jwks.as_bytes(), Symmetric::Refused).unwrap();
         let expected = Expectations::new("http://127.0.0.1:1", [AUDIENCE]);

@@ -7,6 +7,7 @@ mod banner;
 mod commands;
 mod configuration;
 mod issuer;
+mod opaque;
 mod page;
 mod people;
 mod places;
@@ -54,6 +55,9 @@ pub struct Options {
     print_config: bool,
 }
 
+/// What an example calls the files of the admin token, and of the gateway's secret at the issuer.
+const USUAL: [&str; 2] = ["admin.token", "introspection.secret"];
+
 /// How the gateway of the demonstration is started: by the text of a configuration file, and by
 /// nothing that a user could not do too.
 pub trait Launch {
@@ -96,7 +100,7 @@ pub async fn run<L: Launch>(
 ) -> Result<(), DemoError> {
     let Options { port, page_port, foreign_port, log, print_config } = options;
     if *print_config {
-        let text = configuration(&Places::usual(), log, Path::new("admin.token"));
+        let text = configuration(&Places::usual(), log, USUAL.map(Path::new));
         return out.write_all(text.as_bytes()).map_err(DemoError::Print);
     }
     let page = listen(*page_port)?;
@@ -115,6 +119,7 @@ pub async fn run<L: Launch>(
     // Dropped at the end, and everything with it.
     let mut servers = JoinSet::new();
     let folder = Folder::new()?;
+    Folder::write(&folder.secret(), issuer.opaque().secret())?;
     let operator = Arc::new(Operator::default());
     let site = Site::own(
         places.clone(),
@@ -127,7 +132,7 @@ pub async fn run<L: Launch>(
     servers.spawn(site.serve(TcpListener::from_std(foreign)?));
     servers.spawn(upstream::serve(TcpListener::from_std(upstream)?));
 
-    let text = configuration(&places, log, &folder.token());
+    let text = configuration(&places, log, [&folder.token(), &folder.secret()]);
     let gateway = launch.start(&text).await.map_err(DemoError::Gateway)?;
     let files = Files::new(folder.path().to_owned());
     files.make()?;

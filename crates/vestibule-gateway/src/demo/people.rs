@@ -47,6 +47,11 @@ impl Folder {
         self.0.join("admin.token")
     }
 
+    /// The file with the secret by which the gateway asks the issuer about opaque tokens.
+    pub(super) fn secret(&self) -> PathBuf {
+        self.0.join("introspection.secret")
+    }
+
     /// The folder itself.
     pub(super) fn path(&self) -> &Path {
         &self.0
@@ -237,7 +242,7 @@ fn password() -> io::Result<String> {
     Ok(BASE32_NOPAD.encode(&random::<5>()?).to_ascii_lowercase())
 }
 
-fn random<const N: usize>() -> io::Result<[u8; N]> {
+pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| io::Error::other("the system has no randomness"))?;
     Ok(bytes)

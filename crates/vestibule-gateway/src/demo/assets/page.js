@@ -736,6 +736,8 @@ async function ask(method, target, body = null) {
 }
 var token = (user, life) => ask("GET", `/token?${order(user, life)}`);
 var boundToken = (user, life, jkt) => ask("GET", `/token?${order(user, life, { jkt })}`);
+var opaqueToken = (user, life) => ask("GET", `/token?${order(user, life, { form: "opaque" })}`);
+var withdraw = (token2) => ask("POST", "/withdraw", token2);
 var signIn = (user, life) => ask("POST", `/session?${order(user, life)}`);
 var signOut = () => ask("DELETE", "/session");
 var revoke = (connection2) => ask("POST", `/revoke?connection=${encodeURIComponent(connection2)}`);
@@ -861,7 +863,7 @@ function closing(code, reason) {
 var fault = (error) => REASONS[error] ?? `The gateway says ${error}.`;
 function masked(text) {
   const hidden = (token2) => `[token, ${token2.length} characters]`;
-  return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|vs[a-z]_[\w-]{10,}/g, hidden);
+  return text.replace(/[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}|(?:vs[a-z]|demo)_[\w-]{10,}/g, hidden);
 }
 function span(seconds) {
   const whole = Math.max(0, Math.ceil(seconds));
@@ -895,6 +897,7 @@ var WAYS = {
   ticket: ["message", "query"],
   session: ["message", "subprotocol", "per-message"],
   "api-key": ["message", "subprotocol", "per-message"],
+  opaque: ["message", "subprotocol", "per-message", "none"],
   "scram-sha-256": ["message", "none"],
   "public-key": ["message", "none"],
   webauthn: ["message", "none"],
@@ -915,6 +918,7 @@ var keys = new Keys(async (user, key) => {
   const fingerprint2 = await register(user, key);
   note(`made a key that no script can read, and had its public half registered with ${user}: ${fingerprint2}`);
 });
+var opaque = "";
 var binding = bindingKey();
 var used = "none";
 var ticket = null;
@@ -966,7 +970,7 @@ async function opening(choice) {
     case "webauthn":
       return proven(passkey({ user }), address(choice));
     default:
-      return shown(mechanism, await credential2(choice));
+      return shown(mechanism === "opaque" ? "bearer" : mechanism, await credential2(choice));
   }
 }
 async function credential2({ user, life, mechanism, carrier }) {
@@ -985,6 +989,9 @@ async function credential2({ user, life, mechanism, carrier }) {
       note("bought a ticket with the token and a proof by its key");
       return ticket;
     }
+    case "opaque":
+      opaque = await opaqueToken(user, life);
+      return opaque;
     case "session":
       if (connection.session === null) {
         throw new Error("no session yet: connect once with an access token in the first message");
@@ -1055,6 +1062,10 @@ async function revoke2() {
   }
   await revoke(name);
   note("the other side has revoked it");
+}
+async function withdraw2() {
+  await withdraw(opaque);
+  note("withdrawn at the issuer; the gateway finds out when it asks again, in two seconds at the latest");
 }
 async function makePasskey2() {
   const { user } = chosen();
@@ -1157,6 +1168,7 @@ function show() {
   enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
   enable("revoke", state === "inside" && identity.connection !== void 0);
   showReplay();
+  enable("withdraw", state === "inside" && identity.issuer === `${settings2.page}/opaque`);
   enable("logout", isOpen && !connection.isSealed);
   enable("send", isOpen);
 }
@@ -1209,7 +1221,7 @@ function showChoice() {
     carriers.value = ways[0] ?? "message";
     return showChoice();
   }
-  const bought = ["bearer", "ticket", "oauthbearer", "dpop"].includes(mechanism);
+  const bought = ["bearer", "opaque", "ticket", "oauthbearer", "dpop"].includes(mechanism);
   element("token-choice").hidden = !bought;
   element("password-choice").hidden = !(mechanism in TYPED);
   element("passkey-choice").hidden = mechanism !== "webauthn";
@@ -1280,6 +1292,7 @@ press("refresh", () => refresh(chosen().user));
 press("refresh-other", () => refresh(other()));
 press("expire", () => refresh(connection.identity.subject ?? "", "brief"));
 press("revoke", revoke2);
+press("withdraw", withdraw2);
 press("replay", replay);
 press("logout", () => connection.logout());
 press("foreign", tryForeign);

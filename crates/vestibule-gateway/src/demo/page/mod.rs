@@ -25,7 +25,7 @@ use tokio::{
 use super::{
     DemoError, Places, commands,
     configuration::{AUTH_DEADLINE, COOKIE, EXPIRY_WARNING},
-    issuer::{Issuer, Order, User},
+    issuer::{Issuer, Order, User, now},
     people::{Operator, People},
     places::Place,
 };
@@ -81,6 +81,8 @@ enum Wish<'a> {
     Revoke(&'a str),
     /// Register a public key with a user.
     Register(User),
+    /// Withdraw a token that says nothing itself.
+    Withdraw,
 }
 
 /// A site.
@@ -143,6 +145,8 @@ impl Site {
         let mut answer = match self.wish(&request) {
             Some(Wish::Revoke(connection)) => self.revoke(connection).await,
             Some(Wish::Register(user)) => self.register(user, body).await,
+            Some(Wish::Withdraw) => self.withdraw(body).await,
+            None if self.is_question(&request) => self.introspect(&request, body).await,
             None => self.route(&request).unwrap_or_else(|_| {
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "the token cannot be made\n".to_owned())
             }),
@@ -166,6 +170,9 @@ impl Site {
             && *request.method() == Method::POST
             && self.elsewhere(request).is_none()
             && self.is_own_page(request);
+        if may && request.uri().path() == "/withdraw" {
+            return Some(Wish::Withdraw);
+        }
         let (name, value) = request.uri().query().filter(|_| may)?.split_once('=')?;
         match (request.uri().path(), name) {
             ("/revoke", "connection") => Some(Wish::Revoke(value)),
@@ -185,14 +192,39 @@ impl Site {
     where
         B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
     {
-        let read = timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES).collect()).await;
-        let Ok(Ok(body)) = read else {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, "no public key is that long\n".to_owned());
-        };
-        let key = body.to_bytes();
+        let Ok(key) = read(body).await else { return too_long() };
         match self.operator.register(user, &String::from_utf8_lossy(&key)).await {
             Ok(added) => plain(StatusCode::OK, format!("{}\n", added.fingerprint)),
             Err(reason) => plain(StatusCode::BAD_GATEWAY, format!("{reason}\n")),
+        }
+    }
+
+    async fn withdraw<B>(&self, body: B) -> Answer
+    where
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
+    {
+        let Ok(token) = read(body).await else { return too_long() };
+        self.issuer.opaque().withdraw(&String::from_utf8_lossy(&token));
+        plain(StatusCode::OK, "withdrawn\n".to_owned())
+    }
+
+    /// Whether the gateway asks about a token.
+    fn is_question(&self, request: &Request<()>) -> bool {
+        self.owner == Owner::Us
+            && *request.method() == Method::POST
+            && self.elsewhere(request).is_none()
+            && request.uri().path() == "/introspect"
+    }
+
+    async fn introspect<B>(&self, request: &Request<()>, body: B) -> Answer
+    where
+        B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
+    {
+        let Ok(form) = read(body).await else { return too_long() };
+        let shown = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
+        match self.issuer.opaque().answer(shown, &form, now()) {
+            Some(said) => content(StatusCode::OK, JSON, said.to_string()),
+            None => plain(StatusCode::UNAUTHORIZED, "that is for the gateway\n".to_owned()),
         }
     }
 
@@ -305,6 +337,23 @@ impl Site {
         })
         .to_string()
     }
+}
+
+async fn read<B>(body: B) -> Result<Bytes, Unread>
+where
+    B: Body<Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    match timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) | Err(_) => Err(Unread),
+    }
+}
+
+/// A body that is too long, or does not come.
+struct Unread;
+
+fn too_long() -> Answer {
+    plain(StatusCode::PAYLOAD_TOO_LARGE, "nothing here is that long\n".to_owned())
 }
 
 async fn visit(site: Arc<Site>, stream: TcpStream) {

@@ -89,6 +89,13 @@ async fn tokens_are_the_issuers_and_cookies_the_pages() {
     for (site, line, fields, wanted) in [
         (&own, "POST /keys?user=alice", &[origin][..], 502),
         (&own, "POST /keys?user=mallory", &[origin], 404),
+        (&own, "POST /withdraw", &[origin], 200),
+        (&own, "POST /withdraw", &[], 404),
+        (&foreign, "POST /withdraw", &[origin], 404),
+        (&own, "POST /introspect", &[origin], 401),
+        (&own, "POST /introspect", &[("authorization", "Bearer x")], 401),
+        (&own, "POST /introspect", &[("host", "evil.example:8000")], 421),
+        (&foreign, "POST /introspect", &[], 404),
         (&own, "POST /keys?user=alice", &[], 404),
         (&own, "POST /keys?user=alice", &[("origin", "http://localhost:8001")], 404),
         (&own, "POST /keys?user=alice", &[origin, ("host", "evil.example:8000")], 421),
