@@ -221,6 +221,26 @@ test("a passkey is made on the page, and gets its user in", limit, async () => {
   assert.deepEqual(page.faults, []);
 });
 
+test("who came in by a password shows a key when the route asks, while messages pass", limit, async () => {
+  await choose(/^Password, proven/);
+  await choose(/^First message/);
+  const careful = page.getByRole("checkbox", { name: /^Asks for a second proof/ });
+  await careful.check();
+  await press("Connect");
+  await state("Authenticated as alice");
+  await page.getByText("The gateway wants a second proof, while messages pass: the key of this page or a passkey.").waitFor();
+  await page.locator("#text").fill("meanwhile");
+  await press("Send");
+  await page.locator("#log li.in", { hasText: "meanwhile" }).waitFor();
+  await page.screenshot({ path: join(shots, "demo-second-proof.png") });
+  await choose(/^Key of this page/);
+  await press("Authenticate");
+  await page.getByText("Messages pass between you and the chat server.").waitFor();
+  await careful.uncheck();
+  await close();
+  assert.deepEqual(page.faults, []);
+});
+
 test("a token in each message counts for that message alone", limit, async () => {
   await choose(/^Access token a JWT/);
   await choose(/^Each message/);

@@ -34,6 +34,8 @@ const named = (user: string): string => user.slice(0, 1).toUpperCase() + user.sl
 
 /** Mechanisms in which the gateway asks back. */
 const ASKED: Readonly<Record<string, true>> = { "scram-sha-256": true, "public-key": true, webauthn: true, dpop: true };
+/** Mechanisms of the route that may want a second proof. */
+const STEPPED: Readonly<Record<string, true>> = { "scram-sha-256": true, "public-key": true, webauthn: true };
 /** Mechanisms for which a password is typed. */
 const TYPED: Readonly<Record<string, true>> = { login: true, "scram-sha-256": true, webauthn: true };
 /** How each mechanism can travel. */
@@ -58,6 +60,9 @@ const PATHS: Readonly<Record<string, string>> = {
   "per-message": "/each-message",
 };
 function address({ mechanism, carrier }: Choice): string {
+  if (carrier === "message" && mechanism in STEPPED && field("careful").checked) {
+    return `${settings.gateway}/second-proof`;
+  }
   return settings.gateway + (PATHS[`${mechanism} ${carrier}`] ?? PATHS[carrier] ?? "/chat");
 }
 
@@ -166,7 +171,7 @@ async function credential({ user, life, mechanism, carrier }: Choice): Promise<s
 async function authenticate(): Promise<void> {
   const choice = chosen();
   if (connection.state === "inside") {
-    return connection.renew(await opening(choice));
+    return connection.authenticate(await opening(choice));
   }
   const sayable = WAYS[choice.mechanism]?.includes("message") ?? false;
   connection.authenticate(await opening(sayable ? choice : { ...choice, mechanism: "bearer" }));
@@ -312,6 +317,8 @@ function challenged(): string {
     : "The gateway has asked something that nobody was asked before, and looks at the answer.";
 }
 
+const NAMES: Readonly<Record<string, string>> = { "public-key": "the key of this page", webauthn: "a passkey" };
+
 function inside(): string {
   const { rejected, expiring, wanted } = connection;
   if (rejected && connection.isSealed) {
@@ -321,7 +328,8 @@ function inside(): string {
     return `The refresh was rejected, and the lease goes on as it was. ${fault(rejected)}`;
   }
   if (wanted) {
-    return `The gateway wants more of you: ${wanted.join(" or ")}. Choose it, and authenticate, or the connection ends.`;
+    const ways = wanted.map((name) => NAMES[name] ?? name).join(" or ");
+    return `The gateway wants a second proof, while messages pass: ${ways}. Choose it and authenticate, or the connection ends.`;
   }
   if (connection.isAsked) {
     return "The gateway asks again. Messages pass meanwhile, and nothing is prolonged before a right answer.";
@@ -333,7 +341,7 @@ function show(): void {
   const { state, expiring, identity, isOpen } = connection;
   const panel = element("state");
   panel.dataset.state = state;
-  panel.dataset.expiring = String(state === "inside" && expiring);
+  panel.dataset.expiring = String(state === "inside" && (expiring || connection.wanted !== null));
   for (const place of panel.querySelectorAll<HTMLElement>("[data-room]")) {
     place.classList.toggle("here", place.dataset.room === room(connection));
   }
@@ -401,7 +409,8 @@ function showClock(): void {
     const left = Math.max(0, clock.ends - performance.now());
     const part = clock.length > 0 ? Math.min(1, left / clock.length) : 0;
     element("lease-arc").setAttribute("stroke-dasharray", `${(100 * part).toFixed(1)} 100`);
-    put(element("lease-text"), `${span(left / 1000)} ${LEFT[state] ?? "left to authenticate"}`);
+    const what = connection.wanted ? "left for a second proof" : (LEFT[state] ?? "left to authenticate");
+    put(element("lease-text"), `${span(left / 1000)} ${what}`);
   }
 }
 
@@ -420,6 +429,7 @@ function showChoice(): void {
   element("token-choice").hidden = !bought;
   element("password-choice").hidden = !(mechanism in TYPED);
   element("passkey-choice").hidden = mechanism !== "webauthn";
+  element("careful-choice").hidden = !(mechanism in STEPPED && carrier === "message");
   element("answer-choice").hidden = !(mechanism in ASKED);
   connection.answering = field("hand").checked ? "by hand" : "at once";
   showReplay();

@@ -39,6 +39,7 @@ const REASONS: Readonly<Record<string, string>> = {
     "Not a message of the protocol. Before authentication nothing else is taken, and nothing is passed on.",
   logged_out: "You logged out.",
   token_revoked: "Somebody has revoked it: it is refused from now on, everywhere.",
+  step_up_required: "No second proof came in time.",
   origin_not_allowed: "This page is not on the list.",
   mechanism_not_allowed: "This route does not take that.",
 };

@@ -29,7 +29,7 @@ pub(super) fn text(
 Vestibule demo: a gateway, a chat server behind it, and two users.
 
   Open      {open}  and try every way in
-  Gateway   {gate}  /chat, /signed-in, /announced, /each-message, /open-query
+  Gateway   {gate}  /chat, and others for what it cannot show
   Chat      {chat}  refuses whoever does not come through the gateway
   Console   http://{admin}/console/
             its token: cat {token}

@@ -104,6 +104,17 @@ announce = true
 scopes = ["{SCOPE}"]
 expiry_grace = "0s"
 
+# The same chat, which wants a second proof of who came in by a password.
+[[routes]]
+path = "/second-proof"
+upstream = "ws://{upstream}"
+origins = ["http://{page}"]
+accept = ["message"]
+mechanisms = ["scram-sha-256", "public-key", "webauthn"]
+step_up = {{ mechanisms = ["public-key", "webauthn"], within = "60s" }}
+scopes = ["{SCOPE}"]
+auth_deadline = "{AUTH_DEADLINE}s"
+
 # The same chat for clients that expect the gateway to speak first.
 [[routes]]
 path = "/announced"
@@ -154,7 +165,10 @@ mod tests {
         let read: toml::Table = toml::from_str(&text).unwrap();
         let routes = read["routes"].as_array().unwrap();
         let paths: Vec<_> = routes.iter().map(|route| route["path"].as_str().unwrap()).collect();
-        assert_eq!(paths, ["/chat", "/signed-in", "/announced", "/each-message", "/open-query"]);
+        assert_eq!(
+            paths,
+            ["/chat", "/signed-in", "/second-proof", "/announced", "/each-message", "/open-query"]
+        );
         assert_eq!(read["issuers"][0]["issuer"].as_str(), Some("http://localhost:8000"));
     }
 }

@@ -851,6 +851,7 @@ var REASONS = {
   invalid_request: "Not a message of the protocol. Before authentication nothing else is taken, and nothing is passed on.",
   logged_out: "You logged out.",
   token_revoked: "Somebody has revoked it: it is refused from now on, everywhere.",
+  step_up_required: "No second proof came in time.",
   origin_not_allowed: "This page is not on the list.",
   mechanism_not_allowed: "This route does not take that."
 };
@@ -891,6 +892,7 @@ var chosen = () => Object.fromEntries(new FormData(controls));
 var other = () => chosen().user === "alice" ? "bob" : "alice";
 var named2 = (user) => user.slice(0, 1).toUpperCase() + user.slice(1);
 var ASKED = { "scram-sha-256": true, "public-key": true, webauthn: true, dpop: true };
+var STEPPED = { "scram-sha-256": true, "public-key": true, webauthn: true };
 var TYPED = { login: true, "scram-sha-256": true, webauthn: true };
 var WAYS = {
   bearer: ["message", "subprotocol", "cookie", "query", "per-message", "none"],
@@ -912,6 +914,9 @@ var PATHS = {
   "per-message": "/each-message"
 };
 function address({ mechanism, carrier }) {
+  if (carrier === "message" && mechanism in STEPPED && field("careful").checked) {
+    return `${settings2.gateway}/second-proof`;
+  }
   return settings2.gateway + (PATHS[`${mechanism} ${carrier}`] ?? PATHS[carrier] ?? "/chat");
 }
 var keys = new Keys(async (user, key) => {
@@ -1006,7 +1011,7 @@ async function credential2({ user, life, mechanism, carrier }) {
 async function authenticate() {
   const choice = chosen();
   if (connection.state === "inside") {
-    return connection.renew(await opening(choice));
+    return connection.authenticate(await opening(choice));
   }
   const sayable = WAYS[choice.mechanism]?.includes("message") ?? false;
   connection.authenticate(await opening(sayable ? choice : { ...choice, mechanism: "bearer" }));
@@ -1126,6 +1131,7 @@ function waiting() {
 function challenged() {
   return connection.isAsked && connection.answering === "by hand" ? "The gateway has asked something that nobody was asked before. Answer it before the time is over." : "The gateway has asked something that nobody was asked before, and looks at the answer.";
 }
+var NAMES = { "public-key": "the key of this page", webauthn: "a passkey" };
 function inside() {
   const { rejected, expiring, wanted } = connection;
   if (rejected && connection.isSealed) {
@@ -1135,7 +1141,8 @@ function inside() {
     return `The refresh was rejected, and the lease goes on as it was. ${fault(rejected)}`;
   }
   if (wanted) {
-    return `The gateway wants more of you: ${wanted.join(" or ")}. Choose it, and authenticate, or the connection ends.`;
+    const ways = wanted.map((name) => NAMES[name] ?? name).join(" or ");
+    return `The gateway wants a second proof, while messages pass: ${ways}. Choose it and authenticate, or the connection ends.`;
   }
   if (connection.isAsked) {
     return "The gateway asks again. Messages pass meanwhile, and nothing is prolonged before a right answer.";
@@ -1146,7 +1153,7 @@ function show() {
   const { state, expiring, identity, isOpen } = connection;
   const panel = element("state");
   panel.dataset.state = state;
-  panel.dataset.expiring = String(state === "inside" && expiring);
+  panel.dataset.expiring = String(state === "inside" && (expiring || connection.wanted !== null));
   for (const place of panel.querySelectorAll("[data-room]")) {
     place.classList.toggle("here", place.dataset.room === room(connection));
   }
@@ -1207,7 +1214,8 @@ function showClock() {
     const left2 = Math.max(0, clock.ends - performance.now());
     const part = clock.length > 0 ? Math.min(1, left2 / clock.length) : 0;
     element("lease-arc").setAttribute("stroke-dasharray", `${(100 * part).toFixed(1)} 100`);
-    put(element("lease-text"), `${span(left2 / 1e3)} ${LEFT[state] ?? "left to authenticate"}`);
+    const what = connection.wanted ? "left for a second proof" : LEFT[state] ?? "left to authenticate";
+    put(element("lease-text"), `${span(left2 / 1e3)} ${what}`);
   }
 }
 function showChoice() {
@@ -1225,6 +1233,7 @@ function showChoice() {
   element("token-choice").hidden = !bought;
   element("password-choice").hidden = !(mechanism in TYPED);
   element("passkey-choice").hidden = mechanism !== "webauthn";
+  element("careful-choice").hidden = !(mechanism in STEPPED && carrier === "message");
   element("answer-choice").hidden = !(mechanism in ASKED);
   connection.answering = field("hand").checked ? "by hand" : "at once";
   showReplay();

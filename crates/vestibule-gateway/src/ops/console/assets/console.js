@@ -655,7 +655,7 @@ function machine(settings, exchange) {
     const from = state;
     const at = { step: "presented", until: now + (sealed ? REFRESH_FLOOR : authTimeout), response: void 0 };
     state = from.name === "open" ? { ...from, ...at } : { name: "authenticating", ...at };
-    effects.push({ type: "present", as: from.name === "open" ? "refresh" : "authenticate" });
+    effects.push({ type: "present", as: reason === "refresh" ? "refresh" : "authenticate" });
   }
   function renew(from) {
     state = { ...from, step: "asking", until: now + authTimeout };
@@ -1553,6 +1553,9 @@ var Detail = class {
     const rows = [
       ["Issuer", connection.issuer],
       ["Mechanism", `${connection.mechanism}, carrier ${connection.carrier}`],
+      ["Methods", connection.methods?.join(" ") || void 0],
+      ["Context", connection.context],
+      ["Second proof", proof(connection)],
       ["Address", connection.address],
       ["Origin", connection.origin],
       ["Let in", moment(connection.since)],
@@ -1603,6 +1606,12 @@ var Detail = class {
     );
   }
 };
+function proof({ stepped_up, step_up_due }) {
+  if (step_up_due !== void 0) {
+    return `owed until ${moment(step_up_due)}`;
+  }
+  return stepped_up === void 0 ? void 0 : `shown ${moment(stepped_up)}`;
+}
 
 // src/list.ts
 var ROW = 36;
