@@ -357,30 +357,39 @@ function show(): void {
   // A token of the issuer lengthens only what its user has begun.
   const ours = state === "inside" && (identity.issuer ?? settings.page) === settings.page;
   const wanting = state === "waiting" || connection.wanted !== null;
-  enable("authenticate", wanting && !connection.isSealed);
-  enable("answer", connection.isAsked && connection.answering === "by hand");
-  enable("refresh", ours || (state === "inside" && (identity.mechanism ?? "") in ASKED));
-  enable("refresh-other", ours);
-  enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
-  enable("revoke", state === "inside" && identity.connection !== undefined);
+  offer("authenticate", wanting && !connection.isSealed);
+  offer("answer", connection.isAsked && connection.answering === "by hand");
+  offer("refresh", ours || (state === "inside" && (identity.mechanism ?? "") in ASKED));
+  offer("refresh-other", ours);
+  offer("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
+  offer("revoke", state === "inside" && identity.connection !== undefined);
   showReplay();
-  enable("withdraw", state === "inside" && identity.issuer === `${settings.page}/opaque`);
-  enable("logout", isOpen && !connection.isSealed);
+  offer("withdraw", state === "inside" && identity.issuer === `${settings.page}/opaque`);
+  offer("logout", isOpen && !connection.isSealed);
   enable("send", isOpen);
 }
 
 function showReplay(): void {
   put(element("replay"), chosen().mechanism in ASKED ? "Replay the answer" : "Replay the ticket");
-  enable("replay", replayable() !== null);
+  offer("replay", replayable() !== null);
+}
+
+function enable(id: string, useful: boolean): void {
+  (usedUp(id, useful) as HTMLButtonElement).disabled = !useful;
+}
+
+/** Shows a button where it is of use. */
+function offer(id: string, useful: boolean): void {
+  usedUp(id, useful).hidden = !useful;
 }
 
 /** A button that loses its use would drop the focus: the state, which has changed, gets it. */
-function enable(id: string, useful: boolean): void {
-  const button = element(id) as HTMLButtonElement;
+function usedUp(id: string, useful: boolean): HTMLElement {
+  const button = element(id);
   if (!useful && document.activeElement === button) {
     element("state-title").focus({ preventScroll: true });
   }
-  button.disabled = !useful;
+  return button;
 }
 
 function showIdentity(): void {

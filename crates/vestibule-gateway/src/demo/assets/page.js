@@ -1168,27 +1168,33 @@ function show() {
   enable("close", isOpen || busy);
   const ours = state === "inside" && (identity.issuer ?? settings2.page) === settings2.page;
   const wanting = state === "waiting" || connection.wanted !== null;
-  enable("authenticate", wanting && !connection.isSealed);
-  enable("answer", connection.isAsked && connection.answering === "by hand");
-  enable("refresh", ours || state === "inside" && (identity.mechanism ?? "") in ASKED);
-  enable("refresh-other", ours);
-  enable("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
-  enable("revoke", state === "inside" && identity.connection !== void 0);
+  offer2("authenticate", wanting && !connection.isSealed);
+  offer2("answer", connection.isAsked && connection.answering === "by hand");
+  offer2("refresh", ours || state === "inside" && (identity.mechanism ?? "") in ASKED);
+  offer2("refresh-other", ours);
+  offer2("expire", state === "inside" && !connection.isSealed && identity.mechanism === "bearer");
+  offer2("revoke", state === "inside" && identity.connection !== void 0);
   showReplay();
-  enable("withdraw", state === "inside" && identity.issuer === `${settings2.page}/opaque`);
-  enable("logout", isOpen && !connection.isSealed);
+  offer2("withdraw", state === "inside" && identity.issuer === `${settings2.page}/opaque`);
+  offer2("logout", isOpen && !connection.isSealed);
   enable("send", isOpen);
 }
 function showReplay() {
   put(element("replay"), chosen().mechanism in ASKED ? "Replay the answer" : "Replay the ticket");
-  enable("replay", replayable() !== null);
+  offer2("replay", replayable() !== null);
 }
 function enable(id, useful) {
+  usedUp(id, useful).disabled = !useful;
+}
+function offer2(id, useful) {
+  usedUp(id, useful).hidden = !useful;
+}
+function usedUp(id, useful) {
   const button = element(id);
   if (!useful && document.activeElement === button) {
     element("state-title").focus({ preventScroll: true });
   }
-  button.disabled = !useful;
+  return button;
 }
 function showIdentity() {
   const { identity, state } = connection;
