@@ -68,6 +68,8 @@ mod logins;
 #[cfg(test)]
 mod message;
 #[cfg(test)]
+mod oauthbearer;
+#[cfg(test)]
 mod operate;
 #[cfg(test)]
 mod operations;
