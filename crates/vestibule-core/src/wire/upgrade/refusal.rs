@@ -123,9 +123,7 @@ pub const fn description(rejection: Rejection) -> &'static str {
         Rejection::TokenExpired => "the token has expired",
         Rejection::TokenRevoked => "the token was revoked",
         Rejection::InsufficientScope => "the token lacks a scope that is required here",
-        Rejection::InsufficientAuthentication => {
-            "the user must be authenticated in a stronger way than for this token"
-        }
+        Rejection::InsufficientAuthentication => "the user must be authenticated more strongly",
         Rejection::StepUpRequired => "a second proof was asked for, and did not come in time",
         Rejection::IdentityChanged => "the new token is of somebody else",
         Rejection::MalformedMessage => "not a message of the protocol",
