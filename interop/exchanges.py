@@ -1,4 +1,4 @@
-"""Challenge and response with clients that others wrote: SCRAM by `scramp` and by a client of Kafka, raw signatures by
+"""Challenge and response with clients that others wrote: SCRAM and OAUTHBEARER by `scramp` and a client of Kafka, raw signatures by
 `cryptography`, SSH signatures by OpenSSH's agent."""
 
 import asyncio
@@ -24,10 +24,11 @@ PASSWORD = "pass\u00adwo\u2168rd \u00e9"  # SASLprep: a soft hyphen goes, a Roma
 PREPARED = "passwoIXrd \u00e9"
 
 
-def gateway(binary, folder, behind):
+def gateway(binary, folder, behind, issuer):
     folder = pathlib.Path(folder)
     (folder / "admin.token").write_text("vsa_" + "a" * 48)
     (folder / "admin.token").chmod(0o600)
+    (folder / "keys.json").write_text(json.dumps(issuer.jwks()))
     (folder / "vestibule.toml").write_text(f"""
 [server]
 listen = "127.0.0.1:0"
@@ -41,6 +42,20 @@ token_file = "{folder / 'admin.token'}"
 [log]
 level = "info"
 format = "json"
+
+[[issuers]]
+name = "idp"
+issuer = "{rig.ISSUER}"
+audiences = ["{rig.AUDIENCE}"]
+jwks_file = "{folder / 'keys.json'}"
+clock_skew = "0s"
+
+[[routes]]
+path = "/sasl"
+upstream = "ws://{behind}/"
+accept = ["message"]
+mechanisms = ["oauthbearer"]
+auth_deadline = "30s"
 
 [[routes]]
 path = "/band"
@@ -100,9 +115,9 @@ async def scram(address, user, password):
         return said["subject"] if await echoes(socket) else "no echo"
 
 
-async def kafka(address, user, password):
-    """By the client of the npm package `@platformatic/kafka`, which prepares nothing."""
-    line = ["node", rig.HERE / "clients" / "kafka_scram.mjs", address, user, password]
+async def kafka(mechanism, *arguments):
+    """By the client of the npm package `@platformatic/kafka`, which prepares no password."""
+    line = ["node", rig.HERE / "clients" / f"kafka_{mechanism}.mjs", *arguments]
     child = await asyncio.create_subprocess_exec(
         *line, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -186,11 +201,12 @@ def line(key):
 def main():
     built = pathlib.Path(sys.argv[1])
     edwards, curve = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1())
+    issuer = rig.Issuer()
     echo = [sys.executable, rig.HERE / "upstreams" / "websockets_echo.py"]
     with (
         tempfile.TemporaryDirectory() as folder,
         rig.upstream(echo) as upstream,
-        gateway(built / "vestibule", folder, upstream.address) as running,
+        gateway(built / "vestibule", folder, upstream.address, issuer) as running,
     ):
         public, admin = running.address["public"], running.address["admin"]
         add(admin, "users", {"name": "alice", "password": PASSWORD})
@@ -201,9 +217,12 @@ def main():
             ("scramp, as prepared", "alice", scram(public, "alice", PREPARED)),
             ("scramp, wrong", "invalid_credentials", scram(public, "alice", "wrong password")),
             ("scramp, unknown", "invalid_credentials", scram(public, "nobody", PASSWORD)),
-            ("kafka", "alice", kafka(public, "alice", PREPARED)),
-            ("kafka, wrong", "invalid_credentials", kafka(public, "alice", "wrong password")),
-            ("kafka, unknown", "invalid_credentials", kafka(public, "nobody", PREPARED)),
+            ("kafka", "alice", kafka("scram", public, "alice", PREPARED)),
+            ("kafka, wrong", "invalid_credentials", kafka("scram", public, "alice", "wrong password")),
+            ("kafka, unknown", "invalid_credentials", kafka("scram", public, "nobody", PREPARED)),
+            ("kafka, token", "alice", kafka("oauthbearer", public, issuer.token())),
+            ("kafka, forged", "invalid_token", kafka("oauthbearer", public, issuer.token(forged=True))),
+            ("kafka, over", "token_expired", kafka("oauthbearer", public, issuer.token(-60))),
             ("Ed25519", "alice", signature(public, keys[0], ed25519_raw(edwards))),
             ("P-256", "alice", signature(public, keys[1], p256_raw(curve))),
             ("another key", "invalid_credentials", signature(public, keys[0], p256_raw(curve))),
