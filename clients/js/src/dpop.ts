@@ -10,7 +10,7 @@ export interface DpopKey {
    * The field `DPoP` of a request. `url`: where it goes; query and fragment do not count. `token`: the access token that
    * goes with it; `nonce`: the last one that the server gave in `DPoP-Nonce`, where it gives any.
    */
-  proof(method: string, url: string | URL, with_?: { readonly token?: string; readonly nonce?: string | undefined }): Promise<string>;
+  proof(method: string, url: string | URL, more?: { readonly token?: string; readonly nonce?: string | undefined }): Promise<string>;
 }
 
 /**

@@ -227,6 +227,47 @@ test("a bound token is renewed on the open connection, with another proof", asyn
   assert.deepEqual(lines.slice(2), ["open", "auth refreshing", "auth refreshed"]);
 });
 
+test("two ways that are both asked back do not answer for each other", async () => {
+  const pair = await subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
+  const auth = stepUp(dpop({ token: () => "token", key: dpopKey(pair) }), passkey({ credentials: agreeing }));
+  const script = [nonce(), [accepted(), required], options, accepted(), nonce(), accepted()];
+  const { heard, lines } = await against(auth, script, async ({ socket, world }) => {
+    await once(socket, "auth", ({ detail }) => detail.state === "refreshed");
+    const done = once(socket, "auth", ({ detail }) => detail.state === "refreshed");
+    await world.pass(RENEWAL);
+    await done;
+  });
+  assert.deepEqual(heard.map(({ type, mechanism, ...rest }) => [type, mechanism ?? Object.keys(rest)[0]].join(" ")), [
+    "authenticate dpop",
+    "respond proof",
+    "authenticate webauthn",
+    "respond assertion",
+    "refresh dpop",
+    "respond proof",
+  ]);
+  assert.equal(lines.filter((line) => line === "open").length, 1);
+});
+
+test("a refresh that is being proven gives way to the second proof", async () => {
+  const pair = await subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
+  const auth = stepUp(dpop({ token: () => "token", key: dpopKey(pair) }), passkey({ credentials: agreeing }));
+  // The challenge of the refresh, and at once the demand for something stronger.
+  const script = [nonce(), accepted(), [nonce(), required], options, accepted()];
+  const { heard } = await against(auth, script, async ({ socket, world }) => {
+    await once(socket, "open");
+    const done = once(socket, "auth", ({ detail }) => detail.state === "refreshed");
+    await world.pass(RENEWAL);
+    await done;
+  });
+  assert.deepEqual(heard.map(({ type, mechanism, ...rest }) => [type, mechanism ?? Object.keys(rest)[0]].join(" ")), [
+    "authenticate dpop",
+    "respond proof",
+    "refresh dpop",
+    "authenticate webauthn",
+    "respond assertion",
+  ]);
+});
+
 test("a gateway that refuses the second proof is shown it again", async () => {
   const auth = stepUp(bearer(() => "token"), publicKey(keys));
   const { heard } = await against(auth, [[accepted(), required], nonce(), refused, nonce(), accepted()], async ({ socket, world }) => {
