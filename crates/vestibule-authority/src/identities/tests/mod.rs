@@ -1,4 +1,5 @@
 mod kept;
+mod passkeys;
 mod people;
 
 use std::{net::IpAddr, num::NonZeroUsize};
