@@ -10,6 +10,7 @@ mod console;
 mod find;
 mod gate;
 mod model;
+mod objects;
 mod openapi;
 mod passkeys;
 mod percent;

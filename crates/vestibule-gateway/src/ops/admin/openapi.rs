@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::table::{OBJECTS, OPERATIONS, Operation};
+use super::{
+    objects::OBJECTS,
+    table::{OPERATIONS, Operation},
+};
 
 /// The document; `docs/operate/openapi.json` is the same.
 pub fn document() -> Value {
