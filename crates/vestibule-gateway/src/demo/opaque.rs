@@ -76,6 +76,7 @@ impl Opaque {
         match claims.as_object_mut() {
             Some(members) if ends.is_some_and(|ends| ends > now) => {
                 members.insert("active".to_owned(), json!(true));
+                members.insert("token_type".to_owned(), json!("Bearer"));
                 Some(claims)
             }
             Some(_) | None => Some(json!({ "active": false })),
@@ -100,7 +101,7 @@ mod tests {
         assert_eq!(ask(Some("Bearer wrong"), &form, 99), None);
         assert_eq!(
             ask(Some(&bearer), &form, 99),
-            Some(json!({ "sub": "alice", "exp": 100, "active": true }))
+            Some(json!({ "sub": "alice", "exp": 100, "active": true, "token_type": "Bearer" }))
         );
         let nothing = Some(json!({ "active": false }));
         assert_eq!(ask(Some(&bearer), &form, 100), nothing);
