@@ -17,7 +17,7 @@ use vestibule_core::{
 };
 use vestibule_verify::{
     Refused,
-    jwt::{self, Checked, Unverified},
+    jwt::{self, Checked, Holder, Unverified},
 };
 
 use self::presented::Presented;
@@ -100,10 +100,22 @@ impl Authority {
     ///
     /// `issuers` are the indexes of those allowed, in the order given to [`Authority::new`]; a token
     /// of any other is refused, and so is every token if there are none. A token that is bound to a key
-    /// or a certificate is refused, see [`Authority::examine`].
+    /// or a certificate is refused, see [`Authority::check_now_held`] and [`Authority::examine`].
     pub fn check_now(
         &self,
         credential: &Credential,
+        issuers: &[usize],
+        wall: UnixTime,
+    ) -> Option<Result<Verified, Refused>> {
+        self.check_now_held(credential, &Holder::BEARER, issuers, wall)
+    }
+
+    /// The same, for a client that shows something beside its token: a certificate in TLS, to which the
+    /// token may be bound (RFC 8705 section 3).
+    pub fn check_now_held(
+        &self,
+        credential: &Credential,
+        holder: &Holder,
         issuers: &[usize],
         wall: UnixTime,
     ) -> Option<Result<Verified, Refused>> {
@@ -112,7 +124,7 @@ impl Authority {
             Err(refused) => return Some(Err(refused)),
         };
         let examined = self.examine_now(presented.token(), issuers, wall)?;
-        Some(examined.and_then(|checked| presented.opens(checked, wall)))
+        Some(examined.and_then(|checked| presented.opens(checked, holder, wall)))
     }
 
     /// Answers, after a fetch where [`Authority::check_now`] returned `None`. All callers wait for
@@ -126,9 +138,20 @@ impl Authority {
         issuers: &[usize],
         wall: impl Fn() -> UnixTime,
     ) -> Result<Verified, Refused> {
+        self.check_held(credential, &Holder::BEARER, issuers, wall).await
+    }
+
+    /// The same, as [`Authority::check_now_held`] does.
+    pub async fn check_held(
+        &self,
+        credential: &Credential,
+        holder: &Holder,
+        issuers: &[usize],
+        wall: impl Fn() -> UnixTime,
+    ) -> Result<Verified, Refused> {
         let presented = Presented::of(credential)?;
         let checked = self.examine(presented.token(), issuers, &wall).await?;
-        presented.opens(checked, wall())
+        presented.opens(checked, holder, wall())
     }
 
     /// Like [`Authority::check_now`], for a token that may be bound: what comes back says to what, and

@@ -50,9 +50,14 @@ impl<'c> Presented<'c> {
         }
     }
 
-    /// Who is there, by what the token turned out to be.
-    pub(super) fn opens(&self, checked: Checked, now: UnixTime) -> Result<Verified, Refused> {
-        let verified = checked.held_by(&Holder::BEARER, now)?;
+    /// Who is there, by what the token turned out to be, and what is shown beside it.
+    pub(super) fn opens(
+        &self,
+        checked: Checked,
+        holder: &Holder,
+        now: UnixTime,
+    ) -> Result<Verified, Refused> {
+        let verified = checked.held_by(holder, now)?;
         match self {
             Self::Token(_) => Ok(verified),
             Self::Message(message) => {

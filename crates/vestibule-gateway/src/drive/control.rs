@@ -15,6 +15,7 @@ use vestibule_core::{
     time::{Mono, Now, UnixTime},
     wire::close::Close,
 };
+use vestibule_verify::jwt::CertificateHash;
 
 use super::Stage;
 use crate::{
@@ -58,6 +59,7 @@ pub struct Control {
     origin: Option<Box<str>>,
     /// Where it can be asked back.
     stage: Option<Rc<Stage>>,
+    shown: Option<CertificateHash>,
     began: Now,
     ending: Option<Rejection>,
 }
@@ -75,6 +77,8 @@ pub struct Opened {
     pub origin: Option<Box<str>>,
     /// What it signs where it is asked back; `None` where it is not.
     pub stage: Option<Stage>,
+    /// The certificate that it has shown.
+    pub shown: Option<CertificateHash>,
     /// What it asked for.
     pub route: Arc<Route>,
 }
@@ -82,7 +86,7 @@ pub struct Opened {
 impl Control {
     /// Logs the beginning.
     pub fn new(session: Session, opened: Opened, worker: Rc<Worker>, now: Now) -> Self {
-        let Opened { id, carrier, peer, origin, stage, route } = opened;
+        let Opened { id, carrier, peer, origin, stage, shown, route } = opened;
         let principal = session.principal();
         info!(
             connection = %worker.shared.name(id),
@@ -98,7 +102,7 @@ impl Control {
         worker.shared.metrics.connections.inc();
         live(&worker, &route, "open").inc();
         let (stage, key, began, ending) = (stage.map(Rc::new), None, now, None);
-        Self { session, route, worker, key, id, carrier, peer, origin, stage, began, ending }
+        Self { session, route, worker, key, id, carrier, peer, origin, stage, shown, began, ending }
     }
 
     /// Who is connected, and since when.
@@ -221,7 +225,7 @@ impl Control {
         let known = match question.asked() {
             Asked::Credential(credential) => self
                 .worker
-                .known(credential, &self.route, now.wall)
+                .known(credential, &self.route, self.shown, now.wall)
                 .map(|result| (credential.mechanism, result)),
             Asked::Response(_, _) => None,
         };
@@ -242,6 +246,7 @@ impl Control {
             return;
         };
         let (peer, origin, stage) = (self.peer, self.origin.clone(), self.stage.clone());
+        let shown = self.shown;
         let (worker, route) = (Rc::clone(&self.worker), Arc::clone(&self.route));
         let deadline = now.mono.after(limits::DIAL_TIMEOUT);
         // The task ends with the fetch, which is bounded; a key that is stale by then hits nobody.
@@ -253,8 +258,9 @@ impl Control {
                 deadline,
                 purpose: Purpose::Other,
                 scene: stage.as_deref().map(|stage| stage.scene(peer)),
-                // That of a live connection is never newer.
+                // That of a live connection is never newer, and a token may still be bound to it.
                 certificate: None,
+                shown,
             };
             let Answered { verdict, rotated: _, standing } = worker.answer(question, asking).await;
             worker.relay.signal(key, Signal::Verdict(verdict, standing));

@@ -18,7 +18,7 @@ use vestibule_core::{
         upgrade,
     },
 };
-use vestibule_verify::scram::TlsExporter;
+use vestibule_verify::{jwt::CertificateHash, scram::TlsExporter};
 use zeroize::Zeroizing;
 
 use super::{Link, front::Request, refuse, tunnel};
@@ -106,6 +106,11 @@ impl Guest {
         self.scene(&host).map(Stage::of)
     }
 
+    /// What a token may be bound to.
+    pub(super) fn shown(&self) -> Option<CertificateHash> {
+        self.certificate().map(CertificateHash::of)
+    }
+
     /// What binds an exchange to the connection, where that is offered.
     fn exporter(&self) -> Option<TlsExporter> {
         let plus = Mechanism::ScramSha256Plus;
@@ -169,7 +174,9 @@ pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
                 let host = guest.request.forwarded.host.to_string();
                 let scene = guest.scene(&host);
                 let certificate = guest.certificate();
-                let asking = Asking { seen: &seen, route, deadline, purpose, scene, certificate };
+                let shown = guest.shown();
+                let asking =
+                    Asking { seen: &seen, route, deadline, purpose, scene, certificate, shown };
                 let answering = guest.worker.answer(question, asking);
                 let Answered { verdict, rotated, standing } = answering.await;
                 guest.granted = rotated;

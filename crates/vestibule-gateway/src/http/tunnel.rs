@@ -207,7 +207,7 @@ async fn relay(
     };
     let reserved = guest.reserved();
     let origin = guest.request.origin().map(Into::into);
-    let stage = guest.stage();
+    let (stage, shown) = (guest.stage(), guest.shown());
     let Guest { link, request, worker, place, client, channel: _, accepted: _, granted, standing } =
         guest;
     drop(place);
@@ -216,7 +216,8 @@ async fn relay(
     let now = worker.shared.clock.now();
     let idle = route.policy.idle_timeout;
     let carrier = admission.carrier();
-    let opened = Opened { id, carrier, peer: client, origin, stage, route: Arc::clone(&route) };
+    let opened =
+        Opened { id, carrier, peer: client, origin, stage, shown, route: Arc::clone(&route) };
     let seat = link.seat().clone();
     let (client, client_read) = side(link);
     let (upstream, upstream_read) = side(answered.link);

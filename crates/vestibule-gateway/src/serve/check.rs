@@ -19,6 +19,7 @@ use vestibule_core::{
 use vestibule_verify::{
     Refused,
     certificate::{self, ClientCertificate},
+    jwt::{CertificateHash, Holder},
 };
 
 use super::{Seen, Worker};
@@ -59,6 +60,8 @@ pub struct Asking<'a> {
     pub scene: Option<Scene<'a>>,
     /// The certificate that the client itself has shown, and TLS has verified; `None` has shown none.
     pub certificate: Option<&'a [u8]>,
+    /// The same one's hash, which is kept longer: to it a token may be bound.
+    pub shown: Option<CertificateHash>,
 }
 
 /// What surrounds a credential that is not of a handshake.
@@ -70,6 +73,19 @@ pub struct Bringing<'a> {
     pub peer: IpAddr,
     /// What a proof must be for.
     pub site: Site<'a>,
+    /// The certificate that was shown, to which a token may be bound.
+    pub shown: Option<CertificateHash>,
+}
+
+/// What counts beside a credential.
+#[derive(Clone, Copy, Debug)]
+struct Beside<'a> {
+    /// The page that brings it.
+    origin: Option<&'a str>,
+    /// What a proof must be for; `None` where none comes with it.
+    site: Option<&'a Site<'a>>,
+    /// The certificate that was shown.
+    shown: Option<CertificateHash>,
 }
 
 type Known = Result<(Verified, Option<Granted>), Refused>;
@@ -81,11 +97,13 @@ impl Worker {
         &self,
         credential: &Credential,
         route: &Route,
+        shown: Option<CertificateHash>,
         wall: UnixTime,
     ) -> Option<Result<Verified, Refused>> {
         match (credential.mechanism.judge(), credential.mechanism.proof()) {
             (Judge::Issuer, Proof::Token) => {
-                self.shared.authority.check_now(credential, &route.issuers, wall)
+                let holder = holder(shown);
+                self.shared.authority.check_now_held(credential, &holder, &route.issuers, wall)
             }
             // What was proven before must be remembered elsewhere.
             (Judge::Issuer, Proof::Response | Proof::Connection)
@@ -96,7 +114,7 @@ impl Worker {
     /// Has a question answered: at once where that is possible, else within the time
     /// there is.
     pub async fn answer(&self, question: Question, asking: Asking<'_>) -> Answered {
-        let Asking { seen, route, deadline, certificate, .. } = asking;
+        let Asking { seen, route, deadline, certificate, shown, .. } = asking;
         let began = self.shared.clock.now();
         let wall = began.wall;
         let (asker, asked) = question.split();
@@ -107,7 +125,7 @@ impl Worker {
                     (Some(known), credential.mechanism)
                 }
                 Judge::Issuer | Judge::Store => {
-                    (self.known(credential, route, wall), credential.mechanism)
+                    (self.known(credential, route, shown, wall), credential.mechanism)
                 }
             },
             Asked::Response(_, Response::Message(_)) => (None, Mechanism::ScramSha256),
@@ -160,7 +178,7 @@ impl Worker {
 
     /// What can be found out with a wait.
     async fn find(&self, asked: Asked, asking: Asking<'_>) -> Found {
-        let Asking { seen, route, deadline: _, purpose, scene, certificate: _ } = asking;
+        let Asking { seen, route, deadline: _, purpose, scene, certificate: _, shown } = asking;
         let site = scene.as_ref().map(Site::of);
         let credential = match (asked, &site) {
             // The proof of a token that is bound to a key came with it, or is asked for.
@@ -197,8 +215,8 @@ impl Worker {
                 Ok((Finding::Challenged(challenge), None))
             }
             (Proof::Token | Proof::Response | Proof::Connection, _, _) => {
-                let (verified, rotated) =
-                    self.check(&credential, route, (seen.origin, None), purpose).await?;
+                let beside = Beside { origin: seen.origin, site: None, shown };
+                let (verified, rotated) = self.check(&credential, route, beside, purpose).await?;
                 Ok((Finding::from(verified), rotated))
             }
         }
@@ -211,9 +229,10 @@ impl Worker {
         route: &Route,
         bringing: &Bringing<'_>,
     ) -> Result<Verified, Rejection> {
-        let Bringing { origin, peer, site } = *bringing;
+        let Bringing { origin, peer, site, shown } = *bringing;
         let began = self.shared.clock.now();
-        let check = self.check(credential, route, (origin, Some(&site)), Purpose::Other);
+        let beside = Beside { origin, site: Some(&site), shown };
+        let check = self.check(credential, route, beside, Purpose::Other);
         let known = timeout(limits::AUTH_DEADLINE, check).await.unwrap_or_else(|_| Err(late()));
         let result = known.map(|(verified, _)| verified);
         let result = result.map_err(|refused| self.doubted(route, peer, refused));
@@ -229,9 +248,10 @@ impl Worker {
         credential: &Credential,
         bringing: &Bringing<'_>,
     ) -> Result<Verified, Rejection> {
-        let Bringing { origin: _, peer, site } = *bringing;
+        let Bringing { origin: _, peer, site, shown } = *bringing;
         let began = self.shared.clock.now();
-        let asked = timeout(limits::AUTH_DEADLINE, self.check_anywhere(credential, &site)).await;
+        let beside = Beside { origin: None, site: Some(&site), shown };
+        let asked = timeout(limits::AUTH_DEADLINE, self.check_anywhere(credential, beside)).await;
         let result = match asked.unwrap_or_else(|_| Err((None, late()))) {
             Ok(verified) => Ok(verified),
             Err((Some(route), refused)) => Err(self.doubted(route, peer, refused)),
@@ -244,12 +264,12 @@ impl Worker {
     async fn check_anywhere(
         &self,
         credential: &Credential,
-        site: &Site<'_>,
+        beside: Beside<'_>,
     ) -> Result<Verified, (Option<&Route>, Refused)> {
         let none = Refused::new(Rejection::MechanismNotAllowed, "no route takes it");
         let mut said = (None, none);
         for route in different(&self.shared.config.routes, credential.mechanism) {
-            match self.check(credential, route, (None, Some(site)), Purpose::Other).await {
+            match self.check(credential, route, beside, Purpose::Other).await {
                 Ok((verified, _)) => return Ok(verified),
                 Err(refused) => said = (Some(route), refused),
             }
@@ -261,20 +281,23 @@ impl Worker {
         &self,
         credential: &Credential,
         route: &Route,
-        (origin, site): (Option<&str>, Option<&Site<'_>>),
+        beside: Beside<'_>,
         purpose: Purpose,
     ) -> Known {
+        let Beside { origin, site, shown } = beside;
         if let (Mechanism::Dpop, Some(site)) = (credential.mechanism, site) {
             return Ok((self.proven(credential, route, site).await?, None));
         }
         let clock = self.shared.clock;
         let door = door(route, origin);
         let (Some(identities), now) = (&self.shared.kept.identities, clock.now().wall) else {
-            return Ok((self.by_issuer(credential, route).await?, None));
+            return Ok((self.by_issuer(credential, route, shown).await?, None));
         };
         let judge = credential.mechanism.judge();
         match (credential.mechanism, purpose, route.sessions) {
-            _ if judge == Judge::Issuer => Ok((self.by_issuer(credential, route).await?, None)),
+            _ if judge == Judge::Issuer => {
+                Ok((self.by_issuer(credential, route, shown).await?, None))
+            }
             (Mechanism::Session, Purpose::Admission, Sessions::Rotate) => {
                 let rotated = identities.rotate(&credential.secret, &door, now).await;
                 rotated.map(|(verified, granted)| (verified, Some(granted)))
@@ -299,10 +322,16 @@ impl Worker {
         certificate::verify(mappings, &certificate, wall)
     }
 
-    async fn by_issuer(&self, credential: &Credential, route: &Route) -> Result<Verified, Refused> {
+    async fn by_issuer(
+        &self,
+        credential: &Credential,
+        route: &Route,
+        shown: Option<CertificateHash>,
+    ) -> Result<Verified, Refused> {
         let clock = self.shared.clock;
         let wall = || clock.now().wall;
-        self.shared.authority.check(credential, &route.issuers, wall).await
+        let holder = holder(shown);
+        self.shared.authority.check_held(credential, &holder, &route.issuers, wall).await
     }
 }
 
@@ -321,6 +350,11 @@ fn different(routes: &[Arc<Route>], mechanism: Mechanism) -> Vec<&Route> {
         }
     }
     different
+}
+
+/// What is shown beside a token.
+fn holder(shown: Option<CertificateHash>) -> Holder {
+    shown.map_or(Holder::BEARER, Holder::with_certificate)
 }
 
 fn door<'a>(route: &'a Route, origin: Option<&'a str>) -> Door<'a> {

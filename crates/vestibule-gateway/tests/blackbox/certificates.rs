@@ -66,7 +66,11 @@ impl House {
     }
 
     /// A client that has shown this certificate and sent this handshake.
-    fn ask(&self, identity: Option<&Identity>, handshake: &Handshake) -> anyhow::Result<Peer> {
+    pub(crate) fn ask(
+        &self,
+        identity: Option<&Identity>,
+        handshake: &Handshake,
+    ) -> anyhow::Result<Peer> {
         let mut client = connect(self.rig.gateway.address(), &self.trusted, identity)?;
         client.send(handshake.bytes())?;
         Ok(client)

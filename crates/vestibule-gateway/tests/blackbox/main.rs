@@ -30,6 +30,8 @@ mod certificates;
 #[cfg(test)]
 mod certificates_page;
 #[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod channel;
 #[cfg(test)]
 mod cli;

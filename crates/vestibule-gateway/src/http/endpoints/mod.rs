@@ -24,7 +24,10 @@ use tracing::{debug, info};
 use vestibule_authority::{identities::Identities, proofs::Site};
 use vestibule_core::{
     authn::Mechanism,
-    policy::{carrier, forwarded::Forwarded},
+    policy::{
+        carrier,
+        forwarded::{Forwarded, Trust},
+    },
     rejection::Rejection,
     time::{Mono, Now},
     wire::{
@@ -33,7 +36,7 @@ use vestibule_core::{
         upgrade::{Challenges, Scheme},
     },
 };
-use vestibule_verify::Refused;
+use vestibule_verify::{Refused, jwt::CertificateHash};
 use zeroize::Zeroizing;
 
 pub(super) use self::answer::Answer;
@@ -81,6 +84,7 @@ struct Visit<'a> {
     forwarded: &'a Forwarded,
     host: &'a str,
     client: IpAddr,
+    shown: Option<CertificateHash>,
     worker: &'a Worker,
 }
 
@@ -99,7 +103,7 @@ impl Visit<'_> {
     /// The credential of this request, as it is to be asked about.
     fn bringing(&self) -> Result<Bringing<'_>, Rejection> {
         let (origin, peer, site) = (self.origin(), self.client, self.site()?);
-        Ok(Bringing { origin, peer, site })
+        Ok(Bringing { origin, peer, site, shown: self.shown })
     }
 
     fn now(&self) -> Now {
@@ -204,7 +208,8 @@ pub(super) async fn serve(
     let answer = match read(&mut link, &head, deadline, worker).await {
         Ok(body) => {
             let host = forwarded.host.to_string();
-            let visit = Visit { head: &head, body, forwarded, host: &host, client, worker };
+            let shown = shown(&link, forwarded, worker);
+            let visit = Visit { head: &head, body, forwarded, host: &host, client, shown, worker };
             answer(endpoint, &visit).await
         }
         // Where its body ends is not known: nothing behind it can be a request.
@@ -229,6 +234,15 @@ pub(super) async fn serve(
             debug!(%error, "the client of an endpoint went away");
             None
         }
+    }
+}
+
+/// The client's own certificate, to which a token may be bound; that of a proxy is nobody's.
+fn shown(link: &Link, forwarded: &Forwarded, worker: &Worker) -> Option<CertificateHash> {
+    let peer = forwarded.chain.last().copied().unwrap_or(forwarded.client);
+    match worker.shared.trusts(peer) {
+        Trust::Stranger => link.certificate().map(CertificateHash::of),
+        Trust::Proxy => None,
     }
 }
 
