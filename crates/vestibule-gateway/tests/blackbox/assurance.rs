@@ -94,6 +94,7 @@ fn who_is_not_known_well_enough_is_told_so_by_rfc_9470() -> Outcome {
     let challenge = head.one("www-authenticate").context("no challenge")?;
     assert!(challenge.starts_with("Bearer "), "{challenge}");
     assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
+    assert!(challenge.contains("acr_values=\"gold urn:x:silver\""), "{challenge}");
     rig.expect_undialled()?;
     rig.open(&bearer(&rig, &[("acr", json!("urn:x:silver"))])?)?;
     Ok(())

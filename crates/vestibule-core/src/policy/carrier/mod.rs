@@ -195,10 +195,15 @@ pub(crate) fn forwards_proof(policy: &RoutePolicy) -> bool {
 
 /// What a refusal of this request says about how to authenticate by HTTP; `nonce` is what proofs must
 /// have.
-pub fn challenges<'a>(head: &RequestHead, policy: &RoutePolicy, nonce: &'a str) -> Challenges<'a> {
+pub fn challenges<'a>(
+    head: &RequestHead,
+    policy: &'a RoutePolicy,
+    nonce: &'a str,
+) -> Challenges<'a> {
+    let contexts = &*policy.assurance.contexts;
     let takes = |mechanism: &Mechanism| policy.mechanisms.contains(mechanism);
     if !takes(&Mechanism::Dpop) || !policy.accept.contains(&Carrier::Header) {
-        return Challenges::BEARER;
+        return Challenges { contexts, ..Challenges::BEARER };
     }
     let tokens = [Mechanism::Bearer, Mechanism::Session, Mechanism::ApiKey, Mechanism::Ticket];
     let taken: &[upgrade::Scheme] = if tokens.iter().any(takes) {
@@ -210,7 +215,7 @@ pub fn challenges<'a>(head: &RequestHead, policy: &RoutePolicy, nonce: &'a str) 
         DpopNonce::Required => Some(nonce),
         DpopNonce::Off => None,
     };
-    Challenges { taken, tried: tried(head), nonce }
+    Challenges { taken, tried: tried(head), nonce, contexts }
 }
 
 /// The scheme of a request's token.

@@ -129,7 +129,8 @@ fn a_refusal_names_the_schemes_that_the_route_takes() {
     let says = |mechanisms: &[Mechanism], accept: &[Carrier], nonce, field: &str| {
         let mut policy = policy(accept);
         (policy.mechanisms, policy.dpop_nonce) = (mechanisms.into(), nonce);
-        let Challenges { taken, tried, nonce } = challenges(&head(field), &policy, "n");
+        let Challenges { taken, tried, nonce, contexts: _ } =
+            challenges(&head(field), &policy, "n");
         format!("{taken:?} {tried:?} {nonce:?}")
     };
     let (both, bound) = ([Mechanism::Bearer, Mechanism::Dpop], [Mechanism::Dpop]);

@@ -25,29 +25,41 @@ pub struct Challenges<'a> {
     pub tried: Scheme,
     /// What the next proof must contain, where it must (RFC 9449 section 8.2).
     pub nonce: Option<&'a str>,
+    /// The context classes that would do for somebody who was not authenticated well enough
+    /// (`acr_values`, RFC 9470 section 3). What cannot stand in a quoted string is left out.
+    pub contexts: &'a [Box<str>],
 }
 
 impl Challenges<'static> {
     /// Where nothing is known of other schemes.
-    pub const BEARER: Self = Self { taken: &[Scheme::Bearer], tried: Scheme::Bearer, nonce: None };
+    pub const BEARER: Self =
+        Self { taken: &[Scheme::Bearer], tried: Scheme::Bearer, nonce: None, contexts: &[] };
 }
 
 impl Challenges<'_> {
     /// The fields of an answer, each with its value.
     pub fn fields(&self, rejection: Rejection) -> Vec<(&'static str, String)> {
-        let Self { taken, tried, nonce } = self;
+        let Self { taken, tried, nonce, contexts } = self;
         let Answer { status, error, code: _, retry: _ } = rejection.answer();
         // Somebody who brought nothing is told no error.
         let error = match (status, error) {
             (401, "credential_required") => None,
-            (401, "use_dpop_nonce" | "invalid_dpop_proof") => Some(error),
+            (401, "use_dpop_nonce" | "invalid_dpop_proof" | "insufficient_user_authentication") => {
+                Some(error)
+            }
             (401, _) => Some("invalid_token"),
             (403, "insufficient_scope") => Some(error),
             (_, _) => return Vec::new(),
         };
         let mut fields = Vec::new();
         if error.is_some() {
-            fields.push((FIELD, tried.challenge(error, rejection)));
+            let challenge = tried.challenge(error, rejection);
+            let wanted = if rejection == Rejection::InsufficientAuthentication {
+                acr_values(contexts)
+            } else {
+                String::new()
+            };
+            fields.push((FIELD, challenge + &wanted));
         }
         if status == 401 {
             let others = taken.iter().filter(|scheme| error.is_none() || *scheme != tried);
@@ -73,6 +85,18 @@ impl Scheme {
     }
 }
 
+/// The parameter of RFC 9470 section 3, or nothing.
+fn acr_values(contexts: &[Box<str>]) -> String {
+    let legal = |context: &&str| {
+        !context.is_empty() && context.chars().all(|c| matches!(c, '!' | '#'..='[' | ']'..='~'))
+    };
+    let named: Vec<&str> = contexts.iter().map(AsRef::as_ref).filter(legal).collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    format!(", acr_values=\"{}\"", named.join(" "))
+}
+
 const FIELD: &str = "WWW-Authenticate";
 
 #[cfg(test)]
@@ -82,7 +106,7 @@ mod tests {
     const BOTH: &[Scheme] = &[Scheme::Bearer, Scheme::Dpop];
 
     fn said(taken: &'static [Scheme], tried: Scheme, rejection: Rejection) -> Vec<String> {
-        let fields = Challenges { taken, tried, nonce: Some("n") }.fields(rejection);
+        let fields = Challenges { taken, tried, nonce: Some("n"), contexts: &[] }.fields(rejection);
         let short = |value: String| match value.split_once(", error_description=\"") {
             Some((before, rest)) => {
                 let (_, after) = rest.split_once('"').unwrap();
@@ -125,5 +149,23 @@ mod tests {
             [format!(r#"{dpop}, error="insufficient_scope", {algorithms}"#)]
         );
         assert_eq!(said(BOTH, Scheme::Dpop, Rejection::OriginNotAllowed), [""; 0]);
+    }
+
+    #[test]
+    fn who_falls_short_is_told_what_would_do() {
+        let said = |rejection, contexts: &[&str]| {
+            let contexts: Vec<Box<str>> = contexts.iter().map(|&context| context.into()).collect();
+            let challenges = Challenges { contexts: &contexts, ..Challenges::BEARER };
+            challenges.fields(rejection).remove(0).1
+        };
+        let short = Rejection::InsufficientAuthentication;
+        let plain = said(short, &[]);
+        assert!(plain.contains("error=\"insufficient_user_authentication\""), "{plain}");
+        let named = format!("{plain}, acr_values=\"gold urn:x:silver\"");
+        assert_eq!(said(short, &["gold", "urn:x:silver"]), named);
+        // Nothing ends the quoted string, or the field.
+        assert_eq!(said(short, &["a\"b", "a b", "a\r\nX-Admin: 1", "a\\", "", "\u{e4}"]), plain);
+        let other = Rejection::TokenSignature;
+        assert_eq!(said(other, &["gold"]), said(other, &[]));
     }
 }

@@ -123,7 +123,7 @@ pub const fn description(rejection: Rejection) -> &'static str {
         Rejection::TokenExpired => "the token has expired",
         Rejection::TokenRevoked => "the token was revoked",
         Rejection::InsufficientScope => "the token lacks a scope that is required here",
-        Rejection::InsufficientAuthentication => "the user must be authenticated more strongly",
+        Rejection::InsufficientAuthentication => "the user must authenticate in a stronger way",
         Rejection::StepUpRequired => "a second proof was asked for, and did not come in time",
         Rejection::IdentityChanged => "the new token is of somebody else",
         Rejection::MalformedMessage => "not a message of the protocol",

@@ -301,7 +301,8 @@ async fn answer(endpoint: Endpoint, visit: &Visit<'_>) -> Answer {
 fn challenges<'a>(visit: &Visit<'_>, tried: Scheme, nonce: &'a str) -> Challenges<'a> {
     let takes = |route: &Route| route.policy.mechanisms.contains(&Mechanism::Dpop);
     if tried == Scheme::Dpop || visit.routes().any(takes) {
-        return Challenges { taken: &[Scheme::Bearer, Scheme::Dpop], tried, nonce: Some(nonce) };
+        let taken = &[Scheme::Bearer, Scheme::Dpop];
+        return Challenges { taken, tried, nonce: Some(nonce), contexts: &[] };
     }
     Challenges::BEARER
 }
