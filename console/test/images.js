@@ -42,11 +42,12 @@ const open = async (address, size) => {
   return page;
 };
 
-const demo = await open(found.page, { width: 1180, height: 820 });
-await demo.getByRole("button", { name: "Connect" }).click();
+const demo = await open(found.page, { width: 1180, height: 860 });
+await demo.getByRole("radio", { name: /^Key of this page/ }).check();
+await demo.getByRole("button", { name: "Connect", exact: true }).click();
 await demo.getByText("Authenticated as alice").waitFor();
 await demo.locator("#text").fill("hello");
-await demo.getByRole("button", { name: "Send" }).click();
+await demo.getByRole("button", { name: "Send", exact: true }).click();
 await demo.getByText('"text":"hello"').waitFor();
 await demo.evaluate(() => scrollTo(0, 0));
 await demo.screenshot({ path: path("docs/images/demo.png") });

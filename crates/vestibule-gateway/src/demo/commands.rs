@@ -39,98 +39,132 @@ impl Command {
 
 /// All of them. `folder` has the files that they name.
 pub(super) fn all(places: &Places, people: Option<&People>, folder: &Path) -> Vec<Command> {
-    let Places { gateway, page, secure, .. } = places;
-    let connect = format!("vestibule connect ws://{gateway}/chat");
-    let token = |user: &str| format!("--token-file <(curl -s 'http://{page}/token?user={user}')");
-    let mut commands = vec![Command::new(
-        Told::Everywhere,
-        "Alice for 30 seconds; the connection ends with her token",
-        [
-            format!("{connect} --carrier message"),
-            format!("--token-file <(curl -s 'http://{page}/token?user=alice&ttl=30')"),
-        ],
-    )];
-    if let Some(people) = people {
-        let signed = format!("{connect} --key {}", key(folder).display());
-        commands.push(Command::new(
-            Told::Everywhere,
-            "Alice by her key, which signs what the gateway asks",
-            [signed],
-        ));
-        let passwords = people.passwords().take(1).map(|(name, password)| {
-            Command::new(
-                Told::Everywhere,
-                "Alice by her password, which does not travel",
-                [
-                    format!("{connect} --user {name} --password-stdin"),
-                    format!("--once hello <<< {password}"),
-                ],
-            )
-        });
-        commands.extend(passwords);
-    }
     let files = Files::new(folder.to_owned());
-    let trusting = format!("--ca {}", files.authority().display());
-    let bound = people.into_iter().flat_map(People::passwords).take(1).map(|(name, password)| {
+    let of_people = people.into_iter().flat_map(|people| proofs(places, people, folder, &files));
+    let mut commands = Vec::from(tokens(places));
+    commands.extend(of_people);
+    commands.extend(certificates(places, &files));
+    commands.push(handshake(places));
+    commands
+}
+
+/// A good token, a good one from a wrong page, and none.
+fn tokens(places: &Places) -> [Command; 3] {
+    let Places { gateway, page, .. } = places;
+    let connect = format!("vestibule connect ws://{gateway}/chat");
+    [
         Command::new(
-            Told::Page,
-            "Alice by her password, bound to the TLS connection: nobody in between can use it",
+            Told::Everywhere,
+            "Alice for 30 seconds; the connection ends with her token",
             [
-                format!("vestibule connect wss://{secure}/bound {trusting}"),
-                format!("--user {name} --password-stdin --channel-binding"),
-                format!("--once hello <<< {password}"),
+                format!("{connect} --carrier message"),
+                format!("--token-file <(curl -s 'http://{page}/token?user=alice&ttl=30')"),
             ],
-        )
-    });
-    commands.extend(bound);
-    commands.extend([
+        ),
         Command::new(
             Told::Everywhere,
             "A page that is not on the list, with a good token (HTTP 403)",
-            [format!("{connect} --origin http://evil.example"), token("alice")],
+            [
+                format!("{connect} --origin http://evil.example"),
+                format!("--token-file <(curl -s 'http://{page}/token?user=alice')"),
+            ],
         ),
         Command::new(
             Told::Page,
             "A token that is none (HTTP 401 with a challenge)",
             [format!("{connect} --token wrong")],
         ),
+    ]
+}
+
+/// A key, and a password that does not travel.
+fn proofs(places: &Places, people: &People, folder: &Path, files: &Files) -> Vec<Command> {
+    let Places { gateway, secure, .. } = places;
+    let connect = format!("vestibule connect ws://{gateway}/chat");
+    let signed = Command::new(
+        Told::Everywhere,
+        "Alice by her key, which signs what the gateway asks",
+        [format!("{connect} --key {}", key(folder).display())],
+    );
+    let by_password = |(name, password): (&str, &str)| {
+        let secret = format!("--once hello <<< {password}");
+        [
+            Command::new(
+                Told::Everywhere,
+                "Alice by her password, which does not travel",
+                [format!("{connect} --user {name} --password-stdin"), secret.clone()],
+            ),
+            Command::new(
+                Told::Page,
+                "Alice by her password, bound to the TLS connection: nobody in between can use it",
+                [
+                    format!("vestibule connect wss://{secure}/bound"),
+                    format!("--ca {}", files.authority().display()),
+                    format!("--user {name} --password-stdin --channel-binding"),
+                    secret,
+                ],
+            ),
+        ]
+    };
+    [signed].into_iter().chain(people.passwords().take(1).flat_map(by_password)).collect()
+}
+
+/// A machine.
+fn certificates(places: &Places, files: &Files) -> [Command; 2] {
+    let Places { secure, .. } = places;
+    let authority = files.authority();
+    let [authority, certificate, key] =
+        [&authority, &files.client(), &files.client_key()].map(|path| path.display().to_string());
+    let [connection, version, nonce] = UPGRADE.map(str::to_owned);
+    [
         Command::new(
             Told::Page,
             "A machine by its certificate, which TLS looks at",
             [
-                format!("vestibule connect wss://{secure}/machines --origin https://{secure}"),
-                trusting,
-                format!("--cert {}", files.client().display()),
-                format!("--cert-key {}", files.client_key().display()),
+                format!("vestibule connect wss://{secure}/machines"),
+                format!("--origin https://{secure} --ca {authority}"),
+                format!("--cert {certificate}"),
+                format!("--cert-key {key}"),
             ],
         ),
         Command::new(
             Told::Page,
             "The same machine by curl",
             [
-                format!("curl -isN -m 5 https://{secure}/machines -H 'Origin: https://{secure}'"),
-                format!("--cacert {}", files.authority().display()),
-                format!("--cert {}", files.client().display()),
-                format!("--key {}", files.client_key().display()),
-                "-H 'Connection: Upgrade' -H 'Upgrade: websocket'".to_owned(),
-                "-H 'Sec-WebSocket-Version: 13'".to_owned(),
-                "-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='".to_owned(),
+                format!("curl -isN -m 5 https://{secure}/machines"),
+                format!("-H 'Origin: https://{secure}' --cacert {authority}"),
+                format!("--cert {certificate}"),
+                format!("--key {key}"),
+                connection,
+                version,
+                nonce,
             ],
         ),
-        Command::new(
-            Told::Page,
-            "What any other client sends and gets: the handshake, then frames",
-            [
-                format!("curl -isN -m 5 http://{gateway}/chat"),
-                "-H 'Connection: Upgrade' -H 'Upgrade: websocket'".to_owned(),
-                "-H 'Sec-WebSocket-Version: 13'".to_owned(),
-                "-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='".to_owned(),
-                format!("-H \"Authorization: Bearer $(curl -s 'http://{page}/token?user=bob')\""),
-            ],
-        ),
-    ]);
-    commands
+    ]
 }
+
+fn handshake(places: &Places) -> Command {
+    let Places { gateway, page, .. } = places;
+    let [connection, version, nonce] = UPGRADE.map(str::to_owned);
+    Command::new(
+        Told::Page,
+        "What any other client sends and gets: the handshake, then frames",
+        [
+            format!("curl -isN -m 5 http://{gateway}/chat"),
+            connection,
+            version,
+            nonce,
+            format!("-H \"Authorization: Bearer $(curl -s 'http://{page}/token?user=bob')\""),
+        ],
+    )
+}
+
+/// What makes a request of curl's a handshake (RFC 6455 section 4.1).
+const UPGRADE: [&str; 3] = [
+    "-H 'Connection: Upgrade' -H 'Upgrade: websocket'",
+    "-H 'Sec-WebSocket-Version: 13'",
+    "-H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='",
+];
 
 /// Those that stand on the terminal, with an empty line before each.
 pub(super) fn printed(commands: &[Command]) -> String {

@@ -22,7 +22,7 @@ pub(super) const COOKIE: &str = "demo_token";
 pub fn text(places: &Places, log: &str, [token, secret]: [&Path; 2]) -> String {
     let Places { gateway, page, admin, .. } = places;
     let [gateway, admin] = [gateway.address(), admin.address()];
-    let routes = routes(places);
+    let (routes, special) = (routes(places), special_routes(places));
     let [token, secret] = [token.display(), secret.display()];
     format!(
         r#"# The configuration of `vestibule demo`.
@@ -66,10 +66,12 @@ audiences = ["{AUDIENCE}"]
 cache = "1s"
 recheck = "2s"
 
-{routes}"#
+{routes}
+{special}"#
     )
 }
 
+/// Those on which a client begins as it likes.
 fn routes(places: &Places) -> String {
     let Places { page, upstream, .. } = places;
     let upstream = upstream.address();
@@ -114,8 +116,16 @@ mechanisms = ["scram-sha-256", "public-key", "webauthn"]
 step_up = {{ mechanisms = ["public-key", "webauthn"], within = "60s" }}
 scopes = ["{SCOPE}"]
 auth_deadline = "{AUTH_DEADLINE}s"
+"#
+    )
+}
 
-# The same chat for clients that expect the gateway to speak first.
+/// Those on which there is one way in.
+fn special_routes(places: &Places) -> String {
+    let Places { page, upstream, .. } = places;
+    let upstream = upstream.address();
+    format!(
+        r#"# The same chat for clients that expect the gateway to speak first.
 [[routes]]
 path = "/announced"
 upstream = "ws://{upstream}"

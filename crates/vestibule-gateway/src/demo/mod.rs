@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::{net::TcpListener, task::JoinSet};
 use vestibule_verify::mint::MintFault;
 
@@ -50,9 +50,18 @@ pub struct Options {
     /// What the gateway tells of its decisions: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = ["error", "warn", "info", "debug"])]
     log: String,
-    /// Print the gateway's configuration, and end
-    #[arg(long)]
-    print_config: bool,
+    /// Print the configuration of the gateway, or of the second one, which ends TLS; and end
+    #[arg(long, value_name = "GATEWAY", num_args = 0..=1, require_equals = true, default_missing_value = "first")]
+    print_config: Option<Which>,
+}
+
+/// Which of the gateways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Which {
+    /// The one for browsers.
+    First,
+    /// The one that ends TLS.
+    Tls,
 }
 
 /// What an example calls the files of the admin token, and of the gateway's secret at the issuer.
@@ -99,8 +108,11 @@ pub async fn run<L: Launch>(
     until: impl Future<Output = ()>,
 ) -> Result<(), DemoError> {
     let Options { port, page_port, foreign_port, log, print_config } = options;
-    if *print_config {
-        let text = configuration(&Places::usual(), log, USUAL.map(Path::new));
+    if let Some(which) = print_config {
+        let text = match which {
+            Which::First => configuration(&Places::usual(), log, USUAL.map(Path::new)),
+            Which::Tls => secure::text(&Places::usual(), log, Path::new("")),
+        };
         return out.write_all(text.as_bytes()).map_err(DemoError::Print);
     }
     let page = listen(*page_port)?;
@@ -202,7 +214,7 @@ mod tests {
 
     fn options() -> Options {
         let log = "info".to_owned();
-        Options { port: 0, page_port: 0, foreign_port: 0, log, print_config: false }
+        Options { port: 0, page_port: 0, foreign_port: 0, log, print_config: None }
     }
 
     #[tokio::test]
@@ -242,9 +254,12 @@ mod tests {
     async fn the_configuration_can_be_had_without_the_rest() {
         let launch = Recorder::default();
         let mut out = Vec::new();
-        let options = Options { print_config: true, ..options() };
-        run(&options, &launch, &mut out, async {}).await.unwrap();
+        for which in [Which::First, Which::Tls] {
+            let options = Options { print_config: Some(which), ..options() };
+            run(&options, &launch, &mut out, async {}).await.unwrap();
+        }
         assert!(launch.started.lock().unwrap().is_empty());
-        assert!(String::from_utf8(out).unwrap().contains("[[routes]]"));
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("[[routes]]") && text.contains("client_ca = \"ca.pem\""));
     }
 }
