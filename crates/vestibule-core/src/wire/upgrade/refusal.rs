@@ -97,9 +97,7 @@ pub const fn description(rejection: Rejection) -> &'static str {
         Rejection::OriginNotAllowed => "pages of this origin may not connect",
         Rejection::CredentialRequired => "a credential is required",
         Rejection::AmbiguousCredential => "more than one credential was sent: send one",
-        Rejection::MechanismNotAllowed => {
-            "a credential was sent in a way that is not taken here, such as a token in the query"
-        }
+        Rejection::MechanismNotAllowed => "a credential was sent in a way that is not taken here",
         Rejection::TokenMalformed
         | Rejection::TokenKeyUnknown
         | Rejection::TokenAlgorithm
