@@ -11,7 +11,7 @@ pub mod machine;
 pub use self::{
     auth::{
         AskReason, Carrier, Credential, Provider, Request, Signature, Unavailable, api_key, bearer,
-        certificate, cookie, public_key, scram, scram_plus, session, ticket,
+        certificate, cookie, dpop, public_key, scram, scram_plus, session, ticket,
     },
     connection::{Builder, Connection, Controller, Event, Message, Phase, Resend, Resume, connect},
     error::{Ended, Error},

@@ -16,6 +16,11 @@ impl Holder {
         Ok(Self(Key::generate(kind, "client")?))
     }
 
+    /// The key itself.
+    pub fn key(&self) -> &Key {
+        &self.0
+    }
+
     /// What a token that is bound to it has in `cnf.jkt` (RFC 7638).
     pub fn thumbprint(&self) -> String {
         let jwk = self.0.jwk();

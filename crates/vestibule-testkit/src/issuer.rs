@@ -98,19 +98,23 @@ impl Key {
         let header = BASE64URL_NOPAD.encode(header.to_string().as_bytes());
         let claims = BASE64URL_NOPAD.encode(claims.to_string().as_bytes());
         let text = format!("{header}.{claims}");
-        let signature = match &self.signer {
-            Signer::Ed25519(pair) => pair.sign(text.as_bytes()).as_ref().to_vec(),
+        let signature = self.sign(text.as_bytes())?;
+        Ok(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
+    }
+
+    /// A signature of these bytes, as JWS has it.
+    pub fn sign(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        Ok(match &self.signer {
+            Signer::Ed25519(pair) => pair.sign(bytes).as_ref().to_vec(),
             Signer::P256(pair) => {
-                let random = rand::SystemRandom::new();
-                let signed = pair.sign(&random, text.as_bytes());
+                let signed = pair.sign(&rand::SystemRandom::new(), bytes);
                 signed.map_err(|_| anyhow!("cannot sign"))?.as_ref().to_vec()
             }
             Signer::Secret(secret) => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-                hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
+                hmac::sign(&key, bytes).as_ref().to_vec()
             }
-        };
-        Ok(format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)))
+        })
     }
 
     /// The header that belongs to this key.

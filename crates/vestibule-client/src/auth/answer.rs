@@ -1,13 +1,19 @@
 //! What answers a challenge (`docs/protocol.md`, section 6.5).
 
 use core::{fmt, future::Future, pin::Pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
 use tokio::task::spawn_blocking;
-use vestibule_core::authn::Mechanism;
-use vestibule_verify::scram::{Client, ClientBinding, ClientFault, Nonce, TlsExporter};
+use vestibule_core::{authn::Mechanism, time::UnixTime};
+use vestibule_verify::{
+    dpop::{Draft, ProofKey, Statement},
+    scram::{Client, ClientBinding, ClientFault, Nonce, TlsExporter},
+};
 use zeroize::Zeroizing;
 
 use super::{Malformed, Unavailable};
@@ -16,7 +22,7 @@ use crate::{
     machine::{Demand, Expected},
 };
 
-type Signing = Pin<Box<dyn Future<Output = Result<Signature, Unavailable>> + Send>>;
+pub(super) type Signing = Pin<Box<dyn Future<Output = Result<Signature, Unavailable>> + Send>>;
 
 /// An answer, when it is there.
 pub type Answering = Pin<Box<dyn Future<Output = Result<Answer, Unanswered>> + Send>>;
@@ -73,6 +79,7 @@ pub(super) enum Answerer {
     Password(Arc<Mutex<Option<Client>>>),
     /// What is proven is bound to the connection, which is there when the challenge is.
     BoundPassword(Arc<Mutex<Option<Unbound>>>),
+    BoundToken(Arc<BoundToken>),
 }
 
 /// What an exchange was begun with, before it was bound.
@@ -91,6 +98,13 @@ impl Unbound {
     }
 }
 
+/// A token, and the key that it is bound to.
+pub(super) struct BoundToken {
+    pub(super) token: Zeroizing<String>,
+    pub(super) key: ProofKey,
+    pub(super) sign: Box<dyn Fn(Vec<u8>) -> Signing + Send + Sync>,
+}
+
 impl Answerer {
     pub(super) fn key<F, Fut>(sign: F) -> Self
     where
@@ -98,6 +112,15 @@ impl Answerer {
         Fut: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
     {
         Self::Key(Arc::new(move |bytes| Box::pin(sign(bytes))))
+    }
+
+    pub(super) fn bound<F, Fut>(token: Zeroizing<String>, key: ProofKey, sign: F) -> Self
+    where
+        F: Fn(Vec<u8>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+    {
+        let sign = Box::new(move |bytes| -> Signing { Box::pin(sign(bytes)) });
+        Self::BoundToken(Arc::new(BoundToken { token, key, sign }))
     }
 
     /// Begins an exchange by password; what is sent first.
@@ -149,12 +172,45 @@ impl Answerer {
                 });
                 Box::pin(async { proven(bound?.0, message).await })
             }
-            (Self::Key(_), Demand::Message(_))
+            (Self::BoundToken(bound), Demand::Nonce(nonce)) => {
+                let draft = bound.draft(&nonce, handshake);
+                let signing = draft.as_ref().map(|draft| (bound.sign)(draft.bytes().to_vec()));
+                Box::pin(async {
+                    let (Some(draft), Some(signing)) = (draft, signing) else {
+                        return Err(Unanswered::Mismatch);
+                    };
+                    match signing.await.map_err(|_| Unanswered::Unsigned)? {
+                        Signature::Raw(bytes) => Ok(proof(&draft.signed(&bytes))),
+                        Signature::Ssh(_) => Err(Unanswered::Unsigned),
+                    }
+                })
+            }
+            (Self::Key(_) | Self::BoundToken(_), Demand::Message(_))
             | (Self::Password(_) | Self::BoundPassword(_), Demand::Nonce(_)) => {
                 Box::pin(async { Err(Unanswered::Mismatch) })
             }
         }
     }
+}
+
+impl BoundToken {
+    /// A proof for the connection of this handshake, over the server's nonce.
+    fn draft(&self, nonce: &str, handshake: &Handshake) -> Option<Draft> {
+        let address = handshake.proven(nonce)?;
+        let mut id = [0; 16];
+        aws_lc_rs::rand::fill(&mut id).ok()?;
+        // The server judges by its own clock, whatever that of the connection says.
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let now = UnixTime::from_secs(i64::try_from(since.as_secs()).ok()?);
+        let request = ("GET", &*address);
+        let statement = Statement::of(request, self.token.as_bytes(), Some(nonce), id, now);
+        Some(Draft::new(&self.key, &statement))
+    }
+}
+
+fn proof(proof: &str) -> Answer {
+    let response = json!({ "auth": { "type": "respond", "proof": proof } });
+    Answer { message: Zeroizing::new(response.to_string()), expected: None }
 }
 
 /// Nothing panics while it is held.
@@ -214,6 +270,7 @@ impl fmt::Debug for Answerer {
             Self::Key(_) => "Key",
             Self::Password(_) => "Password",
             Self::BoundPassword(_) => "BoundPassword",
+            Self::BoundToken(_) => "BoundToken",
         })
     }
 }

@@ -5,6 +5,7 @@ use core::{fmt, future::Future};
 use data_encoding::BASE64URL_NOPAD;
 use subtle::ConstantTimeEq;
 use vestibule_core::authn::Mechanism;
+use vestibule_verify::dpop::ProofKey;
 use zeroize::Zeroizing;
 
 use super::{
@@ -90,6 +91,20 @@ impl Credential {
     {
         let named = Self::opaque(Mechanism::PublicKey, fingerprint)?;
         Ok(Self { answerer: Answerer::key(sign), ..named })
+    }
+
+    /// An access token that is bound to a key (RFC 9449), and the key: `jwk` is its public half, a JSON
+    /// Web Key of Ed25519 or P-256, and `sign` makes a raw signature of the bytes that it is given. It
+    /// travels in a message, by no other carrier.
+    pub fn dpop<F, Fut>(token: impl Into<String>, jwk: &str, sign: F) -> Result<Self, Malformed>
+    where
+        F: Fn(Vec<u8>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+    {
+        let bare = Self::new(Mechanism::Dpop, token)?;
+        let key = ProofKey::from_jwk(jwk.as_bytes()).ok_or(Malformed)?;
+        let answerer = Answerer::bound(bare.token.clone(), key, sign);
+        Ok(Self { answerer, ..bare })
     }
 
     /// A password that does not travel: SCRAM-SHA-256, for one exchange. It travels in a message,

@@ -8,9 +8,9 @@ pub use self::{
     answer::{Answer, Answering, Signature, Unanswered},
     credential::{Carrier, Credential, Malformed},
     provider::{
-        Certificate, Cookies, Keys, Passwords, Provider, Request, SteppingUp, Tokens, Unavailable,
-        api_key, bearer, certificate, cookie, public_key, scram, scram_plus, session, step_up,
-        ticket,
+        BoundTokens, Certificate, Cookies, Keys, Passwords, Provider, Request, SteppingUp, Tokens,
+        Unavailable, api_key, bearer, certificate, cookie, dpop, public_key, scram, scram_plus,
+        session, step_up, ticket,
     },
 };
 pub use vestibule_core::authn::{Mechanism, Proof};

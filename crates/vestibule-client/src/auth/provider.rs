@@ -267,6 +267,59 @@ where
     }
 }
 
+/// A provider of tokens that are bound to a key: see [`dpop`].
+pub struct BoundTokens<F, T, S> {
+    tokens: Tokens<F, T>,
+    jwk: String,
+    sign: S,
+}
+
+impl<F, T, S> fmt::Debug for BoundTokens<F, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Somebody may have given the whole key.
+        f.debug_struct("BoundTokens").finish_non_exhaustive()
+    }
+}
+
+/// Access tokens that are bound to a key (RFC 9449), which stays where it is: `closure` gives a token,
+/// `jwk` is the public half of the key, a JSON Web Key of Ed25519 or P-256, and `sign` signs the bytes
+/// that it is given, raw. Only the key's owner can use such a token.
+pub fn dpop<F, Fut, T, E, S, Signing>(
+    closure: F,
+    jwk: impl Into<String>,
+    sign: S,
+) -> BoundTokens<F, (T, E), S>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+    S: Fn(Vec<u8>) -> Signing + Clone + Send + Sync + 'static,
+    Signing: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+{
+    BoundTokens { tokens: tokens(Mechanism::Dpop, closure), jwk: jwk.into(), sign }
+}
+
+impl<F, Fut, T, E, S, Signing> Provider for BoundTokens<F, (T, E), S>
+where
+    F: Fn(Request) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<T, E>> + Send,
+    T: Into<String> + 'static,
+    E: Into<Unavailable> + 'static,
+    S: Fn(Vec<u8>) -> Signing + Clone + Send + Sync + 'static,
+    Signing: Future<Output = Result<Signature, Unavailable>> + Send + 'static,
+{
+    fn proof(&self) -> Proof {
+        Proof::Response
+    }
+
+    async fn provide(&self, request: Request) -> Result<Credential, Unavailable> {
+        beginning(request)?;
+        match (self.tokens.closure)(request).await {
+            Ok(token) => Ok(Credential::dpop(token, &self.jwk, self.sign.clone())?),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 /// A provider of exchanges by password: see [`scram`].
 pub struct Passwords {
     user: String,

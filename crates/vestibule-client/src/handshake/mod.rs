@@ -184,6 +184,14 @@ impl Handshake {
         request::signed(self, nonce)
     }
 
+    /// The address that a proof of possession is for (RFC 9449 section 4.2): that of the request which
+    /// opens the socket. `None` where the server's nonce is none.
+    pub fn proven(&self, nonce: &str) -> Option<String> {
+        let address = self.address.to_string();
+        let rest = address.strip_prefix("ws")?;
+        request::is_nonce(nonce).then(|| format!("http{rest}"))
+    }
+
     /// The bytes beneath, and what binds an exchange to them.
     async fn connect(&self) -> Result<(Box<dyn Duplex>, Option<TlsExporter>), OpenError> {
         let stream = self.connector.connect(&self.address).await.map_err(|source| {

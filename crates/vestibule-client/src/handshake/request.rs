@@ -68,9 +68,7 @@ pub(super) fn request(
 
 /// What a private key signs, which is about this handshake and no other.
 pub(super) fn signed(handshake: &Handshake, nonce: &str) -> Option<Vec<u8>> {
-    let is_nonce = nonce.len() == limits::NONCE_CHARS
-        && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if !is_nonce {
+    if !is_nonce(nonce) {
         return None;
     }
     let request = request(handshake, None).ok()?;
@@ -85,6 +83,12 @@ pub(super) fn signed(handshake: &Handshake, nonce: &str) -> Option<Vec<u8>> {
     let origin = request.headers().get(header::ORIGIN).map(HeaderValue::to_str).transpose().ok()?;
     let parts = [DOMAIN, nonce, &host, request.uri().path(), origin.unwrap_or_default()];
     Some(parts.join("\0").into_bytes())
+}
+
+/// Whether a server's word is nothing but a nonce.
+pub(super) fn is_nonce(text: &str) -> bool {
+    text.len() == limits::NONCE_CHARS
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// Puts the credential into the fields, or returns the offer that holds it.

@@ -194,7 +194,7 @@ fn a_wrong_password_and_an_unknown_name_are_refused_alike() -> Outcome {
 }
 
 /// The library, let in by this provider as Alice.
-fn enters_as_alice(rig: &Rig, provider: impl Provider) -> Outcome {
+pub(crate) fn enters_as_alice(rig: &Rig, provider: impl Provider) -> Outcome {
     let url = format!("ws://{}/ws", rig.gateway.address());
     let head = enters(rig, Builder::new(&url, provider)?)?;
     ensure!(head.one("x-vestibule-subject") == Some("alice"), "{head:?}");

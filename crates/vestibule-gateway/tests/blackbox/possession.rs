@@ -1,12 +1,16 @@
 //! Tokens that are bound to a key, in band and at the endpoints.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
+use vestibule_client::{Request, Signature, Unavailable, auth::dpop};
 use vestibule_testkit::{Handshake, Holder, KeyKind, Peer, Setup};
 
 use crate::{
     dpop::{HERE, INVALID, ROUTE, nonce, rig, with},
     endpoint::{Ask, Said, refused},
+    keyring::enters_as_alice,
     rig::{No, Outcome, PAGE, Rig, close, closed, converse},
 };
 
@@ -127,6 +131,28 @@ fn in_band_a_challenge_is_spent_by_what_answers_it() -> Outcome {
         assert_eq!(said, close(4400, "invalid_request"));
     }
     rig.expect_undialled()
+}
+
+#[test]
+fn a_program_enters_with_a_token_that_is_bound_to_its_key() -> Outcome {
+    let (rig, _, _) = rig()?;
+    for kind in [KeyKind::Ed25519, KeyKind::P256] {
+        let holder = Arc::new(Holder::new(kind)?);
+        let (token, jwk) = (holder.token(&rig.issuer)?, holder.key().jwk().to_string());
+        let sign = move |bytes: Vec<u8>| {
+            let signature = holder.key().sign(&bytes).map_err(|_| Unavailable::ForGood);
+            async move {
+                let raw = signature?.try_into().map_err(|_| Unavailable::ForGood)?;
+                Ok(Signature::Raw(raw))
+            }
+        };
+        let token = move |_: Request| {
+            let token = token.clone();
+            async move { Ok::<_, Unavailable>(token) }
+        };
+        enters_as_alice(&rig, dpop(token, jwk, sign))?;
+    }
+    Ok(())
 }
 
 const TICKETS: &str = "accept = [\"query\"]\nmechanisms = [\"ticket\"]\n";

@@ -36,12 +36,14 @@
 //! ```
 
 mod claims;
+mod draft;
 mod nonces;
 mod proof;
 mod steps;
 mod target;
 mod thumbprint;
 
+pub use draft::{Draft, ProofKey, Statement};
 pub use nonces::{NonceIs, Nonces};
 pub use proof::{Expectations, Proof, Request};
 pub use steps::{AwaitingNonce, AwaitingReplay, Possession, Replay, ReplayKey, UseNonce};
