@@ -218,9 +218,8 @@ impl Authority {
         self.members.iter().map(|member| member.readiness(now)).collect()
     }
 
-    /// Forgets the tokens of these principals, those that are being verified right now included.
-    /// Returns how many were known. No revocation needs it: what is remembered is asked about anew
-    /// each time, and remembering makes its refusal cheap.
+    /// Forgets the tokens of these principals, those that are being verified right now included, and
+    /// says how many were known. No revocation needs it: what is remembered is asked about anew.
     pub fn forget(&self, whose: impl Fn(&Principal) -> bool) -> usize {
         let verified = self.memory.forget(|known| whose(known.checked.principal()));
         let asked = self.members.iter().filter_map(Trusted::asked);
