@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    CertifiedKey, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
+    generate_simple_self_signed,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -134,6 +138,50 @@ fn a_certificate_and_its_key_belong_together() {
     assert_eq!(roots("cert"), Vec::<String>::new());
     assert_eq!(roots("empty"), ["8:6 the file has no certificate"]);
     assert!(roots("bad")[0].starts_with("8:6 a certificate cannot be used"), "{:?}", roots("bad"));
+}
+
+#[test]
+fn what_clients_certificates_are_judged_by_must_be_readable() {
+    let folder = Folder::new();
+    folder.write("s", "x".repeat(32));
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    folder.write("cert", cert.pem());
+    folder.write("key", signing_key.serialize_pem());
+    folder.write("empty", "");
+    folder.write("noise", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n");
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    folder.write("ca", authority.pem());
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 1, 1),
+        next_update: date_time_ymd(2036, 1, 1),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    folder.write("crl", list.signed_by(&authority).unwrap().pem().unwrap());
+    let check = |more: &str| {
+        let tls = format!("tls = {{ cert = 'cert', key = 'key', {more} }}");
+        folder.check("secret_file = 's'", &tls)
+    };
+    assert_eq!(check("client_ca = 'ca', client_crl = 'crl'"), Vec::<String>::new());
+    for (more, expected) in [
+        ("client_ca = 'nowhere'", "2:49 cannot read …/nowhere"),
+        ("client_ca = 'empty'", "2:49 the file has no certificate"),
+        ("client_ca = 'ca', client_crl = 'nowhere'", "2:68 cannot read …/nowhere"),
+        (
+            "client_ca = 'ca', client_crl = ['crl', 'ca']",
+            "2:76 the file has no list; one begins with `-----BEGIN X509 CRL-----`",
+        ),
+    ] {
+        assert_eq!(check(more), [expected]);
+    }
+    let noise = check("client_ca = 'ca', client_crl = 'noise'");
+    assert!(noise[0].starts_with("2:68 a list cannot be used: "), "{noise:?}");
 }
 
 #[cfg(unix)]
