@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::json;
-use vestibule_testkit::{Handshake, Served, base64, eventually, now_secs, with};
+use vestibule_testkit::{Handshake, Holder, KeyKind, Served, base64, eventually, now_secs, with};
 
 use crate::{
     endpoint::Ask,
@@ -36,6 +36,40 @@ fn a_token_withdrawn_at_the_issuer_ends_its_connections_within_the_configured_ti
         Ok(text.contains("vestibule_introspection_tokens 1")
             && text.contains("vestibule_introspection_connections 1"))
     })?;
+    Ok(())
+}
+
+#[test]
+fn a_bound_token_withdrawn_at_the_issuer_ends_its_connections_however_it_was_proven() -> Outcome {
+    let route = "accept = [\"header\", \"message\"]\nmechanisms = [\"dpop\"]\ndpop_nonce = \"off\"";
+    let rig = Asking::with("recheck = \"300ms\"", |setup, upstream| {
+        Ok(setup.route("/bound", &upstream.url(), route))
+    })?;
+    let holder = Holder::new(KeyKind::P256)?;
+    let mut said = with(active("alice"), "cnf", json!({ "jkt": holder.thumbprint() }));
+    said["token_type"] = json!("DPoP");
+    rig.provider.issue("alices", said);
+    assert_eq!(rig.refused("alices")?, http(401, "invalid_token"));
+    let here = ("GET", "http://localhost/bound");
+    let proof = holder.proof(here, "alices", &json!({}))?;
+    let mut one = rig.gateway.connect()?;
+    let handshake = Handshake::to("/bound").field("Authorization", "DPoP alices");
+    one.send(handshake.field("DPoP", &proof).bytes())?;
+    let (_one_behind, _) = rig.upstream.switch("")?;
+    one.expect_switch()?;
+    let mut two = rig.gateway.connect()?;
+    two.send(Handshake::to("/bound").bytes())?;
+    two.expect_switch()?;
+    let begin = json!({"auth": {"type": "authenticate", "mechanism": "dpop", "token": "alices"}});
+    two.send_text(&begin.to_string())?;
+    let nonce = two.expect_auth("challenge")?["nonce"].clone();
+    let proof = holder.proof(here, "alices", &json!({ "nonce": nonce }))?;
+    two.send_text(&json!({"auth": {"type": "respond", "proof": proof}}).to_string())?;
+    let (_two_behind, _) = rig.upstream.switch("")?;
+    two.expect_auth("accepted")?;
+    rig.provider.withdraw("alices");
+    assert_eq!(closed(&mut one)?, close(4410, "token_revoked"));
+    assert_eq!(closed(&mut two)?, close(4410, "token_revoked"));
     Ok(())
 }
 
