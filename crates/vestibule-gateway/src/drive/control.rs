@@ -59,7 +59,8 @@ pub struct Control {
     origin: Option<Box<str>>,
     /// Where it can be asked back.
     stage: Option<Rc<Stage>>,
-    shown: Option<CertificateHash>,
+    /// In a box: few show one, and everybody's record would be longer.
+    shown: Option<Box<CertificateHash>>,
     began: Now,
     ending: Option<Rejection>,
 }
@@ -87,6 +88,7 @@ impl Control {
     /// Logs the beginning.
     pub fn new(session: Session, opened: Opened, worker: Rc<Worker>, now: Now) -> Self {
         let Opened { id, carrier, peer, origin, stage, shown, route } = opened;
+        let shown = shown.map(Box::new);
         let principal = session.principal();
         info!(
             connection = %worker.shared.name(id),
@@ -225,7 +227,7 @@ impl Control {
         let known = match question.asked() {
             Asked::Credential(credential) => self
                 .worker
-                .known(credential, &self.route, self.shown, now.wall)
+                .known(credential, &self.route, self.shown.as_deref().copied(), now.wall)
                 .map(|result| (credential.mechanism, result)),
             Asked::Response(_, _) => None,
         };
@@ -246,7 +248,7 @@ impl Control {
             return;
         };
         let (peer, origin, stage) = (self.peer, self.origin.clone(), self.stage.clone());
-        let shown = self.shown;
+        let shown = self.shown.as_deref().copied();
         let (worker, route) = (Rc::clone(&self.worker), Arc::clone(&self.route));
         let deadline = now.mono.after(limits::DIAL_TIMEOUT);
         // The task ends with the fetch, which is bounded; a key that is stale by then hits nobody.

@@ -172,6 +172,9 @@ fn advice(error: &str) -> Option<&'static str> {
              three",
         ),
         "invalid_credentials" => Some("there is no such user, or it is not the right password"),
+        "invalid_dpop_proof" | "use_dpop_nonce" => {
+            Some("make a new proof for this very request, with the nonce of the answer")
+        }
         "token_expired" => Some("get a new token, then connect again"),
         "token_revoked" | "logged_out" => Some("sign in again"),
         "insufficient_user_authentication" => {
