@@ -133,6 +133,33 @@ fn a_foreign_page_registers_nothing_with_the_cookie_of_its_visitor() -> Outcome 
 }
 
 #[test]
+fn a_route_for_every_page_lets_none_act_for_its_visitor() -> Outcome {
+    let open = "[[routes]]\npath = \"/open\"\nupstream = \"ws://127.0.0.1:9\"\norigins = [\"*\"]\n\
+                accept = [\"message\", \"query\"]\nmechanisms = [\"bearer\", \"ticket\"]\n";
+    let rig = with_passkeys(&format!("origins = [{PAGE:?}]\n{ROUTE}{open}"))?;
+    let body =
+        |cookie: bool| json!({ "username": "alice", "password": PASSWORD, "cookie": cookie });
+    let login = |cookie, page| Ask::post("/auth/login").json(&body(cookie)).field("Origin", page);
+    let said = login(true, PAGE).of(&rig.gateway)?;
+    let set = said.head.one("set-cookie").context("no cookie")?.to_owned();
+    let cookie = set.split(';').next().context("no cookie")?;
+    let evil = "https://evil.example";
+    let no = refused(403, "origin_not_allowed");
+    let others = [
+        Ask::post("/auth/refresh"),
+        Ask::post("/auth/logout"),
+        Ask::post("/auth/ticket").json(&json!({ "path": "/open" })),
+    ];
+    for asked in every().into_iter().chain(others) {
+        let said = asked.field("Cookie", cookie).field("Origin", evil).of(&rig.gateway)?;
+        assert_eq!(said.no()?, no);
+    }
+    assert_eq!(login(true, evil).of(&rig.gateway)?.no()?, no);
+    login(false, evil).of(&rig.gateway)?.fine()?;
+    Ok(())
+}
+
+#[test]
 fn a_registration_counts_once_and_for_whom_it_was_begun() -> Outcome {
     let rig = rig()?;
     let (alice, bob) = (access(&rig, "alice")?, access(&rig, "bob")?);

@@ -11,17 +11,22 @@ use crate::config::{LOGIN_COOKIE, Route};
 
 impl Visit<'_> {
     /// What a request brings, and how, from a page that one of these routes allows. A cookie counts
-    /// only where such a page is behind the request: a browser attaches it whoever asks.
+    /// only where such a page is behind the request, and is on a list: a browser attaches it whoever
+    /// asks, and a route for every page says of none that it may act for its visitor.
     pub(super) fn brought<'a>(
         &self,
         routes: impl IntoIterator<Item = &'a Route>,
         cookies: &[&str],
     ) -> Result<Option<(Carrier, Credential)>, Rejection> {
-        let allowed = cors::judge(routes, self.head, self.forwarded)?;
-        match of_request(self.head, cookies)? {
-            Some((Carrier::Cookie, _)) if !allowed.is_present() => Err(Rejection::OriginNotAllowed),
-            brought => Ok(brought),
+        let routes: Vec<&Route> = routes.into_iter().collect();
+        cors::judge(routes.iter().copied(), self.head, self.forwarded)?;
+        let brought = of_request(self.head, cookies)?;
+        if let Some((Carrier::Cookie, _)) = brought
+            && !cors::judge(listing(routes), self.head, self.forwarded)?.is_present()
+        {
+            return Err(Rejection::OriginNotAllowed);
         }
+        Ok(brought)
     }
 
     /// The credential for a route: in a header, the login cookie, or the route's.
@@ -42,6 +47,13 @@ impl Visit<'_> {
     pub(super) fn every_cookie(&self) -> Vec<&str> {
         with_login(self.routes().filter_map(|route| route.policy.cookie.as_deref()))
     }
+}
+
+/// The routes that say which pages they are for.
+pub(super) fn listing<'a>(
+    routes: impl IntoIterator<Item = &'a Route>,
+) -> impl Iterator<Item = &'a Route> {
+    routes.into_iter().filter(|route| !route.policy.origins.is_open())
 }
 
 /// The login cookie and these, each once: two of one name could not be told apart.

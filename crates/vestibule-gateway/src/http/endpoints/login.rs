@@ -9,7 +9,7 @@ use vestibule_authority::{
 };
 use vestibule_core::{authn::Secret, rejection::Rejection};
 
-use super::{Answer, Visit, answer::Problem, body::Hidden, cookie, cors};
+use super::{Answer, Visit, answer::Problem, body::Hidden, cookie, cors, credential::listing};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,7 +28,11 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     let identities = visit.identities()?;
     let Wanted { username, password, cookie } = visit.json()?;
     // A foreign page must not be able to sign its visitor in as somebody else.
-    cors::judge(visit.routes(), visit.head, visit.forwarded)?;
+    if cookie {
+        cors::judge(listing(visit.routes()), visit.head, visit.forwarded)?;
+    } else {
+        cors::judge(visit.routes(), visit.head, visit.forwarded)?;
+    }
     let now = visit.now();
     let kind = if cookie { Cookie::Wanted } else { Cookie::None };
     let who = (username.as_str(), &password.0);
