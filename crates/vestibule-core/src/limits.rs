@@ -91,3 +91,6 @@ pub const ORIGIN_SHOWN: usize = 300;
 
 /// Longest reason in a Close frame (RFC 6455 section 5.5: 125 bytes less the code).
 pub const CLOSE_REASON_BYTES: usize = 123;
+
+/// Second proofs that one connection rests on; one more takes the place of the oldest.
+pub const PROOFS_SHOWN: usize = 8;

@@ -179,6 +179,7 @@ impl Session {
         if !principal.is_same_identity(&self.core.principal) {
             return Err(Rejection::IdentityChanged);
         }
+        self.core.keep_proof(principal, policy, now);
         let successor = self.core.successor(principal);
         handshake::check_demands(&successor, policy)?;
         let lease = Lease::granted(principal, policy, now).ok_or(Rejection::TokenExpired)?;

@@ -109,6 +109,7 @@ impl Renewing {
 
 /// The lease of a newer credential, which takes the place of the one before.
 fn renewed(principal: &Arc<Principal>, cx: &mut Context<'_>) -> Result<Lease, Rejection> {
+    cx.core.keep_proof(principal, cx.policy, cx.now);
     let successor = cx.core.successor(principal);
     handshake::check_demands(&successor, cx.policy)?;
     let lease = Lease::granted(principal, cx.policy, cx.now);

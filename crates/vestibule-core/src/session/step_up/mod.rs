@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Core, Session};
 use crate::{
     authn::{Mechanism, Principal, Proof, message::ServerMessage},
+    limits,
     policy::{Assurance, Carrier, RoutePolicy, StepUp},
     time::{Mono, Now, UnixTime},
 };
@@ -15,7 +16,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Second {
     owed: Option<Owed>,
-    shown: Option<Shown>,
+    /// Each proof that counts, once: who takes one back ends what rests on it.
+    shown: Vec<Shown>,
 }
 
 #[derive(Debug)]
@@ -92,7 +94,7 @@ impl Session {
     /// How far a second proof is.
     pub fn stepped_up(&self) -> SteppedUp {
         let second = self.core.second.as_deref();
-        match (self.core.owed_until(), second.and_then(|second| second.shown.as_ref())) {
+        match (self.core.owed_until(), second.and_then(|second| second.shown.last())) {
             (Some(deadline), _) => SteppedUp::Owed(deadline),
             (None, Some(shown)) => SteppedUp::Shown(shown.at),
             (None, None) => SteppedUp::Unasked,
@@ -101,8 +103,19 @@ impl Session {
 
     /// On whose proofs it rests: where one of them is revoked, it must end.
     pub fn rests_on(&self) -> impl Iterator<Item = &Arc<Principal>> {
-        let shown = self.core.second.as_ref().and_then(|second| second.shown.as_ref());
+        let shown = self.core.second.iter().flat_map(|second| &second.shown);
         core::iter::once(&self.core.principal).chain(shown.map(|shown| &shown.by))
+    }
+}
+
+impl Second {
+    fn keep(&mut self, by: &Arc<Principal>, now: Now) {
+        let name = |it: &Principal| (it.mechanism, it.token_id.clone());
+        self.shown.retain(|shown| name(&shown.by) != name(by));
+        if self.shown.len() == limits::PROOFS_SHOWN {
+            self.shown.remove(0);
+        }
+        self.shown.push(Shown { by: Arc::clone(by), at: now.wall });
     }
 }
 
@@ -151,18 +164,29 @@ impl Core {
     /// It was shown.
     pub(super) fn show(&mut self, by: &Arc<Principal>, now: Now) {
         self.principal = self.principal.raised(by);
-        let shown = Some(Shown { by: Arc::clone(by), at: now.wall });
-        self.second = Some(Box::new(Second { owed: None, shown }));
+        let second = self.second.get_or_insert_default();
+        second.owed = None;
+        second.keep(by, now);
+    }
+
+    /// What met the route's demand at the door stays shown, and is rested on, when a refresh by
+    /// something lesser takes its place.
+    pub(super) fn keep_proof(&mut self, next: &Principal, policy: &RoutePolicy, now: Now) {
+        let Some(step_up) = &policy.step_up else { return };
+        let mut shown = self.second.iter().flat_map(|second| &second.shown);
+        let is_kept = shown.any(|shown| step_up.is_met_by(&shown.by));
+        if !is_kept && step_up.is_met_by(&self.principal) && !step_up.is_met_by(next) {
+            let by = Arc::clone(&self.principal);
+            self.second.get_or_insert_default().keep(&by, now);
+        }
     }
 
     /// Who is connected after a refresh: in the session of before, and with what a second proof has
     /// added since.
     pub(super) fn successor(&self, principal: &Arc<Principal>) -> Arc<Principal> {
         let successor = principal.succeeding(&self.principal);
-        match self.second.as_ref().and_then(|second| second.shown.as_ref()) {
-            Some(shown) => successor.raised(&shown.by),
-            None => successor,
-        }
+        let shown = self.second.iter().flat_map(|second| &second.shown);
+        shown.fold(successor, |successor, shown| successor.raised(&shown.by))
     }
 
     fn owed(&self) -> Option<&Owed> {

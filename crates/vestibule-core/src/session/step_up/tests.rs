@@ -218,6 +218,51 @@ fn what_was_shown_stays_over_a_refresh_and_so_does_what_it_rests_on() {
 }
 
 #[test]
+fn what_met_the_demand_at_the_door_is_rested_on_when_a_lesser_credential_takes_its_place() {
+    let policy = policy();
+    let principal = Principal {
+        mechanism: Mechanism::PublicKey,
+        methods: named(&["pop"]),
+        token_id: Some("key:1".into()),
+        ..Principal::clone(verified("alice", 100).principal())
+    };
+    let admission = admitted_as(Verified::assertion(Arc::new(principal)), &policy, at(0));
+    let mut session = Session::open(admission, Introduction::default(), &policy, at(0));
+    assert_eq!(session.stepped_up(), SteppedUp::Unasked);
+    for second in 1..4 {
+        session.renew(&verified("alice", 600), &policy, at(second)).unwrap();
+        let mechanisms: Vec<_> = session.rests_on().map(|it| it.mechanism).collect();
+        assert_eq!(mechanisms, [Mechanism::Bearer, Mechanism::PublicKey]);
+        assert_eq!(*session.principal().methods, *named(&["pop"]));
+    }
+}
+
+#[test]
+fn every_second_proof_that_raised_a_connection_is_rested_on() {
+    let mut client = owing();
+    let shown = |mechanism, id: &str, method| {
+        Arc::new(Principal {
+            mechanism,
+            token_id: Some(id.into()),
+            methods: named(&[method]),
+            ..Principal::clone(verified("alice", 100).principal())
+        })
+    };
+    let core = &mut client.session.core;
+    core.show(&shown(Mechanism::Webauthn, "passkey:1", "hwk"), at(1));
+    core.show(&shown(Mechanism::PublicKey, "key:1", "swk"), at(2));
+    core.show(&shown(Mechanism::PublicKey, "key:1", "swk"), at(3));
+    client.session.renew(&verified("alice", 600), &client.policy, at(4)).unwrap();
+    let ids: Vec<_> = client.session.rests_on().filter_map(|it| it.token_id.as_deref()).collect();
+    assert_eq!(ids, ["passkey:1", "key:1"]);
+    assert_eq!(methods(&client), ["hwk", "swk"]);
+    for n in 0..20 {
+        client.session.core.show(&shown(Mechanism::PublicKey, &format!("key:{n}"), "swk"), at(5));
+    }
+    assert_eq!(client.session.rests_on().count(), 1 + limits::PROOFS_SHOWN);
+}
+
+#[test]
 fn a_demand_of_the_route_is_met_by_both_proofs_together() {
     let mut client = owing();
     client.say(BEGIN, 1);
