@@ -8,7 +8,7 @@
 //! moment.
 
 use std::{
-    fmt, fs, io, mem,
+    fmt, fs, io,
     os::unix::fs::MetadataExt as _,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
@@ -73,13 +73,15 @@ impl Acceptor {
     /// Reads the lists of withdrawn certificates anew where they have changed; `None` where they have
     /// not. Where that fails the old ones go on, until they are over.
     pub fn look(&self) -> Option<Result<(), ServeError>> {
+        // Before they are read, so that no change is missed; and kept only behind it, so that what
+        // could not be read is tried again: that it can be read now does not change the stamp.
         let now = stamps(self.clients.as_ref());
-        let before = mem::replace(&mut *self.lists(), now);
-        if before == *self.lists() {
+        if *self.lists() == now {
             return None;
         }
         Some(acceptor(&self.own, self.clients.as_ref()).map(|renewed| {
             *self.current.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+            *self.lists() = now;
         }))
     }
 

@@ -17,17 +17,25 @@ pub(super) async fn follow(shared: Arc<Shared>) {
     let Some(acceptor) = shared.acceptor.as_ref().filter(|acceptor| acceptor.has_lists()) else {
         return;
     };
+    let mut told = None;
     loop {
         sleep(limits::LISTS_LOOKED_AT).await;
         match acceptor.look() {
-            None => {}
-            Some(Ok(())) => info!("the lists of withdrawn certificates were read anew"),
+            None => told = None,
+            Some(Ok(())) => {
+                told = None;
+                info!("the lists of withdrawn certificates were read anew");
+            }
+            // Tried again each time, and told once.
             Some(Err(error)) => {
                 let cause = error.source().map(ToString::to_string);
-                warn!(
-                    cause,
-                    "the new lists of withdrawn certificates cannot be used; the old ones go on"
-                );
+                if told.as_ref() != Some(&cause) {
+                    warn!(
+                        cause,
+                        "the new lists of withdrawn certificates cannot be used; the old ones go on"
+                    );
+                    told = Some(cause);
+                }
             }
         }
     }

@@ -322,6 +322,17 @@ fn a_certificate_on_the_list_of_its_authority_ends_tls_as_soon_as_the_list_says_
     };
     replace("nothing")?;
     house.rig.gateway.log().wait_for("cannot be used; the old ones go on")?;
+    // What could not be read is tried again, although it looks the same from outside.
+    let authorities = house.rig.setup.folder().join("clients.pem");
+    let aside = authorities.with_extension("aside");
+    fs::rename(&authorities, &aside)?;
+    replace(&house.authority.withdrawn(&[], 3600)?)?;
+    eventually("the authorities cannot be read", || {
+        let log = house.rig.gateway.log().text();
+        Ok(log.matches("cannot be used; the old ones go on").count() > 1)
+    })?;
+    fs::rename(&aside, &authorities)?;
+    house.rig.gateway.log().wait_for("were read anew")?;
     replace(&house.authority.withdrawn(&[&lost], 3600)?)?;
     eventually("the list counts", || {
         let mut client = house.ask(Some(&lost), &Handshake::to("/ws"))?;
