@@ -87,7 +87,12 @@ impl Flight {
                 Entry::Occupied(under_way) => return Ok(under_way.get().clone()),
                 Entry::Vacant(entry) => entry,
             };
-            if waiting >= limits::QUESTIONS_WAITING {
+            // Strangers never take the last places: those are for tokens that were good.
+            let most = match lane {
+                Lane::Stranger => limits::QUESTIONS_WAITING / 4 * 3,
+                Lane::Known => limits::QUESTIONS_WAITING,
+            };
+            if waiting >= most {
                 return none(Outcome::Limited, "too many questions are waiting");
             }
             let Some(pass) = state.breaker.pass(asked) else {

@@ -172,12 +172,14 @@ async fn revoke(shared: &Shared, principal: &Principal) {
         return;
     };
     let named = Named::Token { issuer: (&*principal.issuer).into(), id: id.clone() };
+    // Whatever was made of it was made by now; its first end may be long over where it has none.
+    let now = shared.clock.now().wall;
     let new = NewRevocation {
-        until: Some(principal.expires),
+        until: Some(principal.expires.max(now)),
         reason: Some("withdrawn by its issuer".into()),
         ..NewRevocation::of(named, &principal.issuer)
     };
-    if let Err(error) = identities.revoke(new, shared.clock.now().wall).await {
+    if let Err(error) = identities.revoke(new, now).await {
         let subject = &*principal.subject;
         warn!(%error, subject, "what was made of a withdrawn token is still good");
     }
