@@ -59,6 +59,12 @@ impl IssuerWritten {
     pub(super) fn name(&self) -> Option<&str> {
         self.name.as_ref().map(|name| &*name.value)
     }
+
+    /// Whether it is asked about each token.
+    pub(super) fn is_asked(&self) -> bool {
+        let source = self.issuer.as_ref().map(|issuer| &issuer.source);
+        matches!(source, Some(KeySource::Introspection(_)))
+    }
 }
 
 /// What routes call the gateway's own tokens.

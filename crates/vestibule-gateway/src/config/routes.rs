@@ -65,6 +65,7 @@ pub(super) fn route(
         reader.missing("path");
     }
     let upstreams = upstreams(reader, files);
+    let written_issuers = issuers;
     let issuers = trusted(reader, issuers, auth);
     let certificates = mapped(reader, known.certificates);
     let (identity, assertion) = identity(reader);
@@ -84,6 +85,9 @@ pub(super) fn route(
     carriers::carriers(reader, auth, &mut policy);
     carriers::connections(reader, known, &policy);
     carriers::nonces(reader, &mut policy);
+    if issuers.iter().any(|&at| written_issuers.get(at).is_some_and(IssuerWritten::is_asked)) {
+        step_up::unasked(reader, &policy);
+    }
     let sessions = carriers::sessions(reader, auth, &policy);
     spans(reader, &mut policy);
     manners(reader, &mut policy);

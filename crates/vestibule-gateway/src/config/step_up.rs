@@ -1,7 +1,7 @@
 //! `routes.step_up`: the second proof, and how well somebody must be known.
 
 use vestibule_core::{
-    authn::Mechanism,
+    authn::{Judge, Mechanism},
     limits,
     policy::{Assurance, Carrier, RoutePolicy, StepUp},
 };
@@ -46,6 +46,22 @@ pub(super) fn read(
         Err(fault) => {
             inner.report.push(Fault::new(fault.to_string(), inner.place_of("mechanisms")));
         }
+    }
+}
+
+/// A connection is asked about again by its first token alone: a second proof that was taken back at
+/// its issuer would count on.
+pub(super) fn unasked(reader: &mut Reader<'_>, policy: &RoutePolicy) {
+    let Some(step_up) = &policy.step_up else { return };
+    let is_token = |mechanism: &&Mechanism| mechanism.judge() == Judge::Issuer;
+    if let Some(mechanism) = step_up.mechanisms().iter().find(is_token) {
+        let message = format!(
+            "a second proof by `{}` is not asked about again, and an issuer of this route is asked \
+             about its tokens",
+            mechanism.name()
+        );
+        let fault = Fault::new(message, reader.place_of("step_up"));
+        reader.report.push(fault.help("list `issuers` whose keys are known, or another mechanism"));
     }
 }
 

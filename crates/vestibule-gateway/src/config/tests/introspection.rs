@@ -18,6 +18,19 @@ fn issuer(lines: &str, expected: &[&str]) {
 }
 
 #[test]
+fn a_second_proof_is_no_token_that_would_have_to_be_asked_about_again() {
+    let route = "[[routes]]\npath = '/'\nupstream = 'ws://127.0.0.1:9000'\naccept = ['message']\n\
+                 mechanisms = ['bearer', 'public-key']\n";
+    let with = |step_up: &str| format!("{route}step_up = {step_up}\n[auth]");
+    let fault = "12:11 a second proof by `bearer` is not asked about again, and an issuer of this \
+                 route is asked about its tokens";
+    asked(&with("{ mechanisms = ['bearer'], acr = ['gold'] }"), &[fault]);
+    asked(&with("{ mechanisms = ['public-key'] }"), &[]);
+    let keys = "{ mechanisms = ['bearer'], acr = ['gold'] }\nissuers = ['local']";
+    asked(&with(keys), &[]);
+}
+
+#[test]
 fn an_issuer_has_keys_or_is_asked() {
     asked("", &[]);
     asked("issuer = 'joe'\ntypes = ['Bearer', '']\nca = 'x'\nsubject_claim = 'username'", &[]);
