@@ -111,7 +111,7 @@ pub(super) fn connections(reader: &mut Reader<'_>, known: Known<'_>, policy: &Ro
     let Known { certificates, tls, .. } = known;
     let takes = |mechanism| policy.mechanisms.contains(&mechanism);
     let mechanisms = reader.place_of("mechanisms");
-    if takes(Mechanism::ScramSha256Plus) && tls.is_none() {
+    if policy.knows(Mechanism::ScramSha256Plus) && tls.is_none() {
         let message =
             "\"scram-sha-256-plus\" is bound to the TLS connection, and the gateway ends none";
         let fault = Fault::new(message, mechanisms.clone());
@@ -159,6 +159,12 @@ fn passkeys(auth: Option<&AuthWritten>) -> Result<(), Complaint> {
 
 /// Whether proofs must have nonces.
 pub(super) fn nonces(reader: &mut Reader<'_>, policy: &mut RoutePolicy) {
+    if policy.mechanisms.contains(&Mechanism::Dpop) && policy.hosts.is_empty() {
+        let message = "a proof that was made for another server counts here, too: this route \
+                       serves every host";
+        let fault = Fault::warning(message, reader.place_of("mechanisms"));
+        reader.report.push(fault.help("write `hosts = [\"…\"]`, the names of this server"));
+    }
     let choices = [("required", DpopNonce::Required), ("off", DpopNonce::Off)];
     if let Some(nonce) = reader.choice("dpop_nonce", &choices) {
         policy.dpop_nonce = nonce;

@@ -114,7 +114,7 @@ impl Guest {
     /// What binds an exchange to the connection, where that is offered.
     fn exporter(&self) -> Option<TlsExporter> {
         let plus = Mechanism::ScramSha256Plus;
-        let is_offered = self.policy().mechanisms.contains(&plus) && self.channel.offers(plus);
+        let is_offered = self.policy().knows(plus) && self.channel.offers(plus);
         if is_offered { self.link.exporter() } else { None }
     }
 

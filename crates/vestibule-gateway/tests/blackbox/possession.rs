@@ -220,6 +220,17 @@ fn a_bound_token_buys_nothing_without_its_proof() -> Outcome {
 }
 
 #[test]
+fn who_takes_tokens_with_a_proof_alone_sells_no_ticket_for_one_without() -> Outcome {
+    let route = "accept = [\"header\", \"query\"]\nmechanisms = [\"dpop\", \"ticket\"]\n";
+    let (rig, holder, token) = with(route, |setup| setup.table("[auth]"))?;
+    let bare = Ask::post("/auth/ticket").bearer(&rig.token()?).json(&json!({ "path": "/ws" }));
+    assert_eq!(bare.of(&rig.gateway)?.no()?, refused(403, "mechanism_not_allowed"));
+    let nonce = wanted(&buy(&rig, &token, &holder.proof(SHOP, &token, &json!({}))?)?)?;
+    buy(&rig, &token, &holder.proof(SHOP, &token, &nonce)?)?.fine()?;
+    Ok(())
+}
+
+#[test]
 fn logging_out_and_a_longer_lease_take_a_proof_too() -> Outcome {
     let (rig, holder, token) = with(ROUTE, |setup| setup.table("[auth]"))?;
     let mut client = rig.wait_at_the_door()?;

@@ -198,8 +198,14 @@ fn tokens_that_are_bound_or_come_in_a_message() {
         let issuer = "[[issuers]]\nname = 'idp'\njwks_url = 'http://127.0.0.1:1/'\naudiences = ['a']\n\
                       issuer = 'https://idp'\n";
         let route = "[[routes]]\npath = '/'\nupstream = 'ws://127.0.0.1:9000'\n";
-        check(&format!("{issuer}{route}{lines}\n"), expected);
+        check(&format!("{issuer}{route}{lines}\nhosts = ['ws.example']\n"), expected);
     };
+    let anywhere = "[[issuers]]\nname = 'idp'\njwks_url = 'http://127.0.0.1:1/'\naudiences = ['a']\n\
+                    issuer = 'https://idp'\n[[routes]]\npath = '/'\nmechanisms = ['dpop']\n\
+                    upstream = 'ws://127.0.0.1:9000'\n";
+    let expected = "8:14 warning: a proof that was made for another server counts here, too: this \
+                    route serves every host";
+    check(anywhere, &[expected]);
     for accept in ["header", "message"] {
         route(&format!("accept = ['{accept}']\nmechanisms = ['dpop']"), &[]);
     }

@@ -29,6 +29,12 @@ pub(super) async fn answer(visit: &Visit<'_>) -> Result<Answer, Problem> {
     if credential.mechanism == Mechanism::Ticket {
         return Err(Rejection::MechanismNotAllowed.into());
     }
+    // Who takes tokens with a proof alone does not take them without one by way of a ticket.
+    let takes = |mechanism| route.policy.mechanisms.contains(&mechanism);
+    let is_bare = credential.mechanism == Mechanism::Bearer;
+    if is_bare && takes(Mechanism::Dpop) && !takes(Mechanism::Bearer) {
+        return Err(Rejection::MechanismNotAllowed.into());
+    }
     let verified = visit.worker.verify(&credential, &route, &visit.bringing()?).await?;
     handshake::check_demands(verified.principal(), &route.policy)?;
     let now = visit.now().wall;
