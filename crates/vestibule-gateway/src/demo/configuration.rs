@@ -79,6 +79,7 @@ fn routes(places: &Places) -> String {
         r#"# A chat. Its server knows nothing of tokens: it reads who is there in X-Vestibule-Subject.
 [[routes]]
 path = "/chat"
+hosts = ["localhost", "127.0.0.1"]    # a proof is for a name: that of another server is none here
 upstream = "ws://{upstream}"
 origins = ["http://{page}"]      # the pages that may open it
 accept = ["header", "subprotocol", "cookie", "query", "message"]    # query: for tickets alone
@@ -128,6 +129,7 @@ fn special_routes(places: &Places) -> String {
         r#"# The same chat for clients that expect the gateway to speak first.
 [[routes]]
 path = "/announced"
+hosts = ["localhost", "127.0.0.1"]
 upstream = "ws://{upstream}"
 origins = ["http://{page}"]
 accept = ["message"]

@@ -1,5 +1,11 @@
 //! Two small sites: the page of the demonstration, which is the issuer too, and a foreign one.
 
+/// Whether another page is behind a request: browsers say so, and programs say nothing.
+fn is_elsewheres<B>(request: &Request<B>) -> bool {
+    let site = request.headers().get("sec-fetch-site").map(HeaderValue::as_bytes);
+    site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"))
+}
+
 #[cfg(test)]
 mod tests;
 
@@ -261,6 +267,9 @@ impl Site {
         match (self.owner, request.method(), path) {
             (Owner::Us, &Method::GET, "/.well-known/jwks.json") => {
                 Ok(content(StatusCode::OK, JSON, self.issuer.jwks().to_string()))
+            }
+            (Owner::Us, &Method::GET, "/token") if is_elsewheres(request) => {
+                Ok(plain(StatusCode::FORBIDDEN, "not from that page\n".to_owned()))
             }
             (Owner::Us, &Method::GET, "/token") => {
                 self.token(request, |token| plain(StatusCode::OK, format!("{token}\n")))
