@@ -1,12 +1,10 @@
 //! Client certificates: whose they are, where they count, and until when.
 
-use std::fs;
-
 use anyhow::{Context as _, ensure};
 use rcgen::ExtendedKeyUsagePurpose;
 use serde_json::json;
 use vestibule_client::{Builder, Carrier, handshake::Tls};
-use vestibule_testkit::{Handshake, Peer, eventually};
+use vestibule_testkit::{Handshake, Peer};
 
 use crate::{
     admin::{ask, inside},
@@ -17,11 +15,11 @@ use crate::{
 };
 
 /// A route on which a certificate is the only way in.
-const ALONE: &str = "accept = [\"tls\"]\nmechanisms = [\"external\"]\n";
+pub(crate) const ALONE: &str = "accept = [\"tls\"]\nmechanisms = [\"external\"]\n";
 /// One on which it is one of several.
 const BESIDE: &str = "accept = [\"tls\", \"header\", \"cookie\", \"message\"]\ncookie = \"session\"\n\
                       mechanisms = [\"external\", \"bearer\"]\n";
-const DEVICES: &str = "[[certificates]]\nname = \"devices\"\nsubject_from = \"san-uri\"\n\
+pub(crate) const DEVICES: &str = "[[certificates]]\nname = \"devices\"\nsubject_from = \"san-uri\"\n\
                        allowed = [\"spiffe://example.org/device/*\"]\nscopes = [\"chat\"]\n\
                        groups = [\"machines\"]\n";
 
@@ -77,7 +75,7 @@ impl House {
     }
 
     /// Whether TLS itself ends for who shows this. In TLS 1.3 a client hears of it when it reads.
-    fn is_cut(&self, identity: Option<&Identity>) -> anyhow::Result<bool> {
+    pub(crate) fn is_cut(&self, identity: Option<&Identity>) -> anyhow::Result<bool> {
         let asked = self.ask(identity, &page());
         Ok(match asked.and_then(|mut client| client.head()) {
             Ok(head) => {
@@ -95,7 +93,7 @@ impl House {
 }
 
 /// A handshake of an allowed page.
-fn page() -> Handshake {
+pub(crate) fn page() -> Handshake {
     Handshake::to("/ws").origin(PAGE)
 }
 
@@ -301,62 +299,6 @@ fn a_certificate_is_revoked_by_its_fingerprint() -> Outcome {
     converse(&mut twin, &mut behind, "another certificate of the same device")?;
     let mut again = house.ask(Some(&device), &page())?;
     assert_eq!(no(&mut again)?, close(4410, "token_revoked"));
-    Ok(())
-}
-
-#[test]
-fn a_certificate_on_the_list_of_its_authority_ends_tls_as_soon_as_the_list_says_so() -> Outcome {
-    let list = |authority: &Authority| authority.withdrawn(&[], 3600).map(Some);
-    let house = House::with(ALONE, "", DEVICES, list)?;
-    let (lost, kept) = (house.authority.device("7")?, house.authority.device("8")?);
-    let mut client = house.ask(Some(&lost), &page())?;
-    let (_upstream, _) = house.rig.upstream.switch("")?;
-    client.expect_switch()?;
-    drop(client);
-    // A list that cannot be read changes nothing.
-    let path = house.rig.setup.folder().join("clients.crl");
-    let replace = |text: &str| -> Outcome {
-        let new = path.with_extension("new");
-        fs::write(&new, text)?;
-        Ok(fs::rename(&new, &path)?)
-    };
-    replace("nothing")?;
-    house.rig.gateway.log().wait_for("cannot be used; the old ones go on")?;
-    // What could not be read is tried again, although it looks the same from outside.
-    let authorities = house.rig.setup.folder().join("clients.pem");
-    let aside = authorities.with_extension("aside");
-    fs::rename(&authorities, &aside)?;
-    replace(&house.authority.withdrawn(&[], 3600)?)?;
-    eventually("the authorities cannot be read", || {
-        let log = house.rig.gateway.log().text();
-        Ok(log.matches("cannot be used; the old ones go on").count() > 1)
-    })?;
-    fs::rename(&aside, &authorities)?;
-    house.rig.gateway.log().wait_for("were read anew")?;
-    replace(&house.authority.withdrawn(&[&lost], 3600)?)?;
-    eventually("the list counts", || {
-        let mut client = house.ask(Some(&lost), &Handshake::to("/ws"))?;
-        Ok(client.head().is_err())
-    })?;
-    let mut other = house.ask(Some(&kept), &page())?;
-    let (_upstream, _) = house.rig.upstream.switch("")?;
-    other.expect_switch()?;
-    Ok(())
-}
-
-#[test]
-fn a_list_that_is_over_lets_nobody_in() -> Outcome {
-    let list = |authority: &Authority| authority.withdrawn(&[], -60).map(Some);
-    let house = House::with(ALONE, "", DEVICES, list)?;
-    assert!(house.is_cut(Some(&house.authority.device("7")?))?);
-    Ok(())
-}
-
-#[test]
-fn an_authority_without_a_list_lets_nobody_in_where_there_are_lists() -> Outcome {
-    let list = |_: &Authority| Authority::new("Somebody Else")?.withdrawn(&[], 3600).map(Some);
-    let house = House::with(ALONE, "", DEVICES, list)?;
-    assert!(house.is_cut(Some(&house.authority.device("7")?))?);
     Ok(())
 }
 

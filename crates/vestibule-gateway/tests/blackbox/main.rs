@@ -26,6 +26,8 @@ mod backpressure;
 #[cfg(test)]
 mod bodies;
 #[cfg(test)]
+mod certificate_lists;
+#[cfg(test)]
 mod certificates;
 #[cfg(test)]
 mod certificates_page;
