@@ -12,7 +12,7 @@
 use std::{fmt, sync::Arc};
 
 use vestibule_core::{
-    authn::{Challenge, Credential, Demand, Exchange, Mechanism, Response, Secret, Verified},
+    authn::{Challenge, Demand, Exchange, Mechanism, Response, Secret, Verified},
     policy::{DpopNonce, origin::Transport},
     rejection::Rejection,
     time::UnixTime,
@@ -211,14 +211,6 @@ impl<'a> Site<'a> {
         Target::parse(&format!("{scheme}://{host}{path}")).ok_or_else(|| {
             Refused::new(Rejection::DpopProofInvalid, "DPoP proof: none is for this address")
         })
-    }
-}
-
-impl Pending {
-    /// What is to be proven.
-    pub fn credential(&self) -> Credential {
-        let (mechanism, secret) = (Mechanism::Dpop, self.token.clone());
-        Credential { mechanism, secret, proof: None }
     }
 }
 
