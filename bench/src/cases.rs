@@ -218,7 +218,7 @@ impl Bench<'_> {
 /// How many messages are sent, quickly and in full.
 fn messages(payload: usize, in_flight: usize) -> (u64, u64) {
     match payload {
-        0..=1024 if in_flight > 1 => (300_000, 1_000_000),
+        0..=1024 if in_flight > 1 => (300_000, 400_000),
         0..=1024 => (30_000, 100_000),
         1025..=65536 => (15_000, 40_000),
         _ => (1_000, 3_000),
