@@ -4,9 +4,9 @@
 mod fields;
 mod path;
 
-use core::{fmt, str};
+use core::{fmt, mem::MaybeUninit, str};
 
-use httparse::Status;
+use httparse::{ParserConfig, Status};
 use zeroize::Zeroizing;
 
 pub(crate) use self::fields::Fields;
@@ -30,9 +30,9 @@ impl RequestHead {
     /// target (RFC 9112 section 3.2.1; a target with a host of its own would contradict `Host`).
     pub fn read(input: &[u8]) -> Result<Option<(Self, usize)>, Rejection> {
         let window = window(input);
-        let mut slots = [httparse::EMPTY_HEADER; limits::HEAD_FIELDS];
-        let mut request = httparse::Request::new(&mut slots);
-        let parsed = request.parse(window);
+        let mut slots = [const { MaybeUninit::uninit() }; limits::HEAD_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        let parsed = request.parse_with_uninit_headers(window, &mut slots);
         let Some(used) = complete(parsed, window)? else { return Ok(None) };
         let (Some(method), Some(target)) = (request.method, request.path) else {
             return Err(Rejection::MalformedHandshake);
@@ -182,9 +182,13 @@ impl ResponseHead {
     }
 
     fn read_one(rest: &[u8]) -> Result<Option<(Self, usize)>, Rejection> {
-        let mut slots = [httparse::EMPTY_HEADER; limits::HEAD_FIELDS];
-        let mut response = httparse::Response::new(&mut slots);
-        let parsed = response.parse(rest);
+        let mut slots = [const { MaybeUninit::uninit() }; limits::HEAD_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let parsed = ParserConfig::default().parse_response_with_uninit_headers(
+            &mut response,
+            rest,
+            &mut slots,
+        );
         let Some(used) = complete(parsed, rest).map_err(|_| Rejection::UpstreamInvalid)? else {
             return Ok(None);
         };
@@ -261,14 +265,10 @@ fn complete(parsed: httparse::Result<usize>, window: &[u8]) -> Result<Option<usi
 
 /// Whether a CR or an LF stands alone. Some readers end a line there, and some do not.
 fn has_bare_line_ends(head: &[u8]) -> bool {
-    let mut before = 0;
-    for &byte in head {
-        if (before == b'\r') != (byte == b'\n') {
-            return true;
-        }
-        before = byte;
-    }
-    before == b'\r'
+    let next = head.iter().skip(1).chain(Some(&0));
+    let bare = |&(&one, &next): &(&u8, &u8)| (one == b'\r') != (next == b'\n');
+    // All of them, always: what needs no branch is done many at a time.
+    head.first() == Some(&b'\n') || head.iter().zip(next).filter(bare).count() != 0
 }
 
 #[cfg(test)]

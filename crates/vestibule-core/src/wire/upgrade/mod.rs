@@ -148,7 +148,7 @@ pub fn switching_with(
 /// Writes one field. One whose name or value could be read as something else is left out: a missing
 /// field is a fault, an injected one a hole.
 pub(super) fn push_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    if token::token(name.as_bytes()).is_some() && token::is_value(value) {
+    if token::is_token(name.as_bytes()) && token::is_value(value) {
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b": ");
         out.extend_from_slice(value);
