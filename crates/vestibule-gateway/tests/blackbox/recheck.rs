@@ -161,11 +161,11 @@ fn an_issuer_that_is_down_for_longer_than_max_stale_ends_those_inside_for_now() 
 
 #[test]
 fn a_token_without_an_end_gets_the_configured_one() -> Outcome {
-    let rig = Asking::new("max_lifetime = \"1s\"\nrecheck = \"200ms\"")?;
+    let rig = Asking::new("max_lifetime = \"3s\"\nrecheck = \"200ms\"")?;
     let endless = with(active("alice"), "exp", json!(null));
     rig.provider.issue("endless", endless);
     let (mut client, mut upstream) = rig.open("endless")?;
-    converse(&mut client, &mut upstream, "for a second")?;
+    converse(&mut client, &mut upstream, "for a while")?;
     assert_eq!(closed(&mut client)?, close(4401, "token_expired"));
     Ok(())
 }
