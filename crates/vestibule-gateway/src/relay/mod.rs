@@ -2,9 +2,9 @@
 //! WebSockets, and may still be cut off at any moment, in words that the client can read.
 //!
 //! One [`Relay`] per thread. It keeps all connections of the thread as small records in a slab, on
-//! one epoll set, which the thread's runtime waits for like for any socket ([`Relay::run`]). An idle
-//! connection costs its record: no task, no timer, no buffer. A message costs one read into the
-//! thread's buffer and one write out of it.
+//! one epoll set, and runs the thread's tasks beside them ([`Relay::block_on`]). An idle connection
+//! costs its record: no task, no timer, no buffer. A message costs one read into the thread's buffer
+//! and one write out of it.
 //!
 //! What a connection may and may not do is not decided here: the relay reports to a [`Control`],
 //! and carries out its [`Order`]s.
@@ -22,19 +22,18 @@
 //! TCP.
 
 mod closing;
+mod doors;
 mod pump;
 mod queue;
 mod record;
 mod seat;
 mod slab;
+mod thread;
 mod turn;
 mod wheel;
 mod wire;
 
-use std::{
-    cell::RefCell, collections::VecDeque, fmt, io, net::TcpStream, rc::Rc, task::Waker,
-    time::Duration,
-};
+use std::{cell::RefCell, collections::VecDeque, fmt, io, net::TcpStream, rc::Rc, time::Duration};
 
 use mio::{Poll, Registry};
 use vestibule_core::{
@@ -44,12 +43,13 @@ use vestibule_core::{
     wire::close::Close,
 };
 
+use self::{doors::Doors, record::Record, seat::Seats, slab::Slab, turn::Which, wheel::Wheel};
 pub use self::{
+    doors::Listener,
     pump::masked,
     seat::{Seat, Watched},
     slab::Key,
 };
-use self::{record::Record, seat::Seats, slab::Slab, turn::Which, wheel::Wheel};
 use crate::drive::Clock;
 
 /// Decides about one connection. It is asked on the relay's thread, and must not block.
@@ -180,7 +180,7 @@ pub struct Relay<C: Control> {
     signals: RefCell<VecDeque<(Key, C::Signal)>>,
     /// Connections that have more to do, by place.
     ready: RefCell<VecDeque<u32>>,
-    waker: RefCell<Option<Waker>>,
+    doors: Doors,
 }
 
 impl<C: Control> Relay<C> {
@@ -197,7 +197,7 @@ impl<C: Control> Relay<C> {
             wheel: RefCell::new(Wheel::new()),
             signals: RefCell::default(),
             ready: RefCell::default(),
-            waker: RefCell::default(),
+            doors: Doors::default(),
         }))
     }
 
@@ -224,14 +224,12 @@ impl<C: Control> Relay<C> {
         seat.take();
         let key = self.records.borrow_mut().fill(index, record);
         self.ready.borrow_mut().push_back(index);
-        self.wake();
         key
     }
 
     /// Reports a signal to a connection, soon. A key whose connection is over hits nobody.
     pub fn signal(&self, key: Key, signal: C::Signal) {
         self.signals.borrow_mut().push_back((key, signal));
-        self.wake();
     }
 
     /// Whether signals wait for their turn.
@@ -272,12 +270,6 @@ impl<C: Control> Relay<C> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
-        }
     }
 }
 

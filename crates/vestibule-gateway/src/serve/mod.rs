@@ -16,10 +16,9 @@ mod worker;
 use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use tokio::{
-    runtime::Builder,
+    runtime::{Builder, Handle},
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
-    task::LocalSet,
 };
 use tracing::{error, info, warn};
 
@@ -153,9 +152,10 @@ impl Gateway {
                 })
                 .collect::<Result<Vec<_>, _>>()?;
             let (shared, watching) = (Arc::clone(&shared), watching.clone());
+            let runtime = Handle::current();
             let thread = thread::Builder::new()
                 .name(format!("vestibule-{number}"))
-                .spawn(move || work(sockets, shared, watching, drain))?;
+                .spawn(move || work(&runtime, sockets, shared, watching, drain))?;
             gateway.threads.push(thread);
         }
         drop(reserved);
@@ -213,20 +213,17 @@ impl Gateway {
     }
 }
 
-/// A worker thread: one runtime, its own listeners, its own relay.
+/// A worker thread: its own listeners, its own tasks, its own relay. Timers and names are the
+/// runtime's.
 fn work(
+    runtime: &Handle,
     sockets: Vec<std::net::TcpListener>,
     shared: Arc<Shared>,
     phase: watch::Receiver<Phase>,
     drain: Duration,
 ) {
-    let outcome = Builder::new_current_thread().enable_all().build().and_then(|runtime| {
-        let local = LocalSet::new();
-        local.block_on(&runtime, async {
-            let worker = Worker::new(shared, phase)?;
-            worker.run(sockets, drain).await
-        })
-    });
+    let _entered = runtime.enter();
+    let outcome = Worker::new(shared, phase).and_then(|worker| worker.run(sockets, drain));
     if let Err(error) = outcome {
         error!(%error, "a worker failed");
     }

@@ -7,7 +7,6 @@ use std::{
 
 use mio::net::TcpListener;
 use tokio::{
-    io::{Interest, unix::AsyncFd},
     sync::{Semaphore, SemaphorePermit, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout_at},
@@ -19,7 +18,7 @@ use super::{Phase, Shared};
 use crate::{
     drive::{Control, Signal},
     http::front,
-    relay::{Key, Relay, Watched},
+    relay::{Key, Listener, Relay, Watched},
 };
 
 /// How long a worker rests when the process is out of descriptors or memory.
@@ -83,27 +82,23 @@ impl Worker {
         }
     }
 
-    /// Serves until told to drain, then until nothing is open.
-    pub async fn run(self: Rc<Self>, sockets: Vec<StdListener>, drain: Duration) -> io::Result<()> {
+    /// Serves until told to drain, then until nothing is open. Blocks the thread.
+    pub fn run(self: Rc<Self>, sockets: Vec<StdListener>, drain: Duration) -> io::Result<()> {
+        let relay = Rc::clone(&self.relay);
+        // Should the relay fail, everything ends: nobody may be let in behind it.
+        relay.block_on(self.serve(sockets, drain))?
+    }
+
+    async fn serve(self: Rc<Self>, sockets: Vec<StdListener>, drain: Duration) -> io::Result<()> {
         let mut accepting = JoinSet::new();
         for socket in sockets {
-            let listener = listener(socket)?;
+            let listener = self.relay.listen(TcpListener::from_std(socket))?;
             accepting.spawn_local(Rc::clone(&self).accept(listener));
         }
         // Ends with this thread: the sender lives as long as the process.
         let mut obeying = JoinSet::new();
         obeying.spawn_local(Rc::clone(&self).obey(self.shared.connections.join()));
-        let mut relaying = tokio::task::spawn_local({
-            let relay = Rc::clone(&self.relay);
-            async move { relay.run().await }
-        });
-        tokio::select! {
-            () = self.drains() => {}
-            ended = &mut relaying => {
-                // It relays for ever, unless the system fails. Nobody may be let in behind it.
-                return ended.unwrap_or_else(|failed| Err(io::Error::other(failed)));
-            }
-        }
+        self.drains().await;
         self.close_all(drain).await;
         // Those who were being let in meanwhile.
         while let Some(ended) = accepting.join_next().await {
@@ -112,18 +107,17 @@ impl Worker {
             }
         }
         self.close_all(Duration::ZERO).await;
-        relaying.abort();
         Ok(())
     }
 
     /// Accepts until told to drain, then waits for those who are being let in.
-    async fn accept(self: Rc<Self>, listener: AsyncFd<TcpListener>) {
+    async fn accept(self: Rc<Self>, listener: Listener) {
         let mut handshakes = JoinSet::new();
         let mut draining = std::pin::pin!(self.drains());
         loop {
             tokio::select! {
                 () = &mut draining => break,
-                accepted = listener.async_io(Interest::READABLE, TcpListener::accept) => match accepted {
+                accepted = listener.accept() => match accepted {
                     Ok((socket, peer)) => {
                         let worker = Rc::clone(&self);
                         let socket = Watched::client(self.relay.seat(), socket.into());
@@ -169,15 +163,6 @@ impl Worker {
             sleep(DRAIN_STEP).await;
         }
     }
-}
-
-/// Accepts without asking the runtime to watch what comes: the relay does.
-#[expect(
-    deprecated,
-    reason = "the replacement is unsafe, for descriptors that others may close; this one is owned"
-)]
-fn listener(socket: StdListener) -> io::Result<AsyncFd<TcpListener>> {
-    AsyncFd::with_interest(TcpListener::from_std(socket), Interest::READABLE)
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {

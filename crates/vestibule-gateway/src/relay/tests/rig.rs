@@ -5,14 +5,14 @@ use std::{
     future::Future,
     io,
     rc::Rc,
+    thread,
     time::Duration,
 };
 
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncRead, AsyncReadExt},
     net::{TcpListener, TcpStream},
-    sync::Notify,
-    task::{LocalSet, spawn_local},
+    sync::{Notify, oneshot},
     time::timeout,
 };
 use vestibule_core::{
@@ -24,7 +24,7 @@ use vestibule_core::{
     },
 };
 
-use super::super::{Control, Ended, Key, Order, Pair, Relay, Report, Wire};
+use super::super::{Control, Ended, Key, Order, Pair, Relay, Report, Watched, Wire};
 use crate::drive::Clock;
 
 /// Longer than anything takes; only a hanging test gets there.
@@ -108,18 +108,20 @@ pub(super) struct Both {
     pub(super) notes: Rc<Notes>,
 }
 
-/// Runs a test on a runtime of its own, with a relay that runs.
+/// Runs a test as a task beside a relay. What the test plays is a runtime's, on another thread.
 pub(super) fn run<F: Future<Output = ()>>(test: impl FnOnce(Rig) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, async {
+    let handle = runtime.handle().clone();
+    let (over, ended) = oneshot::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || runtime.block_on(ended));
+        let _over = over;
+        let _entered = handle.enter();
         let clock = Clock::start();
         let relay = Relay::new(clock).unwrap();
-        let running = {
-            let relay = Rc::clone(&relay);
-            spawn_local(async move { relay.run().await })
-        };
-        timeout(PATIENCE, test(Rig { relay, clock })).await.expect("the test hangs");
-        running.abort();
+        let rig = Rig { relay: Rc::clone(&relay), clock };
+        let tested = relay.block_on(async { timeout(PATIENCE, test(rig)).await });
+        tested.unwrap().expect("the test hangs");
     });
 }
 
@@ -160,6 +162,11 @@ impl Rig {
     }
 
     /// How many bytes wait for the client and for the upstream of a connection.
+    /// The same socket, watched by the relay's thread.
+    pub(super) fn watched(&self, socket: TcpStream) -> Watched {
+        Watched::client(self.relay.seat(), socket.into_std().unwrap())
+    }
+
     pub(super) fn waiting(&self, wanted: Key) -> (usize, usize) {
         let mut waiting = (0, 0);
         self.relay.records.borrow().each(&mut |key, record| {
@@ -233,7 +240,7 @@ pub(super) fn bare(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Reads exactly what is expected, and tells the difference.
-pub(super) async fn expect(socket: &mut TcpStream, expected: &[u8]) {
+pub(super) async fn expect(socket: &mut (impl AsyncRead + Unpin), expected: &[u8]) {
     let mut bytes = vec![0; expected.len()];
     socket.read_exact(&mut bytes).await.unwrap();
     assert!(bytes == expected, "not the bytes that were sent");

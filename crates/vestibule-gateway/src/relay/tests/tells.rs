@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use proptest::prelude::*;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::yield_now,
+};
 use vestibule_core::{
     relay::{Extensions, ServerScanner},
     wire::frame::{Fin, Opcode, Sender},
@@ -86,6 +89,9 @@ fn a_client_that_does_not_read_cannot_make_us_keep_what_it_is_told() {
         for _ in 0..100 {
             rig.relay.signal(key, Order::Tell("x".repeat(5000)));
         }
+        while rig.relay.has_signals() {
+            yield_now().await;
+        }
         rig.close(key, 4000);
         let rest = rest(&mut both.client).await;
         assert!(rest.len() <= written + BUFFER_BYTES + 20_000);
@@ -144,7 +150,7 @@ proptest! {
                         rig.relay.signal(key, Order::Tell(format!("tell {}", number / every)));
                     }
                     upstream.write_all(piece).await.unwrap();
-                    tokio::task::yield_now().await;
+                    yield_now().await;
                 }
                 upstream.shutdown().await.unwrap();
             };
