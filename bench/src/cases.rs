@@ -33,6 +33,8 @@ pub struct Figure {
     pub before: f64,
     /// Seconds between the first close and the last.
     pub spread: f64,
+    /// Microseconds: the longest that a message of others took meanwhile.
+    pub others: f64,
 }
 
 /// How much is done.
@@ -68,6 +70,7 @@ struct Outcome {
     p50: f64,
     p99: f64,
     p999: f64,
+    max: f64,
     alone: f64,
     closed: u64,
     first_closed: f64,
@@ -125,7 +128,10 @@ impl Bench<'_> {
                 Ok(Figure { before: first.bytes, ..then })
             }
             Case::Fairness => fairness(process.as_ref(), before, load),
-            Case::Expiry { .. } => expiry(load),
+            Case::Expiry { connections } => {
+                let others = Load::start(self.load_core, &self.others(connections, port)?)?;
+                expiry(load, others)
+            }
             Case::Relay { .. }
             | Case::PerMessage { .. }
             | Case::Latency
@@ -203,8 +209,7 @@ impl Bench<'_> {
             Case::Expiry { connections } => {
                 words.push("--task=idle".to_owned());
                 words.push(format!("--connections={connections}"));
-                // Long enough to open them all; the grace comes on top.
-                life = i64::try_from(connections / 1000)? + 5;
+                life = i64::try_from(lifetime(connections))?;
             }
         }
         if let Some((algorithm, _)) = token {
@@ -213,6 +218,29 @@ impl Bench<'_> {
         }
         Ok(words)
     }
+
+    /// A few that talk on while so many end, from before until after.
+    fn others(&self, connections: usize, port: u16) -> Result<Vec<String>> {
+        let path = tokens::file(Algorithm::Hs256, 1, 3600, self.folder)?;
+        let seconds = lifetime(connections) + 5;
+        Ok(vec![
+            format!("--port={port}"),
+            "--task=latency".to_owned(),
+            "--connections=100".to_owned(),
+            format!("--rate={OTHERS_RATE}"),
+            format!("--count={}", seconds * OTHERS_RATE),
+            format!("--tokens={}", path.display()),
+        ])
+    }
+}
+
+/// Messages a second of those whose tokens do not end while others' do.
+const OTHERS_RATE: usize = 1_000;
+
+/// Seconds that tokens last which end at once: long enough to open all connections. The grace comes
+/// on top.
+fn lifetime(connections: usize) -> usize {
+    connections / 1000 + 5
 }
 
 /// How many messages are sent, quickly and in full.
@@ -283,12 +311,15 @@ fn fairness(process: Option<&Process>, before: u64, mut load: Load) -> Result<Fi
     Ok(Figure { p99: outcome.p99, before: outcome.alone, bytes, ..Figure::default() })
 }
 
-fn expiry(mut load: Load) -> Result<Figure> {
+fn expiry(mut load: Load, mut others: Load) -> Result<Figure> {
     load.go()?;
+    others.go()?;
     let outcome: Outcome = load.outcome()?;
+    let rest: Outcome = others.outcome()?;
+    ensure!(rest.seconds > outcome.last_closed, "the others were done before the last had ended");
     let closed = crate::machine::ratio(outcome.closed, 1);
     let spread = outcome.last_closed - outcome.first_closed;
-    Ok(Figure { rate: closed, spread, ..Figure::default() })
+    Ok(Figure { rate: closed, spread, others: rest.max, ..Figure::default() })
 }
 
 impl From<Carrier> for By {

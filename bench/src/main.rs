@@ -211,6 +211,9 @@ fn cases(scale: Scale) -> Vec<Case> {
             }
         }
     }
+    if scale == Scale::Full {
+        cases.push(Case::Relay { payload: 64, connections: 9000, in_flight: 1 });
+    }
     for &in_flight in flights {
         for carries in [Carries::Nothing, Carries::Token] {
             cases.push(Case::PerMessage { in_flight, carries });

@@ -300,6 +300,7 @@ path = \"/\"
 upstream = \"ws://127.0.0.1:{upstream}\"
 accept = [\"header\", \"message\"]
 assertion = \"off\"
+expiry_grace = \"1s\"
 [[routes]]
 path = \"/each\"
 upstream = \"ws://127.0.0.1:{upstream}\"

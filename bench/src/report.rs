@@ -108,9 +108,12 @@ const KINDS: [Kind; 8] = [
         ],
     ),
     (
-        "Expiry: seconds from the first close to the last",
+        "Expiry",
         |case| matches!(case, Case::Expiry { .. }),
-        &[("s", |figure| figure.spread)],
+        &[
+            ("s from the first close to the last", |figure| figure.spread),
+            ("ms that the longest message of 100 others took", |figure| figure.others / 1000.0),
+        ],
     ),
 ];
 
