@@ -17,8 +17,11 @@ use super::{
 const EVENTS: usize = 128;
 /// Most bytes read in a turn: about a millisecond's work.
 const TURN_BYTES: usize = 4 * 1024 * 1024;
-/// Most signals, and most deadlines, in a turn.
+/// Most signals in a turn.
 const BATCH: u32 = 64;
+/// Most deadlines in a turn: what they set going comes back as edges, several of each connection, and
+/// a turn must take more of those than it makes, or others wait behind them.
+const DUE: u32 = 8;
 
 /// What one turn after the other uses.
 pub(super) struct Hands {
@@ -103,7 +106,7 @@ impl<C: Control> Relay<C> {
     /// However many connections expire together, a turn ends some of them. No byte passes on those
     /// that must wait for the next: each looks at its own deadline first.
     fn expire(&self, hands: &mut Hands) {
-        for _ in 0..BATCH {
+        for _ in 0..DUE {
             let due = self.wheel.borrow_mut().pop(hands.cx.now.mono);
             let Some(index) = due else { return };
             self.visit_place(index, hands, |record, _| record.armed = never());
