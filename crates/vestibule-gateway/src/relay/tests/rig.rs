@@ -4,6 +4,7 @@ use std::{
     cell::{Cell, RefCell},
     future::Future,
     io,
+    process::abort,
     rc::Rc,
     thread,
     time::Duration,
@@ -114,7 +115,12 @@ pub(super) fn run<F: Future<Output = ()>>(test: impl FnOnce(Rig) -> F) {
     let handle = runtime.handle().clone();
     let (over, ended) = oneshot::channel::<()>();
     thread::scope(|scope| {
-        scope.spawn(move || runtime.block_on(ended));
+        scope.spawn(move || {
+            // Where nothing wakes the relay's thread, no timer of its own tasks does.
+            if runtime.block_on(async { timeout(2 * PATIENCE, ended).await }).is_err() {
+                abort();
+            }
+        });
         let _over = over;
         let _entered = handle.enter();
         let clock = Clock::start();
