@@ -21,6 +21,8 @@ use super::{
 
 /// Most reads of one side before others have their turn.
 const ROUNDS: u32 = 4;
+/// Bytes of one side after which others have their turn.
+const SHARE_BYTES: usize = BUFFER_BYTES;
 /// Most bytes that wait for a client before it loses what the gateway has to tell it.
 const TELL_BYTES: usize = BUFFER_BYTES + 16 * 1024;
 /// What is said of an upstream that breaks the protocol.
@@ -98,14 +100,18 @@ impl<C: Control> Record<C> {
     }
 
     fn read_client(&mut self, scratch: &mut Scratch, cx: &mut Turn) {
-        let mut rounds = ROUNDS;
-        while (self.client.readiness != Readiness::Drained && rounds > 0 && !self.is_client_held())
+        let (mut rounds, mut share) = (ROUNDS, SHARE_BYTES);
+        while (self.client.readiness != Readiness::Drained
+            && rounds > 0
+            && share > 0
+            && !self.is_client_held())
             || scratch.is_held()
         {
             rounds = rounds.saturating_sub(1);
             match self.client.read(scratch) {
                 Got::Bytes(count) => {
                     cx.moved += count;
+                    share = share.saturating_sub(count);
                     self.active = cx.now.mono;
                     let bytes = scratch.plain.get(..count).unwrap_or_default();
                     if self.is_relaying() {
@@ -121,9 +127,10 @@ impl<C: Control> Record<C> {
     }
 
     fn read_upstream(&mut self, scratch: &mut Scratch, cx: &mut Turn) {
-        let mut rounds = ROUNDS;
+        let (mut rounds, mut share) = (ROUNDS, SHARE_BYTES);
         while (self.upstream.readiness != Readiness::Drained
             && rounds > 0
+            && share > 0
             && !self.is_upstream_held())
             || scratch.is_held()
         {
@@ -131,6 +138,7 @@ impl<C: Control> Record<C> {
             match self.upstream.read(scratch) {
                 Got::Bytes(count) => {
                     cx.moved += count;
+                    share = share.saturating_sub(count);
                     self.active = cx.now.mono;
                     let bytes = scratch.plain.get(..count).unwrap_or_default();
                     if self.is_relaying() {

@@ -18,8 +18,12 @@ use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
 
 use super::{Wire, seat::Watch};
 
-/// Most bytes of one read: enough that system calls stop counting, small enough to stay in cache.
-pub(super) const BUFFER_BYTES: usize = 64 * 1024;
+/// Most bytes of one read. A large message is mostly there as a whole, and costs less when it goes on
+/// as a whole. What a reader does not take waits in memory, so that this is also what a connection may
+/// cost that does not read.
+pub(super) const BUFFER_BYTES: usize = 256 * 1024;
+/// Most encrypted bytes of one read: what is decrypted goes on record by record all the same.
+const CIPHER_BYTES: usize = 64 * 1024;
 /// Most encrypted bytes that a TLS side holds back for a socket that is full.
 const TLS_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -59,7 +63,7 @@ impl Scratch {
 impl Cipher {
     fn fill(&mut self, socket: &TcpStream) -> io::Result<usize> {
         if self.bytes.is_empty() {
-            self.bytes = vec![0; BUFFER_BYTES].into();
+            self.bytes = vec![0; CIPHER_BYTES].into();
         }
         self.start = 0;
         self.end = 0;
@@ -346,7 +350,7 @@ fn read_tls(
             filled = Filled::Yes;
             match scratch.cipher.fill(socket) {
                 Ok(0) => return Ok(Got::End),
-                Ok(count) if count < BUFFER_BYTES && *readiness == Readiness::Ready => {
+                Ok(count) if count < CIPHER_BYTES && *readiness == Readiness::Ready => {
                     *readiness = Readiness::Drained;
                 }
                 Ok(_) => {}
