@@ -28,6 +28,7 @@ mod queue;
 mod record;
 mod seat;
 mod slab;
+mod socket;
 mod thread;
 mod turn;
 mod wheel;

@@ -16,6 +16,7 @@ use vestibule_core::{
 use super::{
     Control, EndedBy, Report,
     record::{Heard, Record, Turn},
+    socket::Next,
     wire::{BUFFER_BYTES, Got, Readiness, Room, Scratch},
 };
 
@@ -214,10 +215,14 @@ impl<C: Control> Record<C> {
         }
         let before = self.down;
         match self.down.advance(bytes) {
-            Ok(Seen::Data) => self.send_down(bytes, before, cx),
+            Ok(Seen::Data) => self.send_down(bytes, before, Next::Bytes, cx),
             Ok(Seen::Closed(code)) => {
                 let bytes = through_close(before, bytes);
-                self.send_down(bytes, before, cx);
+                let next = match self.heard() {
+                    Heard::Close => Next::End,
+                    Heard::Nothing | Heard::Nonsense => Next::Bytes,
+                };
+                self.send_down(bytes, before, next, cx);
                 self.upstream_closed(code, cx);
             }
             Err(_) => {
@@ -277,17 +282,17 @@ impl<C: Control> Record<C> {
     pub(super) fn accept_down(&mut self, bytes: &[u8], cx: &mut Turn) {
         let before = self.down;
         self.down = behind(before, bytes);
-        self.send_down(bytes, before, cx);
+        self.send_down(bytes, before, Next::Bytes, cx);
     }
 
     /// Sends the client bytes that `down` has passed over; it stood at `before` in front of them.
-    fn send_down(&mut self, bytes: &[u8], before: ServerScanner, cx: &mut Turn) {
+    fn send_down(&mut self, bytes: &[u8], before: ServerScanner, next: Next, cx: &mut Turn) {
         if let Some(rare) = &mut self.rare
             && !rare.to_client.is_empty()
         {
             return rare.to_client.push(bytes);
         }
-        match self.client.write(bytes) {
+        match self.client.write(bytes, next) {
             Ok(count) => {
                 self.to_client += amount(count);
                 if count < bytes.len() {
@@ -311,7 +316,7 @@ impl<C: Control> Record<C> {
         {
             return rare.to_upstream.push(bytes);
         }
-        match self.upstream.write(bytes) {
+        match self.upstream.write(bytes, Next::Bytes) {
             Ok(count) => {
                 self.to_upstream += amount(count);
                 if count < bytes.len() {
@@ -329,7 +334,7 @@ impl<C: Control> Record<C> {
         if rare.to_client.is_empty() || self.client.room == Room::Full {
             return;
         }
-        match self.client.write(rare.to_client.waiting()) {
+        match self.client.write(rare.to_client.waiting(), Next::Bytes) {
             Ok(count) => {
                 self.to_client += amount(count);
                 let waiting = rare.to_client.waiting();
@@ -345,7 +350,7 @@ impl<C: Control> Record<C> {
         if rare.to_upstream.is_empty() || self.upstream.room == Room::Full {
             return;
         }
-        if let Ok(count) = self.upstream.write(rare.to_upstream.waiting()) {
+        if let Ok(count) = self.upstream.write(rare.to_upstream.waiting(), Next::Bytes) {
             self.to_upstream += amount(count);
             rare.to_upstream.consume(count);
         } else {

@@ -16,7 +16,11 @@ use std::{
 
 use mio::{Interest, Registry, Token, event::Event, unix::SourceFd};
 
-use super::{Wire, seat::Watch};
+use super::{
+    Wire,
+    seat::Watch,
+    socket::{Next, read_some, write_some},
+};
 
 /// Most bytes of one read. A large message is mostly there as a whole, and costs less when it goes on
 /// as a whole. What a reader does not take waits in memory, so that this is also what a connection may
@@ -225,14 +229,14 @@ impl Side {
     }
 
     /// Writes; how many bytes were taken, and will not be given back. What is missing then waits for
-    /// room.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// room. The last bytes go with the end of the stream in one packet, which is not sent before.
+    pub(super) fn write(&mut self, bytes: &[u8], next: Next) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
         }
         let taken = match &mut self.wire {
             None => return Err(io::ErrorKind::NotConnected.into()),
-            Some(Wire::Plain(socket)) => write_some(socket, bytes)?,
+            Some(Wire::Plain(socket)) => write_some(socket, bytes, next)?,
             Some(Wire::Tls(socket, connection)) => {
                 let taken = write_tls(socket, connection, bytes)?;
                 if connection.wants_write() {
@@ -409,24 +413,4 @@ fn flush_tls(socket: &TcpStream, connection: &mut rustls::Connection) -> io::Res
         }
     }
     Ok(Room::Free)
-}
-
-fn read_some(mut socket: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match socket.read(into) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
-    }
-}
-
-/// Like a write, but a full socket takes nothing instead of failing.
-fn write_some(mut socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match socket.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            other => return other,
-        }
-    }
 }
