@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{
     GUARD, Outcome,
     fleet::{Did, Fleet, header_bytes, masked},
-    quantiles,
+    windowed,
 };
 use crate::role::socket;
 
@@ -17,6 +17,9 @@ const FLOOD: usize = 64 * 1024;
 const FLOOD_AHEAD: usize = 4;
 /// How many the other one sends, of whose echo it reads nothing.
 const UNREAD: usize = 128;
+
+/// Of what times there are quantiles.
+const WINDOW: Duration = Duration::from_millis(250);
 
 /// The two that are not quiet, by place.
 struct Noise {
@@ -29,6 +32,11 @@ struct Noise {
 }
 
 impl Fleet {
+    /// What messages at a fixed rate take, over all connections in turn.
+    pub(super) fn latency(&mut self) -> Result<Outcome> {
+        self.paced(self.clients.len(), None)
+    }
+
     /// What the quiet ones wait for their answers: alone, then beside the others.
     pub(super) fn fairness(&mut self) -> Result<Outcome> {
         let places = self.clients.len();
@@ -58,29 +66,31 @@ impl Fleet {
     /// Messages at the rate that is asked for, over the first connections in turn.
     fn paced(&mut self, quiet: usize, mut noise: Option<&mut Noise>) -> Result<Outcome> {
         let began = Instant::now();
-        let mut times = Vec::new();
+        let mut windows = Vec::new();
         let (mut sent, mut done) = (0_u64, 0);
         while done < self.options.count {
-            let due = began.elapsed().as_micros() * u128::from(self.options.rate) / 1_000_000;
-            while u128::from(sent) < due && sent < self.options.count {
+            let mut wanted = self.meant(sent, began);
+            while wanted.is_some_and(|at| at <= Instant::now()) {
                 let at = usize::try_from(sent)? % quiet;
-                let meant = Duration::from_micros(sent * 1_000_000 / self.options.rate);
+                // The time at which it was due counts, not the time at which we got to it.
                 if let Some(Some(client)) = self.clients.get_mut(at) {
-                    client.sent.push_back(began + meant);
+                    client.sent.extend(wanted);
                 }
                 self.send(at)?;
                 sent += 1;
+                wanted = self.meant(sent, began);
             }
-            for at in self.ready(Some(Duration::from_micros(100)))? {
+            for at in self.ready_by(wanted)? {
                 match &mut noise {
                     Some(noise) if at == noise.stuck => self.shout(at, &[])?,
                     Some(noise) if at == noise.flood => self.flood(noise)?,
                     Some(_) | None => match self.step(at)? {
                         Did::Messages(count) => {
                             let Some(Some(client)) = self.clients.get_mut(at) else { continue };
-                            for _ in 0..count {
+                            let sent = client.sent.drain(..count.min(client.sent.len()));
+                            for sent in sent {
                                 done += 1;
-                                times.extend(client.sent.pop_front().map(|sent| sent.elapsed()));
+                                note(&mut windows, sent.duration_since(began), sent.elapsed());
                             }
                         }
                         Did::Ended => bail!("a connection ended early"),
@@ -90,7 +100,13 @@ impl Fleet {
             }
             ensure!(began.elapsed() < GUARD, "only {done} messages came back");
         }
-        Ok(quantiles(times, began))
+        Ok(windowed(windows, began))
+    }
+
+    /// When a message is to be sent; never, where it is one too many.
+    fn meant(&self, number: u64, began: Instant) -> Option<Instant> {
+        let offset = Duration::from_nanos(number * 1_000_000_000 / self.options.rate);
+        (number < self.options.count).then(|| began + offset)
     }
 
     /// Reads once, and sends a message for each that came back whole: a flood of one connection must
@@ -110,5 +126,16 @@ impl Fleet {
             self.shout(noise.flood, &noise.frame)?;
         }
         Ok(())
+    }
+}
+
+/// Puts a time into the window in which its message was due.
+fn note(windows: &mut Vec<Vec<Duration>>, due: Duration, took: Duration) {
+    let Ok(number) = usize::try_from(due.as_millis() / WINDOW.as_millis()) else { return };
+    if number >= windows.len() {
+        windows.resize_with(number + 1, Vec::new);
+    }
+    if let Some(window) = windows.get_mut(number) {
+        window.push(took);
     }
 }

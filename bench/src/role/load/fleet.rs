@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
-use super::{By, GUARD, MASK, Options};
+use super::{
+    By, GUARD, MASK, Options,
+    alarm::{ALARM, Alarm},
+};
 use crate::role::socket::{self, Got};
 
 pub(super) struct Client {
@@ -43,6 +46,7 @@ pub(super) struct Fleet {
     pub(super) frame: Vec<u8>,
     pub(super) answer: usize,
     pub(super) buffer: Vec<u8>,
+    alarm: Alarm,
 }
 
 /// What a client has just done.
@@ -70,9 +74,11 @@ impl Fleet {
                 masked(0x81, text.as_bytes())
             }
         };
+        let poll = Poll::new()?;
         Ok(Self {
+            alarm: Alarm::new(poll.registry())?,
             options: options.clone(),
-            poll: Poll::new()?,
+            poll,
             events: Events::with_capacity(1024),
             clients: Vec::new(),
             tokens,
@@ -148,6 +154,20 @@ impl Fleet {
     pub(super) fn ready(&mut self, wait: Option<Duration>) -> Result<Vec<usize>> {
         self.poll.poll(&mut self.events, wait)?;
         Ok(self.events.iter().map(|event| event.token().0).collect())
+    }
+
+    /// Those on which something has happened; none, when it is time. To the microsecond: what `epoll`
+    /// knows of time is milliseconds, and messages would be sent by the handful.
+    pub(super) fn ready_by(&mut self, time: Option<Instant>) -> Result<Vec<usize>> {
+        let Some(left) = time.map(|time| time.saturating_duration_since(Instant::now())) else {
+            return self.ready(Some(Duration::from_secs(30)));
+        };
+        if left.is_zero() {
+            return self.ready(Some(left));
+        }
+        self.alarm.set(left)?;
+        let ready = self.ready(None)?;
+        Ok(ready.into_iter().filter(|&at| at != ALARM.0).collect())
     }
 
     pub(super) fn send(&mut self, at: usize) -> Result<()> {

@@ -46,41 +46,6 @@ impl Fleet {
         Ok(Outcome { count: done, seconds: began.elapsed().as_secs_f64(), ..Outcome::default() })
     }
 
-    pub(super) fn latency(&mut self) -> Result<Outcome> {
-        let began = Instant::now();
-        let mut times = Vec::new();
-        let (mut sent, mut done) = (0_u64, 0);
-        let places = u64::try_from(self.clients.len())?;
-        while done < self.options.count {
-            let due = began.elapsed().as_micros() * u128::from(self.options.rate) / 1_000_000;
-            while u128::from(sent) < due && sent < self.options.count {
-                let at = usize::try_from(sent % places)?;
-                // The time at which it was due counts, not the time at which we got to it.
-                let meant = Duration::from_micros(sent * 1_000_000 / self.options.rate);
-                if let Some(Some(client)) = self.clients.get_mut(at) {
-                    client.sent.push_back(began + meant);
-                }
-                self.send(at)?;
-                sent += 1;
-            }
-            for at in self.ready(Some(Duration::from_micros(100)))? {
-                match self.step(at)? {
-                    Did::Messages(count) => {
-                        let Some(Some(client)) = self.clients.get_mut(at) else { continue };
-                        for _ in 0..count {
-                            done += 1;
-                            times.extend(client.sent.pop_front().map(|sent| sent.elapsed()));
-                        }
-                    }
-                    Did::Ended => bail!("a connection ended early"),
-                    Did::Nothing | Did::Opened => {}
-                }
-            }
-            ensure!(began.elapsed() < GUARD, "only {done} messages came back");
-        }
-        Ok(quantiles(times, began))
-    }
-
     pub(super) fn handshakes(&mut self) -> Result<Outcome> {
         let began = Instant::now();
         let mut times = Vec::new();
