@@ -51,16 +51,16 @@ pub async fn dial(
     seat: &Seat,
     request: impl Fn(&Upstream, [u8; 16]) -> Vec<u8>,
 ) -> Result<Answered, DialError> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the route has no upstream");
+    let mut last = None;
     for upstream in &route.upstreams {
         let socket = match timeout(limits::DIAL_TIMEOUT, dialler.connect(upstream, seat)).await {
             Ok(Ok(socket)) => socket,
             Ok(Err(error)) => {
-                last = error;
+                last = Some(error);
                 continue;
             }
             Err(_) => {
-                last = io::ErrorKind::TimedOut.into();
+                last = Some(io::ErrorKind::TimedOut.into());
                 continue;
             }
         };
@@ -77,7 +77,8 @@ pub async fn dial(
             Err(_) => Err(DialError::TimedOut),
         };
     }
-    Err(DialError::Unreachable(last))
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the route has no upstream");
+    Err(DialError::Unreachable(last.unwrap_or_else(none)))
 }
 
 impl DialError {

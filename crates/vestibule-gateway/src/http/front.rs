@@ -169,14 +169,17 @@ async fn welcome(
     };
     if let Some(endpoint) = Endpoint::of(&head, &worker.shared.config) {
         let deadline = accepted.after(limits::AUTH_DEADLINE);
-        return endpoints::serve(link, head, endpoint, &forwarded, deadline, &worker).await;
+        let serving = endpoints::serve(link, head, endpoint, &forwarded, deadline, &worker);
+        // In a box, so that a handshake does not have to hold it.
+        return Box::pin(serving).await;
     }
     let channel = channel(&link, worker.shared.trusts(peer));
     match understand(&head, &forwarded, channel, &worker) {
         Ok(Understood { upgrade, route, presented, origin }) => {
             let request = Request { head, upgrade, route, presented, forwarded };
             let (granted, standing) = (None, None);
-            let guest = Guest {
+            // In a box: each step of the line takes it over, and would copy it.
+            let guest = Box::new(Guest {
                 link,
                 request,
                 worker,
@@ -186,7 +189,7 @@ async fn welcome(
                 accepted,
                 granted,
                 standing,
-            };
+            });
             line::walk(guest, origin).await;
         }
         Err(Stopped { rejection, route, understood }) => {

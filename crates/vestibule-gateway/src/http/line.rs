@@ -151,7 +151,7 @@ enum Stop {
 }
 
 /// Walks the line to its end.
-pub async fn walk(mut guest: Guest, origin: OriginAllowed) {
+pub async fn walk(mut guest: Box<Guest>, origin: OriginAllowed) {
     let id = guest.worker.shared.next_id();
     let credential = guest.request.presented.credential.take();
     let (channel, policy) = (guest.channel, guest.policy());
@@ -304,7 +304,7 @@ async fn answer(link: &mut Link, opcode: Opcode, payload: Option<Vec<u8>>) -> Re
     link.write(&bytes).await.map_err(|_| Stop::Gone)
 }
 
-async fn refused(mut guest: Guest, refusal: Refusal, upgraded: Upgraded) {
+async fn refused(mut guest: Box<Guest>, refusal: Refusal, upgraded: Upgraded) {
     let Refusal { rejection, manner, say } = refusal;
     guest.worker.refused(guest.seen(), rejection);
     match (upgraded, manner) {
@@ -317,7 +317,7 @@ async fn refused(mut guest: Guest, refusal: Refusal, upgraded: Upgraded) {
     }
 }
 
-async fn admit(guest: Guest, admission: Admission, id: ConnectionId, upgraded: Upgraded) {
+async fn admit(guest: Box<Guest>, admission: Admission, id: ConnectionId, upgraded: Upgraded) {
     guest.worker.accepted(&guest.request.route, &admission);
     tunnel::open(guest, admission, id, upgraded).await;
 }

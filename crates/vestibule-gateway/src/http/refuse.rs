@@ -33,10 +33,10 @@ async fn plainly(
 }
 
 /// By an HTTP answer; or, where a script is to read it, by a Close after the upgrade.
-pub(super) async fn handshake(guest: Guest, rejection: Rejection, manner: Manner) {
+pub(super) async fn handshake(guest: Box<Guest>, rejection: Rejection, manner: Manner) {
     match manner {
         Manner::Http => {
-            let Guest { link, request, worker, .. } = guest;
+            let Guest { link, request, worker, .. } = *guest;
             plainly(link, rejection, (&request.head, &request.route), &worker).await;
         }
         Manner::Close => {
@@ -73,7 +73,7 @@ pub(super) async fn early(
 }
 
 /// By a Close, to a client that has its 101.
-pub(super) async fn close(guest: Guest, rejection: Rejection) {
+pub(super) async fn close(guest: Box<Guest>, rejection: Rejection) {
     let mut bytes = Vec::new();
     close_frame(&guest.request.route, rejection, &mut bytes);
     guest.link.finish(&bytes).await;

@@ -38,7 +38,7 @@ use crate::{
 
 /// Dials, and hands both sockets to the relay.
 pub(super) async fn open(
-    mut guest: Guest,
+    mut guest: Box<Guest>,
     admission: Admission,
     id: ConnectionId,
     upgraded: Upgraded,
@@ -191,7 +191,7 @@ fn agreed(answer: Answer, reserved: Reserved) -> Result<Answer, Rejection> {
 /// let in. Nothing may be awaited between that look and the moment when the relay has them: from then
 /// on a sweep finds the connection.
 async fn relay(
-    mut guest: Guest,
+    mut guest: Box<Guest>,
     answered: Answered,
     admission: Admission,
     id: ConnectionId,
@@ -209,7 +209,7 @@ async fn relay(
     let origin = guest.request.origin().map(Into::into);
     let (stage, shown) = (guest.stage(), guest.shown());
     let Guest { link, request, worker, place, client, channel: _, accepted: _, granted, standing } =
-        guest;
+        *guest;
     drop(place);
     let route = request.route;
     let name = worker.shared.name(id);
@@ -256,7 +256,8 @@ async fn in_session(guest: &mut Guest, admission: Admission) -> Admission {
     };
     if let (None, true, Some(identities)) = (&guest.granted, wanted, &shared.kept.identities) {
         let now = shared.clock.now().wall;
-        match identities.sessions.grant(admission.principal(), &route.binding, now).await {
+        let granting = identities.sessions.grant(admission.principal(), &route.binding, now);
+        match Box::pin(granting).await {
             Ok(granted) => guest.granted = Some(granted),
             Err(error) => warn!(route = route.name(), %error, "no session token"),
         }
@@ -307,7 +308,7 @@ async fn forward(mut client: Link, mut upstream: Link, head: &[u8], body: Body) 
 }
 
 /// Ends a connection that was let in, and has nothing behind it.
-async fn fail(guest: Guest, rejection: Rejection, admission: &Admission, upgraded: Upgraded) {
+async fn fail(guest: Box<Guest>, rejection: Rejection, admission: &Admission, upgraded: Upgraded) {
     guest.worker.refused(guest.seen(), rejection);
     match upgraded {
         Upgraded::Yes => refuse::close(guest, rejection).await,

@@ -265,10 +265,11 @@ fn complete(parsed: httparse::Result<usize>, window: &[u8]) -> Result<Option<usi
 
 /// Whether a CR or an LF stands alone. Some readers end a line there, and some do not.
 fn has_bare_line_ends(head: &[u8]) -> bool {
-    let next = head.iter().skip(1).chain(Some(&0));
     let bare = |&(&one, &next): &(&u8, &u8)| (one == b'\r') != (next == b'\n');
-    // All of them, always: what needs no branch is done many at a time.
-    head.first() == Some(&b'\n') || head.iter().zip(next).filter(bare).count() != 0
+    // All of them, always, and side by side: what needs no branch is done many at a time.
+    let next = head.get(1..).unwrap_or_default();
+    let is_bare_at_end = head.first() == Some(&b'\n') || head.last() == Some(&b'\r');
+    is_bare_at_end || head.iter().zip(next).filter(bare).count() != 0
 }
 
 #[cfg(test)]
