@@ -98,7 +98,8 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        for pid in self.family().into_iter().rev() {
+        // The parent first: it would put another one in the place of a child that ended.
+        for pid in self.family() {
             let killed = Command::new("kill").args(["-KILL", &pid.to_string()]).output();
             drop(killed);
         }

@@ -22,23 +22,25 @@ pub(crate) fn run(root: &Path, reach: Reach) -> Result<()> {
     let deny = tools::cargo_deny(&mut steps)?;
     let line = [&*deny, "check", "licenses", "bans", "sources"];
     steps.command("dependencies", &line, &[])?;
+    instructions(&mut steps)?;
     if reach == Reach::Full {
-        let line = [
-            "cargo",
-            "build",
-            "--release",
-            "--locked",
-            "-p",
-            "vestibule-gateway",
-            "-p",
-            "vestibule-bench",
-        ];
-        steps.command("release build", &line, &[])?;
-        steps.command("instructions", &["target/release/vestibule-bench", "instructions"], &[])?;
         steps.command("Autobahn", &["python3", "interop/autobahn/run"], &[])?;
     }
     steps.finish();
     Ok(())
+}
+
+/// What a message and a token cost, counted, beside what they cost before.
+fn instructions(steps: &mut Steps) -> Result<()> {
+    if !cfg!(target_arch = "x86_64") {
+        steps.skip("instructions", "the counts to compare with are those of another processor");
+        return Ok(());
+    }
+    tools::valgrind(steps)?;
+    let packages = ["-p", "vestibule-gateway", "-p", "vestibule-bench"];
+    let line = [&["cargo", "build", "--release", "--locked"][..], &packages].concat();
+    steps.command("release build", &line, &[])?;
+    steps.command("instructions", &["target/release/vestibule-bench", "instructions"], &[])
 }
 
 /// Formatting and lints. A Rust without rustfmt or clippy can still run the tests; but what is to

@@ -45,6 +45,15 @@ pub(crate) fn chromium(steps: &mut Steps) -> Result<String> {
     names.into_iter().find_map(found).context("no Chromium: name one in CHROMIUM")
 }
 
+/// valgrind: the one on the machine, or the distribution's package.
+pub(crate) fn valgrind(steps: &mut Steps) -> Result<()> {
+    if step::works(&["valgrind", "--version"]) {
+        return Ok(());
+    }
+    let line = ["apt-get", "install", "--yes", "--no-install-recommends", "valgrind"];
+    steps.command("install valgrind, once", &line, &[])
+}
+
 /// Where a program is.
 fn in_path(name: &str) -> Option<String> {
     let path = env::var_os("PATH")?;
